@@ -1,0 +1,133 @@
+"""
+What can go wrong, as exceptions.
+
+::
+
+    CustomerIOError
+    ├── ParamError               a call or a setting that cannot be (also a ValueError)
+    ├── APIError                 the Track API refused a call
+    ├── TransactionalError       the App API refused a message
+    ├── AttachmentExistsError    a message has an attachment of that name already
+    └── NoAnswerError            no connection, or a broken one
+        └── AnswerTimeoutError   no answer in time (also a TimeoutError)
+
+No text of an exception holds a credential, an identifier or a payload: what Customer.io said
+is in the attributes, for whoever wants to look.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+
+class CustomerIOError(Exception):
+    """
+    The base of everything that this package raises.
+    """
+
+
+class ParamError(CustomerIOError, ValueError):
+    """
+    Raised when a call or a setting is made with a value that cannot be.
+
+    Attributes:
+        param: The name of the parameter or setting.
+
+        limit: The limit that the value is over, in the unit that the text names; None when the
+            value is wrong for another reason.
+
+    """
+
+    def __init__(self, param: str, message: str, limit: int | None = None) -> None:
+        super().__init__(f"{param}: {message}")
+        self.param = param
+        self.message = message
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[type[ParamError], tuple[str, str, int | None]]:
+        return type(self), (self.param, self.message, self.limit)
+
+
+class APIError(CustomerIOError):
+    """
+    Raised when the Track API answers with anything but success.
+
+    Attributes:
+        status: The HTTP status.
+
+        url: The URL that was asked. It may hold an identifier, so the text does not show it.
+
+        body: The answer's body, as it came.
+
+    """
+
+    def __init__(self, status: int, url: str, body: bytes) -> None:
+        super().__init__(f"Customer.io answered with status {status}")
+        self.status = status
+        self.url = url
+        self.body = body
+
+    def __reduce__(self) -> tuple[type[APIError], tuple[int, str, bytes]]:
+        return type(self), (self.status, self.url, self.body)
+
+
+class TransactionalError(CustomerIOError):
+    """
+    Raised when the App API does not take a message.
+
+    Attributes:
+        status: The HTTP status.
+
+        message: What Customer.io said. It may quote the message, so the text does not show it.
+
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"Customer.io answered with status {status}")
+        self.status = status
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[TransactionalError], tuple[int, str]]:
+        return type(self), (self.status, self.message)
+
+
+class AttachmentExistsError(CustomerIOError):
+    """
+    Raised when a name is attached to a message twice; the first attachment stays.
+
+    Attributes:
+        name: The attachment's name.
+
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__("an attachment of that name exists already")
+        self.name = name
+
+    def __reduce__(self) -> tuple[type[AttachmentExistsError], tuple[str]]:
+        return type(self), (self.name,)
+
+
+class NoAnswerError(CustomerIOError):
+    """
+    Raised when Customer.io could not be reached, or the connection broke before its answer.
+
+    Attributes:
+        maybe_received: Whether Customer.io may have received the request all the same. False
+            means that no connection was made: sending again is certainly safe.
+
+    """
+
+    def __init__(self, message: str, *, maybe_received: bool) -> None:
+        super().__init__(message)
+        self.message = message
+        self.maybe_received = maybe_received
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), maybe_received=self.maybe_received), (self.message,)
+
+
+class AnswerTimeoutError(NoAnswerError, TimeoutError):
+    """
+    Raised when the time for a request is up.
+    """

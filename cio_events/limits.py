@@ -1,0 +1,25 @@
+"""
+The vendor's limits, as its documentation of the Track API gives them.
+
+Sizes are in bytes of UTF-8 or of JSON.
+"""
+
+from __future__ import annotations
+
+ID_BYTES = 150
+
+EVENT_NAME_BYTES = 100
+
+# Of an event's data, or of a person's attributes.
+DATA_BYTES = 100_000
+
+ATTRIBUTES = 300
+
+ATTRIBUTE_NAME_BYTES = 150
+
+# A longer value is cut by Customer.io, not refused.
+ATTRIBUTE_VALUE_BYTES = 1_000
+
+V2_OPERATION_BYTES = 32_000
+
+V2_BATCH_BYTES = 500_000

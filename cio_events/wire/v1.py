@@ -1,0 +1,111 @@
+"""
+Track API v1: a call as the one request that go-customerio v3.5.1 would make of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from cio_events.calls import (
+    AddDevice,
+    Call,
+    Delete,
+    DeleteDevice,
+    Identifier,
+    Identify,
+    Merge,
+    Suppress,
+    Track,
+    TrackAnonymous,
+    Unsuppress,
+)
+from cio_events.values import dumps
+from cio_events.wire import v2
+from cio_events.wire.request import Request
+
+
+def request(call: Call, id_: str | None) -> Request:
+    """
+    *call* as a request; *id_* is the ULID of an event that has none of its own.
+    """
+    method, path, body = _WRITE[type(call)](call, id_)
+    return Request(method, path, None if body is None else dumps(body))
+
+
+_Parts = tuple[str, str, "dict[str, object] | None"]
+
+
+def _path(customer: Identifier, *more: str) -> str:
+    value = customer.value
+    if customer.type == "cio_id":
+        value = f"cio_{value.removeprefix('cio_')}"
+    return "/".join(("/api/v1/customers", quote(value, safe=""), *more))
+
+
+def _identify(call: Identify, _id: str | None) -> _Parts:
+    body = dict(call.attributes)
+    if call.timestamp is not None:
+        body["_timestamp"] = call.timestamp
+    return "PUT", _path(call.customer), body
+
+
+def _event(call: Track | TrackAnonymous, id_: str | None) -> dict[str, object]:
+    body: dict[str, object] = {"name": call.name, "data": call.data}
+    if call.type != "event":
+        body["type"] = call.type
+    if call.id or id_:
+        body["id"] = call.id or id_
+    if call.timestamp is not None:
+        body["timestamp"] = call.timestamp
+    return body
+
+
+def _track(call: Track, id_: str | None) -> _Parts:
+    return "POST", _path(call.customer, "events"), _event(call, id_)
+
+
+def _track_anonymous(call: TrackAnonymous, id_: str | None) -> _Parts:
+    body = _event(call, id_)
+    if call.anonymous_id is not None:
+        body["anonymous_id"] = call.anonymous_id
+    return "POST", "/api/v1/events", body
+
+
+def _delete(call: Delete, _id: str | None) -> _Parts:
+    return "DELETE", _path(call.customer), None
+
+
+def _suppression(call: Suppress | Unsuppress, _id: str | None) -> _Parts:
+    return "POST", _path(call.customer, call.tag), None
+
+
+def _merge(call: Merge, _id: str | None) -> _Parts:
+    both = {
+        "primary": {call.primary.type: call.primary.value},
+        "secondary": {call.secondary.type: call.secondary.value},
+    }
+    return "POST", "/api/v1/merge_customers", {**both}
+
+
+def _add_device(call: AddDevice, _id: str | None) -> _Parts:
+    body: dict[str, object] = {"device": {"id": call.device_id, **v2.device(call)}}
+    return "PUT", _path(call.customer, "devices"), body
+
+
+def _delete_device(call: DeleteDevice, _id: str | None) -> _Parts:
+    return "DELETE", _path(call.customer, "devices", quote(call.device_id, safe="")), None
+
+
+_WRITE: dict[type[Call], Callable[[Any, str | None], _Parts]] = {
+    Identify: _identify,
+    Track: _track,
+    TrackAnonymous: _track_anonymous,
+    Delete: _delete,
+    Suppress: _suppression,
+    Unsuppress: _suppression,
+    Merge: _merge,
+    AddDevice: _add_device,
+    DeleteDevice: _delete_device,
+}
