@@ -1,0 +1,79 @@
+"""A request taken apart, its answer, and the table row that joins the two. No HTTP in here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+if TYPE_CHECKING:
+    from cio_events.sandbox.world import World
+
+
+class InvalidError(Exception):
+    """A request, or one operation of a batch, that Customer.io would refuse."""
+
+    def __init__(self, reason: str, field: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.field = field
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body of a request, parsed once."""
+
+    size: int
+    """In bytes."""
+    parsed: Any
+    """The strict JSON; the text if it is none; ``None`` without a body."""
+    broken: str | None = None
+    """Why it is no JSON."""
+
+    @classmethod
+    def of(cls, raw: bytes) -> Body:
+        """Parse it, if there is one."""
+        if not raw:
+            return cls(0, None)
+        try:
+            return cls(len(raw), orjson.loads(raw))
+        except orjson.JSONDecodeError as broken:
+            return cls(len(raw), raw.decode(errors="replace"), str(broken))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to an endpoint: the decoded parameters of its path, its query and its body."""
+
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Body
+
+    def json(self) -> Any:
+        """The body's JSON, ``None`` without one; `InvalidError` if it is not JSON."""
+        if self.body.broken is not None:
+            raise InvalidError("invalid", "body", f"the body is not JSON: {self.body.broken}")
+        return self.body.parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered: JSON, or text, or nothing at all (``content=None``)."""
+
+    status: int = 200
+    content: Any = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One path of Customer.io's: who may call it, what it does and how it refuses."""
+
+    method: str
+    path: str
+    handle: Callable[[World, Call], Answer]
+    refuse: Callable[[InvalidError], Answer]
+    credentials: Literal["basic", "bearer"] | None

@@ -1,0 +1,106 @@
+"""Misbehaviour on demand: what goes wrong with the next requests, and how it is called off."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from cio_events.sandbox.exchange import Answer
+
+
+@dataclass(slots=True)
+class Fault:
+    """One instruction: what to do, how many times still, and to which paths."""
+
+    kind: Literal["fail", "forget", "drop", "delay"]
+    times: int | None
+    """None: until `Faults.heal`."""
+    path: str | None
+    """A part of the path, percent-encoded as it comes; None: any path."""
+    answer: Answer | None = None
+    seconds: float = 0.0
+    before: bool = False
+
+
+class Faults:
+    """
+    The instructions that stand. They may be given from any thread.
+
+    Of those that fit a request, the first one given is used, and an endless delay after those
+    that have an end. A request can be both delayed and broken.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards the three below
+        self._breaking: list[Fault] = []
+        self._delays: list[Fault] = []
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def add(self, fault: Fault) -> None:
+        """Give an instruction; `ValueError` if its numbers cannot be."""
+        if fault.times is not None and fault.times < 1:
+            raise ValueError("times must be at least 1, or None for without end")
+        if fault.seconds < 0:
+            raise ValueError("seconds must not be negative")
+        with self._lock:
+            if fault.kind != "delay":
+                self._breaking.append(fault)
+                return
+            if fault.times is None:
+                # Two endless ones for the same path would hide one another for ever.
+                same = (None, fault.path)
+                self._delays = [d for d in self._delays if (d.times, d.path) != same]
+            self._delays.append(fault)
+            self._delays.sort(key=lambda delay: delay.times is None)
+
+    def take(self, path: str) -> tuple[Fault | None, Fault | None]:
+        """What breaks the request to that path and what delays it; each is counted as used."""
+        with self._lock:
+            return _take(self._breaking, path), _take(self._delays, path)
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass, or wait for `heal`."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        with self._lock:
+            self._waiting.add(waiter)
+        timer = loop.call_later(seconds, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            with self._lock:
+                self._waiting.discard(waiter)
+
+    def heal(self) -> None:
+        """Forget all instructions and wake the requests that are being delayed."""
+        with self._lock:
+            self._breaking = []
+            self._delays = []
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake the requests that are being delayed."""
+        with self._lock:
+            for waiter in self._waiting:
+                # Under the lock the request is still waiting, so its loop is not closed yet.
+                waiter.get_loop().call_soon_threadsafe(_wake, waiter)
+
+
+def _take(faults: list[Fault], path: str) -> Fault | None:
+    for place, fault in enumerate(faults):
+        if fault.path is None or fault.path in path:
+            if fault.times is not None:
+                fault.times -= 1
+                if fault.times == 0:
+                    del faults[place]
+            return fault
+    return None
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

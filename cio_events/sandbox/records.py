@@ -1,0 +1,140 @@
+"""
+What the sandbox knows, as plain data: people, devices, objects, events, metrics, messages.
+
+Everything here is a copy made for the reader. Changing it changes nothing in the sandbox.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Device:
+    """A device of a person, by its token."""
+
+    token: str
+    platform: str
+    last_used: int
+    """Unix seconds: as sent, else the time of the request."""
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Relationship:
+    """One person and one object that belong together."""
+
+    object_type_id: str
+    object_id: str
+    cio_id: str
+    customer: str
+    """The person: the id, else the e-mail address, else the ``cio_id``."""
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Person:
+    """A person as Customer.io would show them."""
+
+    cio_id: str
+    """Made by the sandbox when the person is first heard of; never changes."""
+    id: str | None = None
+    email: str | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """What was set and not removed since; passing ``None`` or ``""`` removes an attribute."""
+    timestamps: dict[str, int] = field(default_factory=dict)
+    """Attribute → unix seconds of the update that holds; an older update does not replace it."""
+    devices: dict[str, Device] = field(default_factory=dict)
+    """By token."""
+    relationships: list[Relationship] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)
+    """The manual segments that the person was added to."""
+    suppressed: bool = False
+    """Deleted and kept out: calls that name this person are accepted and ignored."""
+
+    @property
+    def name(self) -> str:
+        """What to call this person: the id, else the e-mail address, else the ``cio_id``."""
+        return self.id or self.email or self.cio_id
+
+
+@dataclass(slots=True)
+class CustomObject:
+    """An object: anything but a person that people are related to."""
+
+    object_type_id: str
+    object_id: str
+    cio_object_id: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+    relationships: list[Relationship] = field(default_factory=list)
+    anonymous_ids: list[str] = field(default_factory=list)
+    """Those related to it who are not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event, page view or screen view that was accepted and was no repeat."""
+
+    order: int
+    """The place in the order of arrival, from 0."""
+    id: str | None
+    """The ULID (or whatever was sent in its place) that repeats are known by."""
+    name: str
+    type: str
+    """``event``, ``page`` or ``screen``."""
+    customer: str | None
+    """Whose: the id, else the e-mail address, else the ``cio_id``; ``None`` while anonymous."""
+    cio_id: str | None
+    anonymous_id: str | None
+    data: dict[str, Any]
+    timestamp: int
+    """Unix seconds: as sent, else the time of arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What became of a delivery, as reported by a client."""
+
+    delivery_id: str
+    metric: str
+    timestamp: int | None
+    """Unix seconds, if they were reported."""
+    details: dict[str, Any]
+    """What else was reported: ``recipient``, ``reason``, ``href``, ``device_token``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A transactional message in the outbox: accepted, and sent to nobody."""
+
+    kind: str
+    """``email``, ``push``, ``sms``, ``inbox_message`` or ``in_app``."""
+    delivery_id: str
+    queued_at: int
+    """Unix seconds."""
+    fields: dict[str, Any]
+    """Every field as sent, but for the attachments."""
+    attachments: dict[str, bytes] = field(default_factory=dict)
+    """Name → content, decoded from Base64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it arrived, and its answer. It never holds credentials."""
+
+    index: int
+    """The place in the order of arrival, from 0."""
+    time: float
+    """Unix seconds of its arrival."""
+    method: str
+    path: str
+    """As it came: still percent-encoded, with the query."""
+    headers: dict[str, str]
+    """Names in lower case; without ``authorization`` and whatever else carries credentials."""
+    body: Any
+    """The parsed JSON; the text if it is none; ``None`` without a body."""
+    status: int | None = None
+    """``None`` while there is no answer, and for ever when the connection was dropped."""
+    answer: Any = None
+    """The parsed JSON, or the text."""

@@ -1,0 +1,263 @@
+"""A Customer.io on your own machine, as Python has it: start it, ask it, let it misbehave."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
+
+from cio_events.sandbox import views
+from cio_events.sandbox.exchange import Answer
+from cio_events.sandbox.faults import Fault, Faults
+from cio_events.sandbox.journal import Journal
+from cio_events.sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from cio_events.sandbox.records import CustomObject, Event, Message, Metric, Person, Request
+    from cio_events.sandbox.serving import Serving
+
+REGIONS = ("us", "eu")
+
+
+class Sandbox:
+    """
+    A Customer.io on loopback: the Track API (v1 and v2) and transactional messages.
+
+    A context manager; `start` and `stop` do the same. It answers on a thread of its own and is
+    safe to be asked and instructed from any other. What it knows outlives `stop` and `start`.
+
+    Args:
+        site_id: The only site id that is let in; None lets any in, as with the others.
+        api_key: The only API key that is let in.
+        app_api_key: The only App API key that is let in.
+        host: An address of this machine that cannot be reached from others.
+        port: 0 takes a free one, and the same again when it is started again.
+        region: What the region endpoint answers, `us` or `eu`.
+        on_answer: Called on the sandbox's thread with each request that has been answered or
+            dropped.
+
+    Raises:
+        ValueError: For a host that is not loopback, or an unknown region.
+    """
+
+    def __init__(
+        self,
+        site_id: str | None = None,
+        api_key: str | None = None,
+        app_api_key: str | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        region: Literal["us", "eu"] = "us",
+        on_answer: Callable[[Request], None] | None = None,
+    ) -> None:
+        if not _is_loopback(host):
+            raise ValueError(f"the sandbox serves this machine only: {host!r} is not loopback")
+        if region not in REGIONS:
+            raise ValueError(f"region must be one of {', '.join(REGIONS)}")
+        self.region = region
+        self._host = host
+        self._port = port
+        self._credentials = (site_id, api_key, app_api_key)
+        self._world = World()
+        self._journal = Journal(on_answer)
+        self._faults = Faults()
+        self._serving: Serving | None = None
+        self._pid: int | None = None
+
+    def __repr__(self) -> str:
+        state = f"on {self.url}" if self._serving is not None else "stopped"
+        return f"<Sandbox {state}>"
+
+    # Running
+
+    def start(self) -> Self:
+        """
+        Listen and answer; does nothing if it is running.
+
+        Raises:
+            ModuleNotFoundError: Without the extra `cio-events[sandbox]`.
+            OSError: When the port is taken.
+        """
+        if self._serving is not None:
+            return self
+        # Optional dependencies: whoever does not run a sandbox does not need them.
+        try:
+            from cio_events.sandbox.app import Credentials, build
+            from cio_events.sandbox.serving import Serving
+        except ModuleNotFoundError as missing:
+            message = "the sandbox needs Starlette and uvicorn: pip install 'cio-events[sandbox]'"
+            raise ModuleNotFoundError(message, name=missing.name) from missing
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listener = socket.create_server((self._host, self._port), family=family)
+        self._port = listener.getsockname()[1]
+        app = build(
+            self._world,
+            self._journal,
+            self._faults,
+            Credentials(*self._credentials),
+            lambda: {"url": self.url, "region": self.region},
+        )
+        self._serving = Serving(app, listener, self._faults.wake)
+        self._pid = os.getpid()
+        return self
+
+    def stop(self) -> None:
+        """Break every connection and free the port; does nothing if it is not running."""
+        serving, self._serving = self._serving, None
+        # A forked child has no thread to stop, and the parent's socket is not its own.
+        if serving is not None and self._pid == os.getpid():
+            serving.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        """Where it listens; 0 before it is started for the first time, if that was asked for."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The base URL, of the Track API and of the App API alike."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    # Asking: snapshots, the reader's to keep
+
+    @property
+    def people(self) -> list[Person]:
+        """Everybody, the suppressed too, in the order in which they were first heard of."""
+        return views.people(self._world)
+
+    def person(self, identifier: str) -> Person | None:
+        """The person of that id, e-mail address or `cio_id`; None if there is none."""
+        return views.person(self._world, identifier)
+
+    @property
+    def events(self) -> list[Event]:
+        """All events in the order of arrival, without repeats; also those of deleted people."""
+        return views.events(self._world)
+
+    def events_of(self, identifier: str) -> list[Event]:
+        """The events of the person of that id, e-mail address or `cio_id`."""
+        return views.events_of(self._world, identifier)
+
+    @property
+    def objects(self) -> list[CustomObject]:
+        """All objects, in the order in which they were made."""
+        return views.objects(self._world)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What was reported about deliveries, in the order of arrival."""
+        return views.metrics(self._world)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The outbox of transactional messages, in the order of arrival."""
+        return views.messages(self._world)
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every request but those to read the sandbox, in the order of arrival."""
+        return self._journal.requests()
+
+    def clear(self) -> None:
+        """Forget people, events, objects, metrics, messages and requests; faults stay."""
+        with self._world.lock:
+            self._world.clear()
+        self._journal.clear()
+
+    # Misbehaving
+
+    def fail_next(
+        self,
+        status: int = 503,
+        times: int | None = 1,
+        retry_after: float | str | None = None,
+        body: Any = None,
+        path: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        Answer the next requests with this, and do nothing else with them.
+
+        Args:
+            status: The status to answer, 200 to 599.
+            times: How many requests; None until `heal`.
+            retry_after: The `Retry-After` header, in seconds or as an HTTP date.
+            body: JSON, or a text that is answered as it is; None says what the status means.
+            path: Only requests whose path, percent-encoded, contains this.
+            headers: More headers, such as the `Location` of a redirect.
+        """
+        if not HTTPStatus.OK <= status <= 599:
+            raise ValueError("status must be 200 to 599")
+        sent = dict(headers or {})
+        if retry_after is not None:
+            sent["Retry-After"] = str(retry_after)
+        if body is None and status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            body = {} if status < 300 else {"meta": {"error": _phrase(status)}}
+        self._faults.add(Fault("fail", times, path, answer=Answer(status, body, sent)))
+
+    def forget_next(self, times: int | None = 1, path: str | None = None) -> None:
+        """Accept the next requests, then drop the connection without an answer."""
+        self._faults.add(Fault("forget", times, path))
+
+    def drop_next(self, times: int | None = 1, path: str | None = None) -> None:
+        """Drop the connection of the next requests and accept nothing."""
+        self._faults.add(Fault("drop", times, path))
+
+    def delay(
+        self,
+        seconds: float,
+        times: int | None = None,
+        *,
+        before: bool = False,
+        path: str | None = None,
+    ) -> None:
+        """
+        Answer that much later.
+
+        Args:
+            seconds: How much later.
+            times: How many requests; None until `heal`.
+            before: Accept the requests later too, not the answer alone.
+            path: Only requests whose path, percent-encoded, contains this.
+        """
+        self._faults.add(Fault("delay", times, path, seconds=seconds, before=before))
+
+    def heal(self) -> None:
+        """Behave from now on; what is being delayed is answered at once."""
+        self._faults.heal()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return f"status {status}"

@@ -1,0 +1,251 @@
+"""
+The Track API, version 1: one call a request, the person in the path.
+
+Paths, fields and answers are those of the vendor's schema. What it leaves open is lenient enough
+for the vendor's own clients: null for an absent body, data or attributes, more fields in a device.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cio_events.sandbox import checks, limits
+from cio_events.sandbox.checks import Who
+from cio_events.sandbox.exchange import Answer, Call, Endpoint, InvalidError
+from cio_events.sandbox.records import Metric
+
+if TYPE_CHECKING:
+    from cio_events.sandbox.world import World
+
+# Of all channels; the schema lists them for each.
+METRICS = (
+    "bounced",
+    "clicked",
+    "converted",
+    "deferred",
+    "delivered",
+    "dropped",
+    "opened",
+    "spammed",
+)
+METRIC_DETAILS: tuple[str, ...] = ("recipient", "reason", "href")
+PUSH_METRICS = ("opened", "converted", "delivered")
+# They steer the call and are no attributes of the person.
+DIRECTIVES = ("_timestamp", "_update", "cio_relationships")
+RESERVED_FORM_FIELDS = ("form_id", "form_name", "form_type", "form_url", "form_url_param")
+
+
+def person_in_path(call: Call) -> Who:
+    """The person in the path; what kind of identifier it is shows from its shape."""
+    value = checks.identifier(call.params["identifier"], "identifier")
+    if value.startswith("cio_"):
+        return Who("cio_id", value)
+    return Who("email" if "@" in value else "id", value)
+
+
+def identify(world: World, call: Call) -> Answer:
+    """PUT /api/v1/customers/{identifier}."""
+    who = person_in_path(call)
+    body = checks.attributes(call.json(), "attributes")
+    checks.at_most(body, "attributes", limits.EVENT_DATA_BYTES)
+    timestamp = checks.moment(body.get("_timestamp"), "_timestamp")
+    change = checks.mapping(body.get("cio_relationships"), "cio_relationships")
+    related = checks.relationships(change.get("relationships"), "cio_relationships.relationships")
+    if change:
+        actions = ("add_relationships", "delete_relationships")
+        checks.one_of(change.get("action"), "cio_relationships.action", actions)
+    person = world.identify(
+        who,
+        {name: value for name, value in body.items() if name not in DIRECTIVES},
+        timestamp=timestamp,
+        update_only=body.get("_update") is True,
+    )
+    if person is not None:
+        for which, attributes in related:
+            if change["action"] == "add_relationships":
+                world.objects.relate(which, person.cio_id, attributes)
+            else:
+                world.objects.unrelate(which, person.cio_id)
+    return Answer()
+
+
+def delete(world: World, call: Call) -> Answer:
+    """DELETE /api/v1/customers/{identifier}."""
+    world.delete(person_in_path(call))
+    return Answer()
+
+
+def suppress(world: World, call: Call) -> Answer:
+    """POST /api/v1/customers/{identifier}/suppress."""
+    world.suppress(person_in_path(call))
+    return Answer()
+
+
+def unsuppress(world: World, call: Call) -> Answer:
+    """POST /api/v1/customers/{identifier}/unsuppress."""
+    world.unsuppress(person_in_path(call))
+    return Answer()
+
+
+def add_device(world: World, call: Call) -> Answer:
+    """PUT /api/v1/customers/{identifier}/devices."""
+    who = person_in_path(call)
+    body = checks.mapping(call.json(), "body")
+    if body.get("device") is None:
+        raise InvalidError("required", "device", "device is required")
+    world.add_device(who, *checks.device(body["device"], "id"))
+    return Answer()
+
+
+def delete_device(world: World, call: Call) -> Answer:
+    """DELETE /api/v1/customers/{identifier}/devices/{device_id}."""
+    world.delete_device(person_in_path(call), checks.text(call.params["device_id"], "device_id"))
+    return Answer()
+
+
+def track(world: World, call: Call) -> Answer:
+    """POST /api/v1/customers/{identifier}/events."""
+    who = person_in_path(call)
+    body = checks.mapping(call.json(), "body")
+    name, data, details = _event(body)
+    world.track(who, name, data, **details)
+    return Answer()
+
+
+def track_anonymous(world: World, call: Call) -> Answer:
+    """POST /api/v1/events; without an anonymous id it is an invite, which names a recipient."""
+    body = checks.mapping(call.json(), "body")
+    name, data, details = _event(body)
+    anonymous_id = checks.optional_text(body.get("anonymous_id"), "anonymous_id")
+    if anonymous_id is None:
+        checks.text(data.get("recipient"), "data.recipient")
+    else:
+        checks.identifier(anonymous_id, "anonymous_id")
+    world.track_anonymous(anonymous_id, name, data, **details)
+    return Answer()
+
+
+def _event(body: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    name = checks.event_name(body.get("name"))
+    data = checks.mapping(body.get("data"), "data")
+    checks.at_most(data, "data", limits.EVENT_DATA_BYTES)
+    kind = checks.optional_text(body.get("type"), "type")
+    details = {
+        # "If your event isn't a page or screen type event, we set this property to event."
+        "kind": kind if kind in ("page", "screen") else "event",
+        "id": checks.optional_text(body.get("id"), "id"),
+        "timestamp": checks.moment(body.get("timestamp"), "timestamp"),
+    }
+    return name, data, details
+
+
+def merge(world: World, call: Call) -> Answer:
+    """POST /api/v1/merge_customers."""
+    body = checks.mapping(call.json(), "body")
+    primary = checks.who(body.get("primary"), "primary")
+    world.merge(primary, checks.who(body.get("secondary"), "secondary"))
+    return Answer()
+
+
+def report_metric(world: World, call: Call) -> Answer:
+    """POST /api/v1/metrics."""
+    body = checks.mapping(call.json(), "body")
+    delivery_id = checks.text(body.get("delivery_id"), "delivery_id")
+    metric = checks.one_of(body.get("metric"), "metric", METRICS)
+    timestamp = checks.moment(body.get("timestamp"), "timestamp")
+    details = {name: body[name] for name in METRIC_DETAILS if name in body}
+    world.report(Metric(delivery_id, metric, timestamp, details))
+    return Answer()
+
+
+def report_push(world: World, call: Call) -> Answer:
+    """POST /api/v1/push/events."""
+    body = checks.mapping(call.json(), "body")
+    delivery_id = checks.text(body.get("delivery_id"), "delivery_id")
+    metric = checks.one_of(body.get("event"), "event", PUSH_METRICS)
+    timestamp = checks.moment(body.get("timestamp"), "timestamp")
+    token = checks.optional_text(body.get("device_id"), "device_id")
+    details = {} if token is None else {"device_token": token}
+    world.report(Metric(delivery_id, metric, timestamp, details))
+    return Answer()
+
+
+def submit_form(world: World, call: Call) -> Answer:
+    """POST /api/v1/forms/{form_id}/submit."""
+    body = checks.mapping(call.json(), "body")
+    data = checks.attributes(body.get("data"), "data")
+    named = {kind: data[kind] for kind in ("id", "email") if kind in data}
+    who = checks.who(named, "data", ("id", "email"))
+    fields = {k: v for k, v in data.items() if k not in RESERVED_FORM_FIELDS and k not in named}
+    world.identify(who, fields)
+    return Answer(204, None)
+
+
+def add_to_segment(world: World, call: Call) -> Answer:
+    """POST /api/v1/segments/{segment_id}/add_customers."""
+    segment, people = _segment(call)
+    for who in people:
+        world.add_to_segment(segment, who)
+    return Answer()
+
+
+def remove_from_segment(world: World, call: Call) -> Answer:
+    """POST /api/v1/segments/{segment_id}/remove_customers."""
+    segment, people = _segment(call)
+    for who in people:
+        world.remove_from_segment(segment, who)
+    return Answer()
+
+
+def _segment(call: Call) -> tuple[int, list[Who]]:
+    segment = call.params["segment_id"]
+    if not segment.isdecimal():
+        raise InvalidError("invalid", "segment_id", "segment_id must be an integer")
+    kind = checks.one_of(call.query.get("id_type", "id"), "id_type", checks.PERSON_IDENTIFIERS)
+    ids = checks.mapping(call.json(), "body").get("ids")
+    if not isinstance(ids, list) or not 1 <= len(ids) <= limits.SEGMENT_CUSTOMERS:
+        message = f"ids must be a list of 1 to {limits.SEGMENT_CUSTOMERS} identifiers"
+        raise InvalidError("invalid", "ids", message)
+    return int(segment), [Who(kind, checks.identifier(value, "ids")) for value in ids]
+
+
+def unsubscribe(world: World, call: Call) -> Answer:
+    """POST /unsubscribe/{delivery_id}."""
+    body = checks.mapping(call.json(), "body")
+    if not isinstance(body.get("unsubscribe"), bool):
+        raise InvalidError("invalid", "unsubscribe", "unsubscribe must be true or false")
+    if body["unsubscribe"]:
+        world.unsubscribe(call.params["delivery_id"])
+    return Answer()
+
+
+def refuse(invalid: InvalidError) -> Answer:
+    """A refusal as most paths put it."""
+    return Answer(400, {"meta": {"errors": [invalid.message]}})
+
+
+def refuse_merge(invalid: InvalidError) -> Answer:
+    """A refusal as a merge puts it."""
+    return Answer(400, {"meta": {"error": invalid.message}})
+
+
+CUSTOMER = "/api/v1/customers/{identifier}"
+SEGMENT = "/api/v1/segments/{segment_id}"
+ENDPOINTS = (
+    Endpoint("PUT", CUSTOMER, identify, refuse, "basic"),
+    Endpoint("DELETE", CUSTOMER, delete, refuse, "basic"),
+    Endpoint("POST", f"{CUSTOMER}/events", track, refuse, "basic"),
+    Endpoint("POST", f"{CUSTOMER}/suppress", suppress, refuse, "basic"),
+    Endpoint("POST", f"{CUSTOMER}/unsuppress", unsuppress, refuse, "basic"),
+    Endpoint("PUT", f"{CUSTOMER}/devices", add_device, refuse, "basic"),
+    Endpoint("DELETE", CUSTOMER + "/devices/{device_id}", delete_device, refuse, "basic"),
+    Endpoint("POST", "/api/v1/events", track_anonymous, refuse, "basic"),
+    Endpoint("POST", "/api/v1/merge_customers", merge, refuse_merge, "basic"),
+    # The schema asks no credentials of reports and of unsubscribing.
+    Endpoint("POST", "/api/v1/metrics", report_metric, refuse, None),
+    Endpoint("POST", "/api/v1/push/events", report_push, refuse, None),
+    Endpoint("POST", "/unsubscribe/{delivery_id}", unsubscribe, refuse, None),
+    Endpoint("POST", "/api/v1/forms/{form_id}/submit", submit_form, refuse, "basic"),
+    Endpoint("POST", f"{SEGMENT}/add_customers", add_to_segment, refuse, "basic"),
+    Endpoint("POST", f"{SEGMENT}/remove_customers", remove_from_segment, refuse, "basic"),
+)

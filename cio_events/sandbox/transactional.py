@@ -1,0 +1,212 @@
+"""The App API's transactional messages: checked, put in the outbox, and sent to nobody."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import getaddresses
+from typing import TYPE_CHECKING, Any
+
+from cio_events.sandbox import checks, limits
+from cio_events.sandbox.exchange import Answer, Call, Endpoint, InvalidError
+from cio_events.sandbox.records import Message
+
+if TYPE_CHECKING:
+    from cio_events.sandbox.world import World
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_template(value: Any) -> bool:
+    return _is_whole(value) or (_is_text(value) and value.strip() != "")
+
+
+def _is_mapping_or_text(value: Any) -> bool:
+    return _is_mapping(value) or _is_text(value)
+
+
+# What a field must be, and how a refusal puts it.
+TEXT = (_is_text, "a string")
+FLAG = (_is_flag, "true or false")
+WHOLE = (_is_whole, "an integer")
+MAPPING = (_is_mapping, "an object")
+TEMPLATE = (_is_template, "the id or the trigger name of a message")
+# The schema calls the headers of an e-mail a JSON text, and its example is an object.
+MAPPING_OR_TEXT = (_is_mapping_or_text, "an object, or a string of JSON")
+
+Field = tuple[Callable[[Any], bool], str]
+
+SHARED: dict[str, Field] = {
+    "transactional_message_id": TEMPLATE,
+    "identifiers": MAPPING,
+    "message_data": MAPPING,
+    "send_at": WHOLE,
+    "queue_draft": FLAG,
+    "language": TEXT,
+    "auto_create": FLAG,
+}
+RETENTION: dict[str, Field] = {"disable_message_retention": FLAG, "send_to_unsubscribed": FLAG}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of message: the name it has in the path, its fields, and those it must have."""
+
+    name: str
+    fields: Mapping[str, Field]
+    required: tuple[str, ...] = ("transactional_message_id", "identifiers")
+
+
+KINDS = (
+    Kind(
+        "email",
+        {
+            **SHARED,
+            **RETENTION,
+            "to": TEXT,
+            "from": TEXT,
+            "reply_to": TEXT,
+            "cc": TEXT,
+            "bcc": TEXT,
+            "fake_bcc": FLAG,
+            "subject": TEXT,
+            "preheader": TEXT,
+            "body": TEXT,
+            "body_plain": TEXT,
+            "body_amp": TEXT,
+            "headers": MAPPING_OR_TEXT,
+            "attachments": MAPPING,
+            "tracked": FLAG,
+            "disable_css_preprocessing": FLAG,
+        },
+        required=("to", "identifiers"),
+    ),
+    Kind(
+        "push",
+        {
+            **SHARED,
+            **RETENTION,
+            "to": TEXT,
+            "title": TEXT,
+            "message": TEXT,
+            "image_url": TEXT,
+            "link": TEXT,
+            "sound": TEXT,
+            "custom_data": MAPPING,
+            "custom_payload": MAPPING,
+            "custom_device": MAPPING,
+        },
+    ),
+    Kind(
+        "sms",
+        {**SHARED, **RETENTION, "to": TEXT, "from": TEXT, "tracked": FLAG},
+        required=("transactional_message_id", "identifiers", "to"),
+    ),
+    Kind("inbox_message", {**SHARED, "to": TEXT}),
+    Kind("in_app", SHARED),
+)
+
+# An e-mail without a template brings its own content.
+CONTENT = ("from", "subject", "body")
+
+
+def _send(kind: Kind) -> Callable[[World, Call], Answer]:
+    def send(world: World, call: Call) -> Answer:
+        sent = call.json()
+        if not isinstance(sent, dict):
+            raise InvalidError("invalid", "body", "the body must be an object")
+        fields = {name: value for name, value in sent.items() if value is not None}
+        problems = [*_missing(kind, fields), *_wrong(kind, fields)]
+        if problems:
+            return _refuse(problems)
+        who = checks.who(fields["identifiers"], "identifiers")
+        attachments = _attachments(fields)
+        _check_recipients(fields)
+        device = fields.get("custom_device")
+        if device is not None:
+            world.add_device(who, *checks.device(device, "token"))
+        message = Message(
+            kind=kind.name,
+            delivery_id=secrets.token_urlsafe(20),
+            queued_at=int(time.time()),
+            fields={name: value for name, value in fields.items() if name != "attachments"},
+            attachments=attachments,
+        )
+        world.messages.append(message)
+        return Answer(200, {"delivery_id": message.delivery_id, "queued_at": message.queued_at})
+
+    return send
+
+
+def _missing(kind: Kind, fields: Mapping[str, Any]) -> list[str]:
+    required = kind.required
+    if kind.name == "email" and "transactional_message_id" not in fields:
+        required = (*required, *CONTENT)
+    return [f"{name} is required" for name in required if fields.get(name) in (None, "")]
+
+
+def _wrong(kind: Kind, fields: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for name, value in fields.items():
+        if name not in kind.fields:
+            problems.append(f"{name} is not a field of this message")
+            continue
+        fits, wanted = kind.fields[name]
+        if not fits(value):
+            problems.append(f"{name} must be {wanted}")
+    return problems
+
+
+def _attachments(fields: Mapping[str, Any]) -> dict[str, bytes]:
+    decoded = {}
+    for name, encoded in fields.get("attachments", {}).items():
+        field = f"attachments.{name}"
+        try:
+            decoded[name] = base64.b64decode(encoded, validate=True)
+        except (TypeError, ValueError):
+            raise InvalidError("invalid", field, f"{field} is not Base64") from None
+    if sum(map(len, decoded.values())) > limits.ATTACHMENTS_BYTES:
+        message = f"the attachments are larger than {limits.ATTACHMENTS_BYTES} bytes"
+        raise InvalidError("too_large", "attachments", message)
+    return decoded
+
+
+def _check_recipients(fields: Mapping[str, Any]) -> None:
+    lists = [fields[name] for name in ("to", "cc", "bcc") if fields.get(name)]
+    if len(getaddresses(lists)) > limits.RECIPIENTS:
+        message = f"to, cc and bcc hold more than {limits.RECIPIENTS} recipients"
+        raise InvalidError("invalid", "to", message)
+
+
+def _refuse(problems: list[str]) -> Answer:
+    # Customer.io answers in both shapes.
+    if len(problems) == 1:
+        return Answer(400, {"meta": {"error": problems[0]}})
+    return Answer(400, {"meta": {"errors": problems}})
+
+
+def refuse(invalid: InvalidError) -> Answer:
+    """A refusal as the App API puts it."""
+    return _refuse([invalid.message])
+
+
+ENDPOINTS = tuple(
+    Endpoint("POST", f"/v1/send/{kind.name}", _send(kind), refuse, "bearer") for kind in KINDS
+)
