@@ -11,6 +11,8 @@ What can go wrong, as exceptions.
     └── NoAnswerError            no connection, or a broken one
         └── AnswerTimeoutError   no answer in time (also a TimeoutError)
 
+`CustomerIOWarning` is the category of warnings; it is raised only where warnings are errors.
+
 No text of an exception holds a credential, an identifier or a payload: what Customer.io said
 is in the attributes, for whoever wants to look.
 """
@@ -130,4 +132,10 @@ class NoAnswerError(CustomerIOError):
 class AnswerTimeoutError(NoAnswerError, TimeoutError):
     """
     Raised when the time for a request is up.
+    """
+
+
+class CustomerIOWarning(UserWarning):
+    """
+    Something about this package's set-up or a record's tags that wants to be looked at.
     """

@@ -36,14 +36,15 @@ class Buffer(Protocol):
 
     def put(self, envelope: Envelope) -> None:
         """
-        Keep one more call. Any thread may, also from within a signal handler or a ``__del__``
-        that interrupted another `put`; it neither waits nor raises.
+        Keep one more call.
+
+        Any thread may, also from within a signal handler or a ``__del__`` that interrupted
+        another `put`. It neither waits for anything slow nor raises.
         """
 
     def take(self, most: int) -> list[Envelope]:
         """
-        The next calls that were not taken yet, oldest first. They stay here until `forget` or
-        `bury`.
+        The next calls that were not taken yet, oldest first; they stay until `forget` or `bury`.
         """
 
     def forget(self, envelopes: Sequence[Envelope]) -> None:
@@ -53,5 +54,5 @@ class Buffer(Protocol):
 
     def bury(self, envelope: Envelope, failure: Failure) -> None:
         """
-        This call has failed for good; a buffer on disk keeps it as a dead letter.
+        Give a call up that has failed for good; a buffer on disk keeps it as a dead letter.
         """

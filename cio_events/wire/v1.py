@@ -34,6 +34,13 @@ def request(call: Call, id_: str | None) -> Request:
     return Request(method, path, None if body is None else dumps(body))
 
 
+def request_of(operation: bytes) -> Request:
+    """
+    The request for a waiting operation.
+    """
+    return request(v2.call_of(operation), None)
+
+
 _Parts = tuple[str, str, "dict[str, object] | None"]
 
 

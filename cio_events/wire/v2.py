@@ -34,6 +34,9 @@ ENTITY_PATH = "/api/v2/entity"
 
 _BATCH_START, _BATCH_END = b'{"batch":[', b"]}"
 
+ANONYMOUS = "anonymous "
+"""How the key of somebody begins who is not known yet."""
+
 BATCH_ROOM = limits.V2_BATCH_BYTES - len(_BATCH_START) - len(_BATCH_END)
 """What the operations of one batch may take, with a comma after each."""
 
@@ -80,7 +83,7 @@ def customers_of(operation: bytes) -> tuple[str, ...]:
     body: dict[str, Any] = orjson.loads(operation)
     if body["type"] == "anonymous":
         who = body.get("anonymous_id")
-        return () if who is None else (f"anonymous {who}",)
+        return () if who is None else (ANONYMOUS + who,)
     both = (body[who] for who in ("identifiers", "primary", "secondary") if who in body)
     return tuple(value for identifiers in both for value in map(_key, identifiers.items()))
 

@@ -1,0 +1,202 @@
+"""
+Some calls → HTTP → what is to become of each: the delivery policy.
+
+Each answer is judged here; when to try again, and what the judgements do to ledger and signals,
+is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeAlias
+
+import orjson
+
+from cio_events.errors import NoAnswerError
+from cio_events.http import Answer, Endpoint
+from cio_events.messages import Receipt
+from cio_events.signals import FailedReason, RetryReason
+from cio_events.wire import app, v1, v2
+from cio_events.wire.envelope import Envelope, Route
+from cio_events.wire.request import Request
+
+# A server that asks for more than five minutes is asked again after five.
+RETRY_AFTER_CAP = 300.0
+
+# Of one batch's refusal, split to find the culprit.
+_BAD_CONTENT = frozenset({400, 413, 422})
+
+_BAD_SETTINGS = frozenset({401, 403, 407})
+
+# What Customer.io says of a call may be long; reports and dead letters keep this much of it.
+_DETAIL_CHARACTERS = 1_000
+
+
+@dataclass(slots=True)
+class Job:
+    """
+    Calls that travel in one request.
+
+    Attributes:
+        envelopes: The calls, in order.
+
+        attempts: How many requests they were part of.
+
+        again: Whether its last request has to be repeated.
+    """
+
+    envelopes: list[Envelope]
+    attempts: int = 0
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """
+    Customer.io has taken the calls, but those *refused*.
+
+    Attributes:
+        status: The HTTP status.
+
+        refused: What Customer.io said of each call refused, by its place in the job.
+
+        receipt: Of a transactional message.
+    """
+
+    status: int
+    refused: Mapping[int, str] = field(default_factory=dict)
+    receipt: Receipt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """
+    The one call of a job fails for good.
+    """
+
+    reason: FailedReason
+    status: int | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """
+    One of the calls is bad: each half has to be sent alone.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """
+    Nothing was taken, as far as is known, and a later request may do better.
+
+    Attributes:
+        delay: What the server asked for, in seconds; None if it did not.
+    """
+
+    reason: RetryReason
+    status: int | None
+    delay: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """
+    The settings are wrong, not the calls.
+    """
+
+    status: int
+
+
+Verdict: TypeAlias = Delivered | Refused | Split | TryAgain | Hold
+
+
+def deliver(job: Job, endpoint: Endpoint, timeout: float) -> Verdict:
+    """
+    Send *job* to *endpoint*, in *timeout* seconds at the most, and judge the answer.
+    """
+    route = job.envelopes[0].route
+    job.attempts += 1
+    try:
+        answer = endpoint.send(
+            _request(job, route), timeout=timeout, repeatable=route is not Route.APP
+        )
+    except NoAnswerError as error:
+        if route is Route.APP and error.maybe_received:
+            return Refused("ambiguous", None, error.message)
+        return TryAgain("no_answer" if error.maybe_received else "no_connection", None)
+    return _judge(job, route, answer)
+
+
+def _request(job: Job, route: Route) -> Request:
+    if route is Route.BATCH:
+        return Request("POST", v2.BATCH_PATH, v2.batch(job.envelopes))
+    (envelope,) = job.envelopes
+    if route is Route.APP:
+        return app.request_of(envelope.body)
+    return v1.request_of(envelope.body)
+
+
+def _judge(job: Job, route: Route, answer: Answer) -> Verdict:
+    status = answer.status
+    if 200 <= status < 300:
+        return _success(job, route, answer)
+    if 300 <= status < 400 or status in _BAD_SETTINGS or (route is Route.BATCH and status == 404):
+        return Hold(status)
+    if status == 429:
+        return TryAgain("rate_limited", status, _retry_after(answer))
+    if status == 503 or (route is not Route.APP and (status == 408 or status >= 500)):
+        return TryAgain("server_error", status, _retry_after(answer))
+    if route is Route.APP:
+        doubt = status == 408 or status >= 500
+        return Refused(
+            "ambiguous" if doubt else "rejected", status, _cut(app.said(status, answer.body))
+        )
+    if len(job.envelopes) > 1:
+        return Split()
+    return Refused("rejected", status, _cut(answer.body.decode("utf-8", "replace")))
+
+
+def _success(job: Job, route: Route, answer: Answer) -> Verdict:
+    if route is Route.APP:
+        return Delivered(answer.status, receipt=app.receipt_of(answer.body))
+    if answer.status != 207:
+        return Delivered(answer.status)
+    try:
+        errors = orjson.loads(answer.body)["errors"]
+        refused: dict[int, str] = {}
+        for error in errors:
+            index = error["batch_index"]
+            if isinstance(index, int) and 0 <= index < len(job.envelopes):
+                refused[index] = _cut("; ".join(filter(None, (refused.get(index), _words(error)))))
+    except (ValueError, KeyError, TypeError):
+        # Which of the calls were refused cannot be known, and to repeat them is safe.
+        return TryAgain("server_error", answer.status)
+    return Delivered(answer.status, refused)
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    parts = (error.get("reason"), error.get("field"), error.get("message"))
+    return " ".join(str(part) for part in parts if part)
+
+
+def _cut(text: str) -> str:
+    return text[:_DETAIL_CHARACTERS]
+
+
+def _retry_after(answer: Answer) -> float | None:
+    text = (answer.headers.get("Retry-After") or "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdigit():
+        seconds = float(text)
+    else:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, TypeError):
+            return None
+    return min(max(seconds, 0.0), RETRY_AFTER_CAP)

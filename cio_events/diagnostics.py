@@ -1,0 +1,78 @@
+"""
+What this package has to say of itself: on the logger ``cio_events``, or as a warning.
+
+Nothing said here holds a credential, an identifier or a payload; callers see to that.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import warnings
+
+from cio_events.errors import CustomerIOWarning
+
+_logger = logging.getLogger("cio_events")
+
+# Long enough that an outage of hours does not fill a log, short enough to be seen in its time.
+_SECONDS_BETWEEN_LINES = 60.0
+
+
+class Diagnostics:
+    """
+    Says each kind of thing once, or at most once a minute.
+    """
+
+    def __init__(self) -> None:
+        self._once: set[str] = set()
+        self._quiet_until: dict[str, float] = {}
+
+    def warn_once(self, kind: str, message: str) -> None:
+        """
+        Say *message*, unless something of this *kind* was said before.
+        """
+        if kind not in self._once:
+            self._once.add(kind)
+            _say(message)
+
+    def warn(self, kind: str, message: str) -> None:
+        """
+        Say *message*, unless something of this *kind* was said within the last minute.
+        """
+        now = time.monotonic()
+        if now >= self._quiet_until.get(kind, 0.0):
+            self._quiet_until[kind] = now + _SECONDS_BETWEEN_LINES
+            _say(message)
+
+
+_process = Diagnostics()
+
+warn_once = _process.warn_once
+"""Say something that concerns no pipeline in particular, once for each *kind*."""
+
+
+def _say(message: str) -> None:
+    if _logger.isEnabledFor(logging.WARNING) and not _inside_a_handler():
+        _logger.warning(message)
+        return
+    try:
+        warnings.warn(message, CustomerIOWarning, stacklevel=2)
+    except CustomerIOWarning:
+        # The application turns warnings into errors, but logging must go on.
+        print(f"cio_events: {message}", file=sys.stderr)  # noqa: T201
+
+
+def _inside_a_handler() -> bool:
+    """
+    Whether this thread holds some logging handler's lock.
+
+    To log now could deadlock, and from Python 3.14 on such a record is dropped.
+    """
+    handle = logging.Handler.handle.__code__
+    frame = sys._getframe()  # noqa: SLF001
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code is handle:
+            return True
+    return False

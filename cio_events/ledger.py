@@ -1,0 +1,206 @@
+"""
+The ledger: how many calls there were, and what became of them.
+
+It knows counts and bytes only, neither calls nor the network.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """
+    A pipeline's counts at one moment: ``received == sent + failed + dropped + pending``.
+
+    Attributes:
+        received: Calls that were handed in, or taken over from a spool.
+
+        sent: Calls that Customer.io has accepted.
+
+        failed: Calls that never will be; `failed_by_reason` says why.
+
+        dropped: Calls given up without asking Customer.io; `dropped_by_reason` says why.
+
+        pending: Calls that wait.
+
+        retries: Requests that were sent again.
+
+        in_memory: How many of the pending calls are not in the spool, since its disk is full or
+            broken; always 0 without a spool.
+    """
+
+    received: int
+    sent: int
+    failed: int
+    dropped: int
+    pending: int
+    retries: int
+    failed_by_reason: Mapping[str, int] = field(default_factory=dict)
+    dropped_by_reason: Mapping[str, int] = field(default_factory=dict)
+    in_memory: int = 0
+
+
+class Ledger:
+    """
+    The counts of one pipeline, and the bounds on what may be pending.
+
+    A call is in exactly one of its columns, and `Stats.received` is their sum, so that it
+    balances whenever it is read.
+
+    Changes may come from any thread, and from within another change: a signal handler or a
+    ``__del__`` that logs runs between any two lines of ours. So the lock is re-entrant, and a
+    change that has interrupted another is left for the interrupted one to make.
+    """
+
+    def __init__(self, max_pending: int, max_pending_bytes: int) -> None:
+        self._max_pending = max_pending
+        self._max_pending_bytes = max_pending_bytes
+        self._lock = threading.RLock()  # guards all that follows
+        self._changing = False
+        self._postponed: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self.pending = 0
+        self.pending_bytes = 0
+        self._sent = 0
+        self._retries = 0
+        self._failed: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+        self._unannounced = 0
+
+    def admit(self, size: int) -> bool:
+        """
+        Count one more pending call of *size* bytes, if there is room.
+        """
+        with self._lock:
+            if self._changing:
+                self._postponed.append((self._add_pending, (1, size)))
+                return True
+            self._changing = True
+            try:
+                if (
+                    self.pending >= self._max_pending
+                    or self.pending_bytes + size > self._max_pending_bytes
+                ):
+                    return False
+                self.pending_bytes += size
+                self.pending += 1
+                return True
+            finally:
+                if self._postponed:
+                    self._catch_up()
+                self._changing = False
+
+    def adopt(self, count: int, size: int) -> None:
+        """
+        Count calls as pending that a spool has taken over; no bound holds for them.
+        """
+        self._change(self._add_pending, count, size)
+
+    def fail(self, reason: str) -> None:
+        """
+        Count a call that fails at the door.
+        """
+        self._change(self._failed.update, {reason: 1})
+
+    def drop(self, reason: str) -> None:
+        """
+        Count a call that is dropped at the door.
+        """
+        self._change(self._dropped.update, {reason: 1})
+
+    def retry(self) -> None:
+        """
+        Count a request that is sent again.
+        """
+        self._change(self._add_retry)
+
+    def settle(
+        self,
+        size: int,
+        *,
+        sent: int = 0,
+        failed: Mapping[str, int] = NOTHING,
+        dropped: Mapping[str, int] = NOTHING,
+    ) -> None:
+        """
+        Move calls, of *size* bytes together, from pending to where they ended.
+
+        They count as unannounced until `announced` says that their signals were sent.
+        """
+        self._change(self._settle, size, sent, failed, dropped)
+
+    def announced(self, count: int) -> None:
+        """
+        The signals of *count* settled calls were sent.
+        """
+        self._change(self._add_unannounced, -count)
+
+    def quiet(self) -> bool:
+        """
+        Whether nothing is pending and every signal has been sent.
+        """
+        self._change(lambda: None)
+        return not (self.pending or self._unannounced)
+
+    def stats(self, in_memory: int) -> Stats:
+        """
+        The counts now.
+        """
+        with self._lock:
+            self._change(lambda: None)
+            failed, dropped = self._failed.total(), self._dropped.total()
+            return Stats(
+                received=self._sent + failed + dropped + self.pending,
+                sent=self._sent,
+                failed=failed,
+                dropped=dropped,
+                pending=self.pending,
+                retries=self._retries,
+                failed_by_reason=dict(self._failed),
+                dropped_by_reason=dict(self._dropped),
+                in_memory=in_memory,
+            )
+
+    def _change(self, change: Callable[..., None], *args: object) -> None:
+        with self._lock:
+            self._postponed.append((change, args))
+            if not self._changing:
+                self._changing = True
+                try:
+                    self._catch_up()
+                finally:
+                    self._changing = False
+
+    def _catch_up(self) -> None:
+        while self._postponed:
+            change, args = self._postponed.popleft()
+            change(*args)
+
+    def _add_pending(self, count: int, size: int) -> None:
+        self.pending += count
+        self.pending_bytes += size
+
+    def _add_retry(self) -> None:
+        self._retries += 1
+
+    def _add_unannounced(self, count: int) -> None:
+        self._unannounced += count
+
+    def _settle(
+        self, size: int, sent: int, failed: Mapping[str, int], dropped: Mapping[str, int]
+    ) -> None:
+        count = sent + sum(failed.values()) + sum(dropped.values())
+        self._sent += sent
+        self._failed.update(failed)
+        self._dropped.update(dropped)
+        self._unannounced += count
+        self.pending -= count
+        self.pending_bytes -= size

@@ -1,0 +1,28 @@
+"""
+Whether the code that runs now is this package's own, whose log records are never taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+# A context variable and not a thread's local: greenlets of one thread have one each, also when
+# gevent patches the process after this module was imported.
+_ours: ContextVar[bool] = ContextVar("cio_events_ours", default=False)
+
+ours = _ours.get
+"""True on the flushing thread, inside a signal's receiver and inside ``before_send``."""
+
+
+@contextmanager
+def marked_as_ours() -> Iterator[None]:
+    """
+    What is logged inside is not taken.
+    """
+    token = _ours.set(True)
+    try:
+        yield
+    finally:
+        _ours.reset(token)

@@ -1,0 +1,139 @@
+"""
+blinker signals that tell what became of every call, and what their receivers get.
+
+The sender is the pipeline. `sent`, `failed` and `dropped` carry ``report``, a `Report`;
+`retrying` carries ``retry``, a `Retry`. They are sent from the flushing thread, and from the
+caller's for a call that is refused at the door. What receivers log is not taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import blinker
+
+from cio_events import diagnostics
+from cio_events.calls import Call
+from cio_events.messages import Receipt
+from cio_events.origin import marked_as_ours
+
+FailedReason: TypeAlias = Literal["invalid", "rejected", "too_large", "expired", "ambiguous"]
+"""
+Why a call failed for good.
+
+- ``invalid``: no call can be made of the record
+- ``rejected``: Customer.io refused it; ``status`` and ``detail`` are what it said
+- ``too_large``: it is over one of Customer.io's limits, and was never sent
+- ``expired``: it was older than ``max_age`` before it could be delivered
+- ``ambiguous``: a message that Customer.io may have received or not; it is not sent again
+"""
+
+DroppedReason: TypeAlias = Literal[
+    "full", "unconfigured", "disabled", "before_send", "closed", "exit"
+]
+"""
+Why a call was given up without asking Customer.io.
+
+- ``full``: ``max_pending`` or ``max_pending_bytes`` was reached
+- ``unconfigured``: there are no credentials, or a setting cannot be read
+- ``disabled``: the pipeline has ``enabled=False``
+- ``before_send``: ``before_send`` returned None, or raised
+- ``closed``: the pipeline was closed
+- ``exit``: the interpreter ended before it could be delivered
+"""
+
+RetryReason: TypeAlias = Literal[
+    "no_connection", "no_answer", "rate_limited", "server_error", "held"
+]
+"""
+Why a request will be sent again.
+
+- ``no_connection``: Customer.io could not be reached
+- ``no_answer``: the connection broke, or no answer came in time
+- ``rate_limited``: status 429
+- ``server_error``: status 408 or 5xx, or an answer that makes no sense
+- ``held``: credentials, region or URL are wrong; nothing is lost while they are
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    What became of one call.
+
+    Attributes:
+        call: The call, made again from what was sent; None if none could be made of the record.
+
+        id: The ULID under which it was taken, which its log line shows as ``cio_event_id``.
+
+        attempts: How many requests it was part of.
+
+        status: The HTTP status of the last answer; None if there was none.
+
+        reason: A `FailedReason` or `DroppedReason`; None for a call that was sent.
+
+        detail: What Customer.io said of it, or which parameter is wrong. It may quote the call.
+
+        receipt: Customer.io's receipt of a transactional message.
+    """
+
+    call: Call | None
+    id: str
+    attempts: int
+    status: int | None = None
+    reason: FailedReason | DroppedReason | None = None
+    detail: str | None = None
+    receipt: Receipt | None = None
+
+    def __repr__(self) -> str:
+        return f"<Report {self.id} reason={self.reason} status={self.status}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """
+    A request that will be sent again.
+
+    Attributes:
+        reason: A `RetryReason`.
+
+        status: The HTTP status of the answer; None if there was none.
+
+        attempt: How often it has been sent, 1 or more.
+
+        delay: How long until it is sent again, in seconds.
+
+        calls: How many calls it carries.
+    """
+
+    reason: RetryReason
+    status: int | None
+    attempt: int
+    delay: float
+    calls: int
+
+
+_namespace = blinker.Namespace()
+
+sent = _namespace.signal("sent")
+failed = _namespace.signal("failed")
+dropped = _namespace.signal("dropped")
+retrying = _namespace.signal("retrying")
+
+
+def announce(signal: blinker.NamedSignal, sender: object, **kwargs: object) -> None:
+    """
+    Send *signal*; a receiver that raises starves none of the others.
+    """
+    if not signal.receivers or signal.is_muted:
+        return
+    with marked_as_ours():
+        for receiver in list(signal.receivers_for(sender)):
+            try:
+                receiver(sender, **kwargs)
+            except Exception as error:  # noqa: BLE001
+                diagnostics.warn_once(
+                    f"receiver of {signal.name}",
+                    f"a receiver of the signal {signal.name!r} raised {type(error).__name__}",
+                )

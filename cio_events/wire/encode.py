@@ -1,0 +1,87 @@
+"""
+An accepted call as the envelope in which it waits: which way it goes, and whether it fits.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from cio_events import limits
+from cio_events.calls import AddDevice, Call, Identify, Track, TrackAnonymous
+from cio_events.errors import ParamError
+from cio_events.messages import Message
+from cio_events.values import dumps
+from cio_events.wire import app, v2
+from cio_events.wire.envelope import Envelope, Route, seal
+
+Api: TypeAlias = Literal["v2", "v1"]
+
+# What of a call may grow large, as its parameter is called.
+_DATA_OF: dict[type[Call], str] = {
+    Identify: "attributes",
+    Track: "data",
+    TrackAnonymous: "data",
+    AddDevice: "data",
+}
+
+
+def encode(call: Call, id_: str, now: int, api: Api) -> Envelope:
+    """
+    *call*, accepted at *now* (Unix milliseconds) under the ULID *id_*, for the Track API *api*.
+
+    Raises:
+        ParamError: The call is over a limit of Customer.io's.
+    """
+    if isinstance(call, Message):
+        return seal(Route.APP, now, id_, app.encode(call))
+    operation = v2.operation(call, id_, now // 1000)
+    route = Route.BATCH if api == "v2" else Route.SINGLE
+    if type(call) is TrackAnonymous:
+        route = Route.SINGLE
+    if len(operation) > limits.V2_OPERATION_BYTES:
+        _check_size(call)
+        route = Route.SINGLE
+    return seal(route, now, id_, operation)
+
+
+def _check_size(call: Call) -> None:
+    """
+    Refuse what is too large for v1 too; most of an operation's size is its data.
+    """
+    param = _DATA_OF.get(type(call))
+    if param is None:
+        limit = limits.V2_OPERATION_BYTES
+        raise ParamError("call", f"is over {limit} bytes as an operation", limit)
+    limit = limits.DATA_BYTES
+    if len(dumps(getattr(call, param))) > limit:
+        raise ParamError(param, f"is over {limit} bytes as JSON", limit)
+
+
+def call_of(envelope: Envelope) -> Call:
+    """
+    The call that *envelope* holds, with its id and timestamp.
+    """
+    if envelope.route is Route.APP:
+        return app.call_of(envelope.body)
+    return v2.call_of(envelope.body)
+
+
+def customers_of(envelope: Envelope) -> tuple[str, ...]:
+    """
+    Whom *envelope* is about, as keys to keep the order by.
+    """
+    if envelope.route is Route.APP:
+        return app.customers_of(envelope.body)
+    return v2.customers_of(envelope.body)
+
+
+def too_long_attribute(call: Call) -> str | None:
+    """
+    The name of an attribute whose value Customer.io will cut, if there is one.
+    """
+    data = getattr(call, _DATA_OF.get(type(call), ""), {})
+    limit = limits.ATTRIBUTE_VALUE_BYTES
+    for name, value in data.items():
+        if isinstance(value, str) and len(value.encode("utf-8", "replace")) > limit:
+            return str(name) if isinstance(name, str) else None
+    return None
