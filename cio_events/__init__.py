@@ -1,3 +1,5 @@
 """The log line is the event: tagged log records become Customer.io calls."""
 
-__version__ = "0.1.0"
+from cio_events.version import __version__
+
+__all__ = ["__version__"]
