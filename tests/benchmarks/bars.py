@@ -1,0 +1,120 @@
+"""
+What the library has promised itself to reach, as ratios of two sides measured in the same run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.benchmarks.rows import PEERS
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """
+    One ratio to reach.
+
+    Attributes:
+        title: What is compared, in words.
+
+        row: The row whose figure is compared.
+
+        side: The side that has to reach it.
+
+        against: The other side; of several, the best.
+
+        limit: The ratio to reach.
+
+        at_most: Whether it must not be over the limit; otherwise, not under it.
+    """
+
+    title: str
+    row: str
+    side: str
+    against: tuple[str, ...]
+    limit: float
+    at_most: bool
+
+    def reached(self, ratio: float) -> bool:
+        """
+        Whether this ratio does.
+        """
+        return ratio <= self.limit if self.at_most else ratio >= self.limit
+
+
+_READY_MADE = ("ready-made bodies",)
+
+BARS: tuple[Bar, ...] = (
+    Bar(
+        "untagged record through the processor ÷ a processor that does nothing",
+        "untagged",
+        "CustomerIOProcessor",
+        ("nothing (object)",),
+        2.0,
+        at_most=True,
+    ),
+    Bar(
+        "tagged record: structlog with us ÷ without",
+        "tagged",
+        "structlog",
+        ("structlog alone",),
+        1.5,
+        at_most=True,
+    ),
+    Bar(
+        "tagged record ÷ the fastest peer's track()",
+        "tagged",
+        "structlog",
+        PEERS,
+        0.5,
+        at_most=True,
+    ),
+    Bar(
+        "draining ÷ ready-made bodies, round trip 0",
+        "draining",
+        "Pipeline.track",
+        _READY_MADE,
+        0.5,
+        at_most=False,
+    ),
+    Bar(
+        "draining ÷ ready-made bodies, round trip 50 ms",
+        "draining-50",
+        "Pipeline.track",
+        _READY_MADE,
+        0.9,
+        at_most=False,
+    ),
+    Bar(
+        "logging and delivering at once ÷ the fastest peer",
+        "throughput",
+        "structlog",
+        PEERS,
+        3.0,
+        at_most=False,
+    ),
+    Bar(
+        "memory of a pending event ÷ the leanest peer",
+        "memory",
+        "Pipeline.track",
+        PEERS,
+        0.4,
+        at_most=True,
+    ),
+    Bar(
+        "tagged record with a spool ÷ a bare SQLite insert",
+        "tagged",
+        "structlog, spool",
+        ("sqlite insert",),
+        2.0,
+        at_most=True,
+    ),
+    Bar(
+        "import cio_events ÷ import structlog, blinker",
+        "import",
+        "import cio_events",
+        ("import structlog, blinker",),
+        1.5,
+        at_most=True,
+    ),
+)

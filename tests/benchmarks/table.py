@@ -1,0 +1,92 @@
+"""
+The result as a table on the terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from tests.benchmarks.harness import BarResult, Ratio, RowResult
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def show(console: Console, results: Sequence[RowResult], bars: Sequence[BarResult]) -> None:
+    """
+    Print the rows, and then the bars.
+    """
+    console.print(_rows(results))
+    if bars:
+        console.print(_bars(bars))
+
+
+def number(value: float) -> str:
+    """
+    A figure with as many digits as mean something.
+    """
+    if value >= 1_000:
+        return f"{value:,.0f}".replace(",", " ")
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _rows(results: Sequence[RowResult]) -> Table:
+    table = Table(title="Side by side: medians of the rounds, and ratios to the side marked *")
+    table.add_column("", no_wrap=True)
+    table.add_column("figure", justify="right", no_wrap=True)
+    table.add_column("beside it", justify="right")
+    table.add_column("÷ *", justify="right", no_wrap=True)
+    table.add_column("spread", justify="right", no_wrap=True)
+    for result in results:
+        row = result.row
+        events = f"{row.count:,} events".replace(",", " ")
+        table.add_section()
+        table.add_row(f"[bold]{row.title}[/] ({events})")
+        for side, measured in result.sides.items():
+            value = measured.median(row.figure)
+            if value is None:
+                table.add_row(f"  {side}", f"[dim]{measured.trouble}[/]")
+                continue
+            others = [
+                f"{number(other)} {unit}"
+                for figure, unit in row.beside
+                if (other := measured.median(figure)) is not None
+            ]
+            mark = " *" if side == row.reference else ""
+            ratio = result.ratio(side, row.reference)
+            table.add_row(
+                f"  {side}{mark}",
+                f"{number(value)} {row.unit}",
+                ", ".join(others),
+                "" if ratio is None or mark else f"{ratio.median:.2f}",
+                "" if ratio is None or mark else _spread(ratio),
+            )
+    return table
+
+
+def _bars(bars: Sequence[BarResult]) -> Table:
+    table = Table(title="To reach")
+    table.add_column("")
+    table.add_column("bar", justify="right")
+    table.add_column("ratio", justify="right")
+    table.add_column("spread", justify="right")
+    table.add_column("compared with")
+    table.add_column("", no_wrap=True)
+    for one in bars:
+        limit = f"{'≤' if one.bar.at_most else '≥'} {one.bar.limit}"
+        if one.ratio is None:
+            table.add_row(one.bar.title, limit, "", "", "", "[dim]not measured[/]")
+            continue
+        word = "[green]reached[/]" if one.reached else "[red]not reached[/]"
+        ratio = f"{one.ratio.median:.2f}"
+        table.add_row(one.bar.title, limit, ratio, _spread(one.ratio), one.against, word)
+    return table
+
+
+def _spread(ratio: Ratio) -> str:
+    return f"{ratio.lowest:.2f} to {ratio.highest:.2f}"
