@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import harness, picture, table
+from tests.benchmarks import harness, markdown, picture, table
 from tests.benchmarks.rows import ROWS, Row
 
 _ROUNDS = 5
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="few events, figures mean nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the tables, for a page")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the row `tagged`")
     options = parser.parse_args(arguments)
 
@@ -43,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table.show(console, results, bars)
     if options.json:
         kept = harness.as_json(results, bars)
-        options.json.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+        options.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    if options.markdown:
+        page = markdown.write(results, bars, harness.circumstances(results))
+        options.markdown.write_text(page, encoding="utf-8")
     if options.svg:
         _draw(options.svg, results, parser)
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Table
 
-from tests.benchmarks.harness import BarResult, Ratio, RowResult
+from tests.benchmarks.harness import BarResult, Measured, Ratio, RowResult
+from tests.benchmarks.rows import Row
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +37,21 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def spread(ratio: Ratio) -> str:
+    """
+    The lowest and the highest of the rounds' ratios.
+    """
+    return f"{ratio.lowest:.2f} to {ratio.highest:.2f}"
+
+
+def beside(row: Row, measured: Measured) -> str:
+    """
+    The further figures of a side.
+    """
+    medians = ((measured.median(figure), unit) for figure, unit in row.beside)
+    return ", ".join(f"{number(value)} {unit}" for value, unit in medians if value is not None)
+
+
 def _rows(results: Sequence[RowResult]) -> Table:
     table = Table(title="Side by side: medians of the rounds, and ratios to the side marked *")
     table.add_column("", no_wrap=True)
@@ -50,21 +67,16 @@ def _rows(results: Sequence[RowResult]) -> Table:
         for side, measured in result.sides.items():
             value = measured.median(row.figure)
             if value is None:
-                table.add_row(f"  {side}", f"[dim]{measured.trouble}[/]")
+                table.add_row(f"  {side}", "", f"[dim]{escape(measured.trouble)}[/]")
                 continue
-            others = [
-                f"{number(other)} {unit}"
-                for figure, unit in row.beside
-                if (other := measured.median(figure)) is not None
-            ]
             mark = " *" if side == row.reference else ""
             ratio = result.ratio(side, row.reference)
             table.add_row(
                 f"  {side}{mark}",
                 f"{number(value)} {row.unit}",
-                ", ".join(others),
+                beside(row, measured),
                 "" if ratio is None or mark else f"{ratio.median:.2f}",
-                "" if ratio is None or mark else _spread(ratio),
+                "" if ratio is None or mark else spread(ratio),
             )
     return table
 
@@ -84,9 +96,5 @@ def _bars(bars: Sequence[BarResult]) -> Table:
             continue
         word = "[green]reached[/]" if one.reached else "[red]not reached[/]"
         ratio = f"{one.ratio.median:.2f}"
-        table.add_row(one.bar.title, limit, ratio, _spread(one.ratio), one.against, word)
+        table.add_row(one.bar.title, limit, ratio, spread(one.ratio), one.against, word)
     return table
-
-
-def _spread(ratio: Ratio) -> str:
-    return f"{ratio.lowest:.2f} to {ratio.highest:.2f}"
