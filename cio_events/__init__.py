@@ -1,5 +1,71 @@
-"""The log line is the event: tagged log records become Customer.io calls."""
+"""
+The log line is the event: tagged log records become Customer.io calls.
 
+Only names live here; each is documented where it is made.
+"""
+
+from __future__ import annotations
+
+from cio_events import signals
+from cio_events.calls import (
+    AddDevice,
+    Call,
+    Delete,
+    DeleteDevice,
+    Identifier,
+    Identify,
+    Merge,
+    Suppress,
+    Track,
+    TrackAnonymous,
+    Unsuppress,
+)
+from cio_events.deadline import deadline
+from cio_events.errors import (
+    AnswerTimeoutError,
+    APIError,
+    AttachmentExistsError,
+    CustomerIOError,
+    CustomerIOWarning,
+    NoAnswerError,
+    ParamError,
+    TransactionalError,
+)
+from cio_events.handler import CustomerIOHandler
+from cio_events.ledger import Stats
+from cio_events.pipeline import Pipeline, configure
+from cio_events.processor import CustomerIOProcessor
+from cio_events.signals import Report, Retry
 from cio_events.version import __version__
 
-__all__ = ["__version__"]
+__all__ = [
+    "APIError",
+    "AddDevice",
+    "AnswerTimeoutError",
+    "AttachmentExistsError",
+    "Call",
+    "CustomerIOError",
+    "CustomerIOHandler",
+    "CustomerIOProcessor",
+    "CustomerIOWarning",
+    "Delete",
+    "DeleteDevice",
+    "Identifier",
+    "Identify",
+    "Merge",
+    "NoAnswerError",
+    "ParamError",
+    "Pipeline",
+    "Report",
+    "Retry",
+    "Stats",
+    "Suppress",
+    "Track",
+    "TrackAnonymous",
+    "TransactionalError",
+    "Unsuppress",
+    "__version__",
+    "configure",
+    "deadline",
+    "signals",
+]

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cio_events import http, lifecycle, signals
 from cio_events.buffers import Buffer
@@ -28,6 +28,9 @@ from cio_events.options import Options, options_from
 from cio_events.origin import marked_as_ours, ours
 from cio_events.signals import DroppedReason, FailedReason, Report
 from cio_events.wire.encode import encode, too_long_attribute
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # How long a caller who waits for room sleeps between looks at whether the pipeline was closed.
 _BLOCKED_SECONDS = 1.0
@@ -63,13 +66,20 @@ class Pipeline:
         return f"<Pipeline {self.stats()}>"
 
     @property
+    def strict(self) -> bool:
+        """
+        Whether a record of which no call can be made raises.
+        """
+        return self.options.strict
+
+    @property
     def closed(self) -> bool:
         """
         Whether `close` was called.
         """
         return self._closed == "closed"
 
-    def __enter__(self) -> Pipeline:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -217,9 +227,8 @@ class Pipeline:
             return False
 
         def room() -> bool:
-            return (
-                self._closed is not None
-                or ledger.pending < options.max_pending
+            return self._closed is not None or (
+                ledger.pending < options.max_pending
                 and ledger.pending_bytes + size <= options.max_pending_bytes
             )
 
@@ -346,7 +355,7 @@ class Pipeline:
 
 def _track_endpoint(options: Options) -> http.Endpoint:
     return http.Endpoint(
-        http.track_url(options.region, options.track_url),
+        _url("track_url", http.track_url, options.region, options.track_url),
         http.basic(_needed("site_id", options.site_id), _needed("api_key", options.api_key)),
         timeout=options.timeout,
         user_agent=options.user_agent,
@@ -356,12 +365,19 @@ def _track_endpoint(options: Options) -> http.Endpoint:
 
 def _app_endpoint(options: Options) -> http.Endpoint:
     return http.Endpoint(
-        http.app_url(options.region, options.app_url),
+        _url("app_url", http.app_url, options.region, options.app_url),
         http.bearer(_needed("app_api_key", options.app_api_key)),
         timeout=options.timeout,
         user_agent=options.user_agent,
         session=options.session,
     )
+
+
+def _url(param: str, read: Callable[[str, str | None], str], region: str, url: str | None) -> str:
+    try:
+        return read(region, url)
+    except ParamError as error:
+        raise ParamError(param, error.message) from None
 
 
 def _needed(name: str, value: str | None) -> str:
