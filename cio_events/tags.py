@@ -174,6 +174,16 @@ def call_of(
         raise _in_terms_of_tags(error, fields) from None
 
 
+def id_of(fields: Mapping[str, Any]) -> str:
+    """
+    The ULID that a record says to use.
+
+    Raises:
+        ParamError: It is none.
+    """
+    return valid_id(fields["cio_event_id"], "cio_event_id")
+
+
 def shown(call: Call) -> dict[str, object]:
     """
     Plain tags for a log line to show in place of *call*: what and who, but no data.
@@ -197,7 +207,6 @@ def shown(call: Call) -> dict[str, object]:
 _TAG_OF_PARAM = {
     "anonymous_id": "cio_anonymous",
     "device_id": "cio_device",
-    "id": "cio_event_id",
     "platform": "cio_platform",
     "primary": "cio_customer",
     "secondary": "cio_secondary",
@@ -233,7 +242,7 @@ def _track(
 ) -> Call:
     name: Any = fields.get("cio_event", event)
     data = _payload(fields, keys)
-    id_ = valid_id(fields["cio_event_id"], "id") if "cio_event_id" in fields else None
+    id_ = id_of(fields) if "cio_event_id" in fields else None
     timestamp = _given(fields, "cio_timestamp") if "cio_timestamp" in fields else logged_at
     if "cio_customer" not in fields and "cio_anonymous" in fields:
         anonymous = _given(fields, "cio_anonymous")

@@ -1,0 +1,84 @@
+"""
+structlog's way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING
+
+from cio_events.diagnostics import warn_once
+from cio_events.handler import CustomerIOHandler
+from cio_events.intake import take
+from cio_events.pipeline import Pipeline
+from cio_events.tags import PayloadKeys
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, WrappedLogger
+
+_NO_HANDLER = (
+    "CustomerIOProcessor leaves tagged records of logging to a CustomerIOHandler, and there is "
+    "none, so that they are not sent"
+)
+
+
+class CustomerIOProcessor:
+    """
+    A structlog processor that makes a Customer.io call of each tagged event.
+
+    It belongs after ``merge_contextvars`` and before anything that renames, formats or renders
+    the event. In a `structlog.stdlib.ProcessorFormatter` it belongs before
+    ``remove_processors_meta``, and leaves the records of `logging` to a `CustomerIOHandler`.
+
+    The event dictionary passes as it came, but that a taken one shows ``cio_event_id``, and
+    plain tags where a call object was.
+
+    Args:
+        pipeline: Where the calls go; None is the default pipeline, which is made from the
+            environment when it is first needed, unless it was configured.
+
+        event_key: The key of the log message, if `structlog.processors.EventRenamer` has
+            renamed it before.
+    """
+
+    __slots__ = ("_event_key", "_keys", "_pipeline")
+
+    def __init__(self, pipeline: Pipeline | None = None, *, event_key: str = "event") -> None:
+        self._pipeline = pipeline
+        self._event_key = event_key
+        self._keys = PayloadKeys(event_key)
+
+    def __call__(
+        self, logger: WrappedLogger, method_name: str, event_dict: EventDict
+    ) -> EventDict:
+        """
+        Take *event_dict* if it is tagged, and return it.
+
+        Raises:
+            ParamError: No call can be made of it, and the pipeline is strict.
+        """
+        if type(event_dict) is dict or isinstance(event_dict, MutableMapping):
+            if "cio_customer" in event_dict or "cio" in event_dict:
+                self._take(event_dict)
+        else:
+            warn_once(
+                "position",
+                f"CustomerIOProcessor was handed a {type(event_dict).__name__}: it belongs "
+                "before the processor that renders the event",
+            )
+        return event_dict
+
+    def _take(self, event_dict: EventDict) -> None:
+        # ProcessorFormatter runs once for each handler, on copies of a record of logging that
+        # cannot carry a mark.
+        if event_dict.get("_from_structlog") is False:
+            if not CustomerIOHandler.made:
+                warn_once("foreign", _NO_HANDLER)
+            return
+        marks = take(self._pipeline, event_dict, event_dict.get(self._event_key), self._keys)
+        if marks:
+            event_dict.update(marks)
+            # There it also hands out a copy of the event; the original is what others see.
+            original = getattr(event_dict.get("_record"), "msg", None)
+            if isinstance(original, MutableMapping):
+                original.update(marks)
