@@ -7,9 +7,6 @@ not decided here. This module imports Starlette, which comes with the extra `cio
 
 from __future__ import annotations
 
-import base64
-import hmac
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -28,50 +25,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from cio_events.sandbox.credentials import Credentials
     from cio_events.sandbox.faults import Faults
     from cio_events.sandbox.journal import Journal
     from cio_events.sandbox.world import World
 
 ENVIRONMENT_ID = 1  # the sandbox is one workspace
 UNAUTHORIZED = Answer(401, {"meta": {"error": "Unauthorized request"}})
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a caller has to show; None: anything will do."""
-
-    site_id: str | None = None
-    api_key: str | None = None
-    app_api_key: str | None = None
-
-    def __repr__(self) -> str:
-        return "Credentials(***)"
-
-    def allow(self, scheme: str | None, authorization: str) -> bool:
-        """Whether a header lets the caller in to a path that wants this scheme."""
-        if scheme is None:
-            return True
-        given, _, token = authorization.partition(" ")
-        token = token.strip()
-        if given.lower() != scheme or not token:
-            return False
-        if scheme == "bearer":
-            return _same(token, self.app_api_key)
-        try:
-            # go-customerio encodes with the URL-safe alphabet.
-            decoded = base64.b64decode(token.translate(_STANDARD), validate=True).decode()
-        except ValueError:  # no Base64, or no UTF-8 in it
-            return False
-        site_id, colon, api_key = decoded.partition(":")
-        known = bool(site_id and colon and api_key)
-        return known and _same(site_id, self.site_id) and _same(api_key, self.api_key)
-
-
-_STANDARD = str.maketrans("-_", "+/")
-
-
-def _same(given: str, wanted: str | None) -> bool:
-    return wanted is None or hmac.compare_digest(given.encode(), wanted.encode())
 
 
 def build(

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from cio_events.sandbox import views
+from cio_events.sandbox.credentials import Credentials
 from cio_events.sandbox.exchange import Answer
 from cio_events.sandbox.faults import Fault, Faults
 from cio_events.sandbox.journal import Journal
@@ -65,7 +66,7 @@ class Sandbox:
         self.region = region
         self._host = host
         self._port = port
-        self._credentials = (site_id, api_key, app_api_key)
+        self._credentials = Credentials(site_id, api_key, app_api_key)
         self._world = World()
         self._journal = Journal(on_answer)
         self._faults = Faults()
@@ -90,7 +91,7 @@ class Sandbox:
             return self
         # Optional dependencies: whoever does not run a sandbox does not need them.
         try:
-            from cio_events.sandbox.app import Credentials, build
+            from cio_events.sandbox.app import build
             from cio_events.sandbox.serving import Serving
         except ModuleNotFoundError as missing:
             message = "the sandbox needs Starlette and uvicorn: pip install 'cio-events[sandbox]'"
@@ -102,7 +103,7 @@ class Sandbox:
             self._world,
             self._journal,
             self._faults,
-            Credentials(*self._credentials),
+            self._credentials,
             lambda: {"url": self.url, "region": self.region},
         )
         self._serving = Serving(app, listener, self._faults.wake)

@@ -61,7 +61,7 @@ class Serving:
     """
     A running server on a listening socket, which it takes over.
 
-    `on_stop` is called on its thread when it stops, to wake what is waiting there.
+    `on_stop` is called on its thread while it stops, to wake what is waiting there.
     """
 
     def __init__(self, app: ASGIApp, listener: socket.socket, on_stop: Callable[[], None]) -> None:
@@ -114,9 +114,13 @@ class Serving:
         )
         self._ready.set()
         await self._stopping.wait()
+        # asyncio loses a connection that is still being accepted when its server is closed.
+        # Each has a task, beside this one and those of requests.
+        while len(asyncio.all_tasks() - state.tasks) > 1:
+            await asyncio.sleep(0)
         server.close()
-        self._on_stop()
         while state.connections or state.tasks:
+            self._on_stop()
             for connection in list(state.connections):
                 connection.transport.abort()
             await asyncio.sleep(0)

@@ -1,0 +1,26 @@
+"""The way in of `cio-events` and `python -m cio_events`; the commands are in `cli`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    # Optional: click comes with the extras that have commands, and a log line needs none.
+    try:
+        from cio_events.cli import commands
+    except ModuleNotFoundError as missing:
+        if missing.name != "click":
+            raise
+        sys.exit(_without_click())
+    commands(prog_name="cio-events")
+
+
+def _without_click() -> int:
+    sys.stderr.write("cio-events needs click: pip install 'cio-events[sandbox]'\n")
+    return 2
+
+
+if __name__ == "__main__":
+    main()
