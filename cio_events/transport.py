@@ -112,8 +112,14 @@ class Transport:
                 location.append(response.headers.pop("Location"))
 
         prepared.hooks["response"].append(hide_location)
-        settings = self._session.merge_environment_settings(prepared.url, {}, True, None, None)
-        response = self._session.send(
+        # Given as the request's own, the session's settings go before the environment's; else
+        # requests would have it the other way round.
+        session = self._session
+        verify = None if session.verify is True else session.verify
+        settings = session.merge_environment_settings(
+            prepared.url, {**session.proxies}, True, verify, None
+        )
+        response = session.send(
             prepared, timeout=exchange.left(), allow_redirects=False, **settings
         )
         try:
@@ -151,16 +157,18 @@ def _reason(error: BaseException | None, handled: BaseException | None) -> str:
     """
     The operating system's or OpenSSL's word for it; those of requests quote the URL.
     """
-    reason = "unknown"
+    where, reason = "", "unknown"
     while error is not None and error is not handled:
         if isinstance(error, ProxyError):
-            reason = "the proxy did not let it through"
-        elif isinstance(error, OSError) and error.strerror:
+            where = "at the proxy: "
+        if isinstance(error, OSError) and error.strerror:
             reason = error.strerror
-        elif not isinstance(error, requests.RequestException) or reason == "unknown":
+        elif type(error) is OSError:  # of a proxy's refusal, or of a file that is not there
+            reason = str(error)
+        else:
             reason = type(error).__name__
         error = error.__cause__ or error.__context__
-    return reason
+    return where + reason
 
 
 def _unconnected(error: BaseException) -> bool:
