@@ -137,6 +137,17 @@ def test_an_address_is_changed_by_id_and_an_id_by_cio_id_alone(api: Api) -> None
     assert person(api, "6").email == "new@example.com"
 
 
+def test_an_address_is_not_changed_by_address(api: Api) -> None:
+    """Nor taken away; but its case may change, since that is the same address."""
+    identify(api, "5", email="old@example.com")
+    identify(api, "old@example.com", email="new@example.com")
+    identify(api, "old@example.com", email="")
+    assert person(api, "5").email == "old@example.com"
+
+    identify(api, "old@example.com", email="OLD@example.com")
+    assert person(api, "5").email == "OLD@example.com"
+
+
 def test_the_last_identifier_stays(api: Api) -> None:
     """A person is never without a name."""
     identify(api, "lucy@example.com", email="")

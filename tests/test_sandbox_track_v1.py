@@ -119,6 +119,21 @@ def test_one_topic_is_changed_by_dot_notation(api: Api) -> None:
     }
 
 
+def test_a_topic_can_follow_preferences_that_are_none(api: Api) -> None:
+    """Preferences of another shape are replaced by those of the schema."""
+    for odd in ("all", {"topics": "all", "other": 1}):
+        api.put(CUSTOMER, json={"cio_subscription_preferences": odd})
+        dotted = {"cio_subscription_preferences.topics.topic_2": False}
+        assert api.put(CUSTOMER, json=dotted).status_code == 200
+
+    person = api.sandbox.person("5")
+    assert person is not None
+    assert person.attributes["cio_subscription_preferences"] == {
+        "other": 1,
+        "topics": {"topic_2": False},
+    }
+
+
 @pytest.mark.parametrize("body", [None, b"", b"{}", b"null"])
 def test_identify_without_attributes_makes_a_person(api: Api, body: bytes | None) -> None:
     """Nothing to say about somebody is no error."""

@@ -7,6 +7,7 @@ is done with the value is not decided here.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -81,6 +82,12 @@ def moment(value: Any, field: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise InvalidError("invalid", field, f"{field} must be unix seconds, an integer")
     return value
+
+
+def moment_or_now(value: Any, field: str) -> int:
+    """Unix seconds; when absent or null, those of the request."""
+    given = moment(value, field)
+    return int(time.time()) if given is None else given
 
 
 def identifier(value: Any, field: str) -> str:

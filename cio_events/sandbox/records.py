@@ -1,7 +1,8 @@
 """
 What the sandbox knows, as plain data: people, devices, objects, events, metrics, messages.
 
-Everything here is a copy made for the reader. Changing it changes nothing in the sandbox.
+A record is its reader's to keep. The JSON in it (the values of attributes, the data of an event,
+the body of a request) is shared with the sandbox and is not to be changed.
 """
 
 from __future__ import annotations
@@ -72,24 +73,24 @@ class CustomObject:
     """Those related to it who are not known yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """An event, page view or screen view that was accepted and was no repeat."""
 
-    order: int
-    """The place in the order of arrival, from 0."""
-    id: str | None
-    """The ULID (or whatever was sent in its place) that repeats are known by."""
     name: str
     type: str
     """``event``, ``page`` or ``screen``."""
-    customer: str | None
-    """Whose: the id, else the e-mail address, else the ``cio_id``; ``None`` while anonymous."""
-    cio_id: str | None
-    anonymous_id: str | None
     data: dict[str, Any]
     timestamp: int
     """Unix seconds: as sent, else the time of arrival."""
+    id: str | None = None
+    """The ULID (or whatever was sent in its place) that repeats are known by."""
+    anonymous_id: str | None = None
+    customer: str | None = None
+    """Whose: the id, else the e-mail address, else the ``cio_id``; ``None`` while anonymous."""
+    cio_id: str | None = None
+    order: int = 0
+    """The place in the order of arrival, from 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cio_events.sandbox import checks, limits
 from cio_events.sandbox.checks import Who
 from cio_events.sandbox.exchange import Answer, Call, Endpoint, InvalidError
-from cio_events.sandbox.records import Metric
+from cio_events.sandbox.records import Event, Metric
 
 if TYPE_CHECKING:
     from cio_events.sandbox.world import World
@@ -107,36 +107,36 @@ def track(world: World, call: Call) -> Answer:
     """POST /api/v1/customers/{identifier}/events."""
     who = person_in_path(call)
     body = checks.mapping(call.json(), "body")
-    name, data, details = _event(body)
-    world.track(who, name, data, **details)
+    world.track(who, _event(body, None))
     return Answer()
 
 
 def track_anonymous(world: World, call: Call) -> Answer:
     """POST /api/v1/events; without an anonymous id it is an invite, which names a recipient."""
     body = checks.mapping(call.json(), "body")
-    name, data, details = _event(body)
     anonymous_id = checks.optional_text(body.get("anonymous_id"), "anonymous_id")
+    event = _event(body, anonymous_id)
     if anonymous_id is None:
-        checks.text(data.get("recipient"), "data.recipient")
+        checks.text(event.data.get("recipient"), "data.recipient")
     else:
         checks.identifier(anonymous_id, "anonymous_id")
-    world.track_anonymous(anonymous_id, name, data, **details)
+    world.track_anonymous(event)
     return Answer()
 
 
-def _event(body: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    name = checks.event_name(body.get("name"))
+def _event(body: dict[str, Any], anonymous_id: str | None) -> Event:
     data = checks.mapping(body.get("data"), "data")
     checks.at_most(data, "data", limits.EVENT_DATA_BYTES)
     kind = checks.optional_text(body.get("type"), "type")
-    details = {
+    return Event(
+        name=checks.event_name(body.get("name")),
         # "If your event isn't a page or screen type event, we set this property to event."
-        "kind": kind if kind in ("page", "screen") else "event",
-        "id": checks.optional_text(body.get("id"), "id"),
-        "timestamp": checks.moment(body.get("timestamp"), "timestamp"),
-    }
-    return name, data, details
+        type=kind if kind in ("page", "screen") else "event",
+        data=data,
+        timestamp=checks.moment_or_now(body.get("timestamp"), "timestamp"),
+        id=checks.optional_text(body.get("id"), "id"),
+        anonymous_id=anonymous_id,
+    )
 
 
 def merge(world: World, call: Call) -> Answer:

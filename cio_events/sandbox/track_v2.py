@@ -13,7 +13,7 @@ import orjson
 
 from cio_events.sandbox import checks, limits
 from cio_events.sandbox.exchange import Answer, Call, Endpoint, InvalidError
-from cio_events.sandbox.records import Metric
+from cio_events.sandbox.records import Event, Metric
 
 if TYPE_CHECKING:
     from cio_events.sandbox.checks import Which, Who
@@ -86,14 +86,14 @@ def _identify(world: World, operation: Operation) -> None:
 
 
 def _track(world: World, operation: Operation) -> None:
-    world.track(
-        _person(operation),
-        checks.event_name(operation.get("name")),
-        checks.mapping(operation.get("attributes"), "attributes"),
-        kind=operation["action"],
+    event = Event(
+        name=checks.event_name(operation.get("name")),
+        type=operation["action"],
+        data=checks.mapping(operation.get("attributes"), "attributes"),
+        timestamp=checks.moment_or_now(operation.get("timestamp"), "timestamp"),
         id=checks.optional_text(operation.get("id"), "id"),
-        timestamp=checks.moment(operation.get("timestamp"), "timestamp"),
     )
+    world.track(_person(operation), event)
 
 
 def _delete(world: World, operation: Operation) -> None:
@@ -133,12 +133,12 @@ def _person_relationships(world: World, operation: Operation) -> None:
     _require_relationships(operation)
     related = checks.relationships(operation["cio_relationships"], "cio_relationships")
     if operation["action"] == "add_relationships":
-        person = world.upsert(who)
+        person = world.people.upsert(who)
         if person is not None:
             for which, attributes in related:
                 world.objects.relate(which, person.cio_id, attributes)
     else:
-        person = world.find(who)
+        person = world.people.find(who)
         if person is not None:
             for which, _ in related:
                 world.objects.unrelate(which, person.cio_id)
@@ -167,7 +167,7 @@ def _object(operation: Operation) -> Which:
 
 def _relate_people(world: World, which: Which, people: list[tuple[Who, dict[str, Any]]]) -> None:
     for who, attributes in people:
-        person = world.upsert(who)
+        person = world.people.upsert(who)
         if person is not None:
             world.objects.relate(which, person.cio_id, attributes)
 
@@ -212,7 +212,7 @@ def _object_relationships(world: World, operation: Operation) -> None:
         _relate_people(world, which, people)
     else:
         for who, _ in people:
-            person = world.find(who)
+            person = world.people.find(who)
             if person is not None:
                 world.objects.unrelate(which, person.cio_id)
 

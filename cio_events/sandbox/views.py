@@ -19,7 +19,7 @@ def people(world: World) -> list[Person]:
     """Everybody, the suppressed too, in the order in which they were first heard of."""
     with world.lock:
         related = _by_person(world)
-        return [_person(found, related[found.cio_id]) for found in world.people()]
+        return [_person(found, related[found.cio_id]) for found in world.people]
 
 
 def person(world: World, identifier: str) -> Person | None:
@@ -86,7 +86,7 @@ def message_json(message: Message) -> dict[str, Any]:
 
 def _find(world: World, identifier: str) -> Person | None:
     for kind in ("id", "email", "cio_id"):
-        found = world.find(Who(kind, identifier))
+        found = world.people.find(Who(kind, identifier))
         if found is not None:
             return found
     return None
@@ -109,7 +109,7 @@ def _person(found: Person, relationships: list[Relationship]) -> Person:
 def _of_object(world: World, found: CustomObject) -> list[Relationship]:
     related = []
     for cio_id, attributes in world.objects.people(found).items():
-        who = world.find(Who("cio_id", cio_id))
+        who = world.people.find(Who("cio_id", cio_id))
         customer = cio_id if who is None else who.name
         related.append(
             Relationship(found.object_type_id, found.object_id, cio_id, customer, dict(attributes))
