@@ -43,7 +43,7 @@ _SHORTEST_SLEEP = 0.05
 # Between attempts to start a thread where none can be had.
 _SECONDS_BETWEEN_STARTS = 1.0
 
-_APP_BYTE = Route.APP.value[0]
+_APP_BYTE = Route.APP[0]
 
 NEVER = float("inf")
 
@@ -52,6 +52,10 @@ class _State(Enum):
     AWAKE = "awake"
     GATHERING = "gathering"
     IDLE = "idle"
+
+
+# Looked up for each call.
+_GATHERING, _IDLE = _State.GATHERING, _State.IDLE
 
 
 class Flusher:
@@ -109,8 +113,8 @@ class Flusher:
         """
         if self._thread is None:
             self._start()
-        elif self._state is _State.IDLE or (
-            self._state is _State.GATHERING and self._ledger.pending_bytes >= v2.BATCH_ROOM
+        elif self._state is _IDLE or (
+            self._state is _GATHERING and self._ledger.pending_bytes >= v2.BATCH_ROOM
         ):
             self._ring()
 

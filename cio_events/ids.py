@@ -14,6 +14,12 @@ _CROCKFORD = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # 256 is a multiple of 32, so that every letter is equally likely for a random byte.
 _LETTER_OF_BYTE = _CROCKFORD * 8
 
+# 80 bits of a ULID are random.
+_RANDOM_LETTERS = 16
+
+# A system call is as slow as all the rest of making an id.
+_DRAWN_AT_ONCE = 128
+
 # 128 bits in 26 letters of 5 bits: the first has 3 only.
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
 
@@ -22,8 +28,33 @@ def new_id(milliseconds: int) -> str:
     """
     A fresh ULID of that time (Unix milliseconds).
     """
-    # The system's randomness, since a seeded or forked generator would repeat itself.
-    return _time_letters(milliseconds) + os.urandom(16).translate(_LETTER_OF_BYTE).decode("ascii")
+    return _time_letters(milliseconds) + _random_letters(_RANDOM_LETTERS)
+
+
+class IdSource:
+    """
+    Makes ULIDs as `new_id` does, but asks the system for randomness only now and then.
+
+    A forked child needs a source of its own: it would go on with its parent's randomness.
+    """
+
+    def __init__(self) -> None:
+        self._drawn: list[str] = []
+
+    def new_id(self, milliseconds: int) -> str:
+        """
+        A fresh ULID of that time (Unix milliseconds).
+        """
+        while True:
+            try:
+                # Atomic, so that no two threads get the same.
+                return _time_letters(milliseconds) + self._drawn.pop()
+            except IndexError:
+                letters = _random_letters(_RANDOM_LETTERS * _DRAWN_AT_ONCE)
+                self._drawn += [
+                    letters[start : start + _RANDOM_LETTERS]
+                    for start in range(0, len(letters), _RANDOM_LETTERS)
+                ]
 
 
 def valid_id(value: object, param: str) -> str:
@@ -42,6 +73,11 @@ def valid_id(value: object, param: str) -> str:
 # The letters of the millisecond in which the last id was made: most calls come in bursts.
 # One tuple, so that threads never see one half of it.
 _last: tuple[int, str] = (0, "0" * 10)
+
+
+def _random_letters(count: int) -> str:
+    # The system's randomness, since a generator may be seeded, and then repeats itself.
+    return os.urandom(count).translate(_LETTER_OF_BYTE).decode("ascii")
 
 
 def _time_letters(milliseconds: int) -> str:

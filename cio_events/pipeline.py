@@ -20,7 +20,7 @@ from cio_events.calls import Call
 from cio_events.diagnostics import Diagnostics
 from cio_events.errors import ParamError
 from cio_events.flusher import Flusher
-from cio_events.ids import new_id
+from cio_events.ids import IdSource
 from cio_events.ledger import Ledger, Stats
 from cio_events.limits import ATTRIBUTE_VALUE_BYTES
 from cio_events.messages import Message
@@ -104,14 +104,16 @@ class Pipeline:
             ParamError: With ``strict``, if *call* is no call or is over a limit.
         """
         now = time.time_ns() // 1_000_000
-        return self._offer(call, getattr(call, "id", None) or new_id(now), now)
+        return self._offer(call, getattr(call, "id", None) or self._ids.new_id(now), now)
 
-    def accept(self, call: Call) -> str:
+    def accept(self, call: Call, id_: str | None = None) -> str:
         """
         Take *call* for delivery, as `send` does; returns the ULID under which it is known.
+
+        That is the call's own, else *id_*, else a new one.
         """
         now = time.time_ns() // 1_000_000
-        id_ = getattr(call, "id", None) or new_id(now)
+        id_ = getattr(call, "id", None) or id_ or self._ids.new_id(now)
         self._offer(call, id_, now)
         return id_
 
@@ -122,13 +124,16 @@ class Pipeline:
         Raises:
             ParamError: *error*, with ``strict``.
         """
-        id_ = new_id(time.time_ns() // 1_000_000)
+        id_ = self._ids.new_id(time.time_ns() // 1_000_000)
         self._refuse(None, id_, error)
         return id_
 
     def _offer(self, call: Call, id_: str, now: int) -> bool:
-        reason = self._closed or self._unconfigured(call)
-        if reason is None and self.options.before_send is not None:
+        reason = self._closed
+        problem = self._no_app if isinstance(call, Message) else self._no_track
+        if problem is not None and reason is None:
+            reason = self._unconfigured(problem)
+        if self.options.before_send is not None and reason is None:
             filtered = self._filtered(call)
             if filtered is None:
                 reason = "before_send"
@@ -153,10 +158,7 @@ class Pipeline:
             self._deliver_late()
         return True
 
-    def _unconfigured(self, call: Call) -> DroppedReason | None:
-        problem = self._no_track if not isinstance(call, Message) else self._no_app
-        if problem is None:
-            return None
+    def _unconfigured(self, problem: ParamError) -> DroppedReason:
         self._diagnostics.warn_once(
             f"unconfigured {problem.param}",
             f"calls to Customer.io are dropped, since a setting is wrong. {problem}",
@@ -287,6 +289,7 @@ class Pipeline:
         Begin with nothing pending, as in a forked child, where the parent's calls are its own.
         """
         options = self.options
+        self._ids = IdSource()
         self._ledger = Ledger(options.max_pending, options.max_pending_bytes)
         self._buffer: Buffer = MemoryBuffer()
         self._flusher = self._new_flusher(threaded=True)
