@@ -110,10 +110,8 @@ class CustomerIOHandler(logging.Handler):
             return
         # Behind a queue that is earlier than now.
         logged_at = record.created if _is_time(record.created) else None
-        marks = take(self._pipeline, fields, event, keys, logged_at)
-        if marks:
-            fields.update(marks)
-            record.cio_event_id = marks["cio_event_id"]
+        if take(self._pipeline, fields, event, keys, logged_at):
+            record.cio_event_id = fields["cio_event_id"]
 
 
 _WAS_RENDERED = (

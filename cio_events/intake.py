@@ -1,10 +1,10 @@
 """
-What both ways in do with a tagged record: take it, once, and say how it is marked.
+What both ways in do with a tagged record: take it, once, and mark it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from cio_events.calls import Call
@@ -14,38 +14,36 @@ from cio_events.origin import ours
 from cio_events.pipeline import Pipeline, default_pipeline
 from cio_events.tags import PayloadKeys, Taken, call_of, id_of, shown
 
-_NOTHING: Mapping[str, object] = {}
-
 
 def take(
     pipeline: Pipeline | None,
-    fields: Mapping[str, Any],
+    fields: MutableMapping[str, Any],
     event: object,
     keys: PayloadKeys,
     logged_at: float | None = None,
-) -> Mapping[str, object]:
+) -> bool:
     """
     Hand the call that a tagged record asks for to *pipeline*, or to the default one.
 
-    The other arguments are those of `tags.call_of`.
+    From then on *fields* show ``cio_event_id``, and plain tags where a call object was. The
+    other arguments are those of `tags.call_of`.
 
     Returns:
-        What the record has to show from now on: nothing new if it was taken before, or is
-        one of our own.
+        Whether it was taken just now; not if it was before, or is one of our own.
 
     Raises:
         ParamError: No call can be made of the record, and the pipeline is strict.
     """
-    if type(fields.get("cio_event_id")) is Taken or ours():
-        return _NOTHING
-    strict = False
+    given = None
+    if ours() or ("cio_event_id" in fields and type(fields["cio_event_id"]) is Taken):
+        return False
     try:
         if pipeline is None:
             pipeline = default_pipeline()
-        strict = pipeline.strict
         try:
             call = call_of(fields, event, keys, logged_at)
-            given = id_of(fields) if "cio_event_id" in fields else None
+            if "cio_event_id" in fields:
+                given = id_of(fields)
         except ParamError as error:
             id_ = pipeline.refuse(error)
         except Exception as error:  # noqa: BLE001 - what a record holds may raise anything
@@ -53,12 +51,12 @@ def take(
         else:
             id_ = pipeline.accept(call, given)
     except Exception as error:
-        if strict:
+        if pipeline is not None and pipeline.strict:
             raise
         # Logging must go on whatever is wrong with us.
         warn_once("intake", f"a tagged record was lost: {type(error).__name__}")
-        return _NOTHING
-    marks: dict[str, object] = {"cio_event_id": Taken(id_)}
+        return False
+    fields["cio_event_id"] = Taken(id_)
     if "cio" in fields and isinstance(fields["cio"], Call):
-        marks.update(shown(fields["cio"]))
-    return marks
+        fields.update(shown(fields["cio"]))
+    return True

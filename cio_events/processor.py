@@ -11,7 +11,7 @@ from cio_events.diagnostics import warn_once
 from cio_events.handler import CustomerIOHandler
 from cio_events.intake import take
 from cio_events.pipeline import Pipeline
-from cio_events.tags import PayloadKeys
+from cio_events.tags import TAGS, PayloadKeys
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, WrappedLogger
@@ -75,10 +75,9 @@ class CustomerIOProcessor:
             if not CustomerIOHandler.made:
                 warn_once("foreign", _NO_HANDLER)
             return
-        marks = take(self._pipeline, event_dict, event_dict.get(self._event_key), self._keys)
-        if marks:
-            event_dict.update(marks)
+        taken = take(self._pipeline, event_dict, event_dict.get(self._event_key), self._keys)
+        if taken and "_record" in event_dict:
             # There it also hands out a copy of the event; the original is what others see.
-            original = getattr(event_dict.get("_record"), "msg", None)
+            original = getattr(event_dict["_record"], "msg", None)
             if isinstance(original, MutableMapping):
-                original.update(marks)
+                original.update((tag, event_dict[tag]) for tag in TAGS if tag in event_dict)
