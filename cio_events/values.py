@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import math
+import numbers
 import pathlib
 import uuid
-from collections import UserDict, UserList, deque
+from collections import UserDict, UserList, UserString, deque
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -24,6 +25,20 @@ import orjson
 # Deeper nests become a placeholder. orjson itself stops at 254 levels; the frames of our own
 # recursion must fit into what is left of the caller's stack.
 _MAX_DEPTH = 128
+
+# What JSON writes as a list. Not everything that can be iterated: an iterator would be used up,
+# and a lazy sequence would run its query.
+_LISTS: tuple[type, ...] = (
+    tuple,
+    set,
+    frozenset,
+    deque,
+    range,
+    UserList,
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+)
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
@@ -63,17 +78,22 @@ def _plain(value: object) -> object:
     """
     One step towards JSON, for a value that orjson does not write itself.
     """
+    try:
+        return _natural(value)
+    except Exception:  # noqa: BLE001 - what an application's own types may raise
+        return _named(value)
+
+
+def _natural(value: Any) -> object:
     if isinstance(value, date):
         return unix_seconds(value)
     if isinstance(value, Decimal):
         return _number_or_text(value)
-    if isinstance(value, float):  # a subclass, such as numpy's
-        return float(value)
-    if isinstance(value, (tuple, set, frozenset, deque, UserList)):
+    if isinstance(value, _LISTS):
         return list(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, pathlib.PurePath):
+        return base64.b64encode(bytes(value)).decode("ascii")
+    if isinstance(value, (pathlib.PurePath, UserString)):
         return str(value)
     if isinstance(value, time):
         return value.isoformat()
@@ -81,6 +101,15 @@ def _plain(value: object) -> object:
         return value.total_seconds()
     if isinstance(value, (MappingProxyType, UserDict)):
         return dict(value)
+    # Those of numpy and fractions, among others.
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    return _named(value)
+
+
+def _named(value: object) -> str:
     return f"<{type(value).__name__}>"
 
 
@@ -100,34 +129,37 @@ def _reduce(value: Any, above: tuple[int, ...], depth: int) -> object:
 
     *above* are the identities of the containers around it, which tell a cycle.
     """
-    if value is None or value is True or value is False:
-        return value
-    if isinstance(value, Enum):
-        return _reduce(value.value, above, depth + 1)
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, int):
-        return _integer(int(value))
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, uuid.UUID):
-        return str(value)
-    if depth >= _MAX_DEPTH or id(value) in above:
-        return f"<{type(value).__name__}>"
-    above = (*above, id(value))
-    if isinstance(value, dict):
-        # The copy is atomic: another thread may be writing to the original.
-        items = dict(value).items()
-        return {_key(key): _reduce(item, above, depth + 1) for key, item in items}
-    if isinstance(value, list):
-        return [_reduce(item, above, depth + 1) for item in list(value)]
-    if is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: _reduce(getattr(value, field.name, None), above, depth + 1)
-            for field in fields(value)
-            if not field.name.startswith("_")
-        }
-    return _reduce(_plain(value), above, depth + 1)
+    try:
+        if value is None or value is True or value is False:
+            return value
+        if isinstance(value, Enum):
+            return _reduce(value.value, above, depth + 1)
+        if isinstance(value, str):
+            return value.encode("utf-8", "replace").decode("utf-8")
+        if isinstance(value, int):
+            return _integer(int(value))
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else None
+        if isinstance(value, uuid.UUID):
+            return str(value)
+        if depth >= _MAX_DEPTH or id(value) in above:
+            return _named(value)
+        above = (*above, id(value))
+        if isinstance(value, dict):
+            # The copy is atomic: another thread may be writing to the original.
+            items = dict(value).items()
+            return {_key(key): _reduce(item, above, depth + 1) for key, item in items}
+        if isinstance(value, list):
+            return [_reduce(item, above, depth + 1) for item in list(value)]
+        if is_dataclass(value) and not isinstance(value, type):
+            return {
+                field.name: _reduce(getattr(value, field.name, None), above, depth + 1)
+                for field in fields(value)
+                if not field.name.startswith("_")
+            }
+        return _reduce(_natural(value), above, depth + 1)
+    except Exception:  # noqa: BLE001 - as in _plain; also where the caller's stack ends
+        return _named(value)
 
 
 def _integer(value: int) -> object:
@@ -140,15 +172,10 @@ def _integer(value: int) -> object:
 
 
 def _key(key: object) -> str:
-    if isinstance(key, Enum):
-        return _key(key.value)
-    if isinstance(key, str):
-        return key.encode("utf-8", "replace").decode("utf-8")
-    if key is None or isinstance(key, (bool, int, float)):
-        text = _integer(key) if type(key) is int else key
-        return text if isinstance(text, str) else orjson.dumps(text).decode("ascii")
-    if isinstance(key, (uuid.UUID, pathlib.PurePath)):
-        return str(key)
     if isinstance(key, (date, time)):
         return key.isoformat()
-    return f"<{type(key).__name__}>"
+    value = _reduce(key, (), 0)
+    if isinstance(value, str):
+        return value
+    # A tuple, say, has a form in JSON, but none that could be a name.
+    return _named(key) if isinstance(value, (list, dict)) else orjson.dumps(value).decode("ascii")
