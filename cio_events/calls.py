@@ -10,29 +10,27 @@ the time of the frozen dataclasses' own way.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import ClassVar, Literal, TypeAlias, cast
+from typing import ClassVar, Literal, TypeAlias
 from uuid import UUID
 
-from cio_events import limits
+from cio_events.checks import (
+    Data,
+    EventType,
+    Platform,
+    Timestamp,
+    valid_data,
+    valid_event_name,
+    valid_event_type,
+    valid_id_text,
+    valid_platform,
+    valid_time,
+    valid_token,
+)
 from cio_events.errors import ParamError
 from cio_events.ids import valid_id
-from cio_events.values import unix_seconds
 
 IdType: TypeAlias = Literal["id", "email", "cio_id"]
-EventType: TypeAlias = Literal["event", "page", "screen"]
-Platform: TypeAlias = Literal["ios", "android"]
-
-Timestamp: TypeAlias = "int | float | date"
-"""Unix seconds, or a date or datetime (naive is UTC); milliseconds are recognised."""
-
-Data: TypeAlias = Mapping[str, object]
-
-# A moment in milliseconds is over this from 1973 on, and one in seconds not before the year 5138.
-_MILLISECONDS_FROM = 100_000_000_000
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -58,7 +56,7 @@ class Identifier:
         if type not in ("id", "email", "cio_id"):
             raise ParamError("type", 'an identifier is of the type "id", "email" or "cio_id"')
         fields = self.__dict__
-        fields["value"] = _id_text(value, "value")
+        fields["value"] = valid_id_text(value, "value")
         fields["type"] = type
 
     def __repr__(self) -> str:
@@ -98,7 +96,8 @@ class Identify(Call):
             cuts a value over 1 000 bytes.
 
         timestamp: When they were so, in Unix seconds; None is the time of the call. Customer.io
-            lets an earlier update not overwrite a later one.
+            lets an earlier update not overwrite a later one. Among the attributes it may stand
+            as ``_timestamp``.
 
     Raises:
         ParamError: A value cannot be, or is over a limit.
@@ -119,9 +118,13 @@ class Identify(Call):
         timestamp: Timestamp | None = None,
     ) -> None:
         fields = self.__dict__
-        fields["customer"] = _customer(customer, "customer")
-        fields["attributes"] = _data(attributes, "attributes")
-        fields["timestamp"] = _timestamp(timestamp, "timestamp")
+        fields["customer"] = identifier_of(customer, "customer")
+        fields["attributes"] = own = valid_data(attributes, "attributes")
+        fields["timestamp"] = valid_time(timestamp, "timestamp")
+        if "_timestamp" in own:
+            theirs = valid_time(own.pop("_timestamp"), "_timestamp")
+            if timestamp is None:
+                fields["timestamp"] = theirs
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -167,12 +170,12 @@ class Track(Call):
         timestamp: Timestamp | None = None,
     ) -> None:
         fields = self.__dict__
-        fields["customer"] = _customer(customer, "customer")
-        fields["name"] = _event_name(name)
-        fields["data"] = _data(data, "data")
-        fields["type"] = _event_type(type)
+        fields["customer"] = identifier_of(customer, "customer")
+        fields["name"] = valid_event_name(name)
+        fields["data"] = valid_data(data, "data")
+        fields["type"] = valid_event_type(type)
         fields["id"] = None if id is None else valid_id(id, "id")
-        fields["timestamp"] = None if timestamp is None else _timestamp(timestamp, "timestamp")
+        fields["timestamp"] = None if timestamp is None else valid_time(timestamp, "timestamp")
 
     def __repr__(self) -> str:
         return f"<Track {self.name!r}>"
@@ -213,16 +216,18 @@ class TrackAnonymous(Call):
         id: str | None = None,  # noqa: A002
         timestamp: Timestamp | None = None,
     ) -> None:
-        who = None if anonymous_id in (None, "") else _id_text(anonymous_id, "anonymous_id")
+        who = None if anonymous_id in (None, "") else valid_id_text(anonymous_id, "anonymous_id")
         fields = self.__dict__
         fields["anonymous_id"] = who
-        fields["name"] = _event_name(name)
-        fields["data"] = _data(data, "data")
-        fields["type"] = _event_type(type)
+        fields["name"] = valid_event_name(name)
+        fields["data"] = valid_data(data, "data")
+        fields["type"] = valid_event_type(type)
         fields["id"] = None if id is None else valid_id(id, "id")
-        fields["timestamp"] = None if timestamp is None else _timestamp(timestamp, "timestamp")
-        if who is None and not self.data.get("recipient"):
-            raise ParamError("recipient", "an invite event needs it in its data")
+        fields["timestamp"] = None if timestamp is None else valid_time(timestamp, "timestamp")
+        if who is None:
+            recipient = self.data.get("recipient")
+            if not isinstance(recipient, str) or not recipient.strip():
+                raise ParamError("recipient", "an invite event needs it in its data, as text")
 
     def __repr__(self) -> str:
         return f"<TrackAnonymous {self.name!r}>"
@@ -240,7 +245,7 @@ class Delete(Call):
 
     def __init__(self, customer: Customer) -> None:
         fields = self.__dict__
-        fields["customer"] = _customer(customer, "customer")
+        fields["customer"] = identifier_of(customer, "customer")
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -255,7 +260,7 @@ class Suppress(Call):
 
     def __init__(self, customer: Customer) -> None:
         fields = self.__dict__
-        fields["customer"] = _customer(customer, "customer")
+        fields["customer"] = identifier_of(customer, "customer")
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -270,7 +275,7 @@ class Unsuppress(Call):
 
     def __init__(self, customer: Customer) -> None:
         fields = self.__dict__
-        fields["customer"] = _customer(customer, "customer")
+        fields["customer"] = identifier_of(customer, "customer")
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -292,8 +297,8 @@ class Merge(Call):
 
     def __init__(self, primary: Customer, secondary: Customer) -> None:
         fields = self.__dict__
-        fields["primary"] = _customer(primary, "primary")
-        fields["secondary"] = _customer(secondary, "secondary")
+        fields["primary"] = identifier_of(primary, "primary")
+        fields["secondary"] = identifier_of(secondary, "secondary")
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -325,15 +330,13 @@ class AddDevice(Call):
     def __init__(
         self, customer: Customer, device_id: str, platform: Platform, data: Data | None = None
     ) -> None:
-        data = _data(data, "data")
-        if data.get("last_used") is not None:
-            last_used = _timestamp(cast("Timestamp", data["last_used"]), "last_used")
-            data = {**data, "last_used": last_used}
         fields = self.__dict__
-        fields["customer"] = _customer(customer, "customer")
-        fields["device_id"] = _device_id(device_id)
-        fields["platform"] = _platform(platform)
-        fields["data"] = data
+        fields["customer"] = identifier_of(customer, "customer")
+        fields["device_id"] = valid_token(device_id, "device_id")
+        fields["platform"] = valid_platform(platform)
+        fields["data"] = own = valid_data(data, "data")
+        if "last_used" in own:
+            own["last_used"] = valid_time(own["last_used"], "last_used")
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -355,124 +358,22 @@ class DeleteDevice(Call):
 
     def __init__(self, customer: Customer, device_id: str) -> None:
         fields = self.__dict__
-        fields["customer"] = _customer(customer, "customer")
-        fields["device_id"] = _device_id(device_id)
+        fields["customer"] = identifier_of(customer, "customer")
+        fields["device_id"] = valid_token(device_id, "device_id")
 
 
-def _customer(value: Customer, param: str) -> Identifier:
+def identifier_of(value: Customer, param: str) -> Identifier:
+    """
+    *value* as an identifier.
+
+    Raises:
+        ParamError: It cannot be one; *param* is what the error names.
+    """
     if isinstance(value, Identifier):
         return value
     # Not Identifier(value), whose errors would not name *param*.
     identifier = object.__new__(Identifier)
     fields = identifier.__dict__
-    fields["value"] = _id_text(value, param)
+    fields["value"] = valid_id_text(value, param)
     fields["type"] = "id"
     return identifier
-
-
-def _id_text(value: object, param: str) -> str:
-    text = value if type(value) is str else _text_of_id(value, param)
-    if not text or text.isspace():
-        raise ParamError(param, "must not be blank")
-    if text == "." or text == "..":
-        raise ParamError(param, 'must not be "." or ".."')
-    if not text.isascii() or len(text) > limits.ID_BYTES:
-        _check_bytes(text, param, limits.ID_BYTES)
-    return text
-
-
-def _text_of_id(value: object, param: str) -> str:
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, bool) or not isinstance(value, (int, UUID)):
-        raise ParamError(param, "must be text, an integer or a UUID")
-    try:
-        return str(value)
-    except ValueError:  # over sys.get_int_max_str_digits()
-        raise ParamError(param, f"is over {limits.ID_BYTES} bytes", limits.ID_BYTES) from None
-
-
-def _event_name(name: object) -> str:
-    if not isinstance(name, str):
-        raise ParamError("name", "must be text")
-    text = name.strip()
-    if not text:
-        raise ParamError("name", "must not be blank")
-    if not text.isascii() or len(text) > limits.EVENT_NAME_BYTES:
-        _check_bytes(text, "name", limits.EVENT_NAME_BYTES)
-    return text
-
-
-def _event_type(value: EventType) -> EventType:
-    if value not in ("event", "page", "screen"):
-        raise ParamError("type", 'an event is of the type "event", "page" or "screen"')
-    return value
-
-
-def _check_bytes(text: str, param: str, limit: int) -> None:
-    if len(_utf8(text, param)) > limit:
-        raise ParamError(param, f"is over {limit} bytes", limit)
-
-
-def _utf8(text: str, param: str) -> bytes:
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ParamError(param, "holds a lone surrogate") from None
-
-
-def _data(data: Data | None, param: str) -> Data:
-    if data is None:
-        return {}
-    if type(data) is not dict and not isinstance(data, Mapping):
-        raise ParamError(param, "must be a mapping")
-    if len(data) > limits.ATTRIBUTES:
-        raise ParamError(param, f"has over {limits.ATTRIBUTES} entries", limits.ATTRIBUTES)
-    _check_names(data, param)
-    return data
-
-
-def _check_names(data: Data, param: str) -> None:
-    limit = limits.ATTRIBUTE_NAME_BYTES
-    try:
-        together = "".join(data)
-    except TypeError:  # a name that is no text is made one when the call is encoded
-        together = "".join(name for name in data if isinstance(name, str))
-    if len(together) <= limit and together.isascii():
-        return
-    for name in data:
-        if isinstance(name, str) and len(name.encode("utf-8", "replace")) > limit:
-            raise ParamError(param, f"has a name of over {limit} bytes", limit)
-
-
-def _timestamp(value: Timestamp | None, param: str) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, date):
-        return unix_seconds(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ParamError(param, "must be Unix seconds, a date or a datetime")
-    if abs(value) >= _MILLISECONDS_FROM:
-        value /= 1000
-    if not 0 <= value < _MILLISECONDS_FROM:
-        raise ParamError(param, "must be a time in seconds since 1970")
-    return int(value)
-
-
-def _device_id(value: object) -> str:
-    if not isinstance(value, str):
-        raise ParamError("device_id", "must be text")
-    if not value or value.isspace():
-        raise ParamError("device_id", "must not be blank")
-    if value in (".", ".."):
-        raise ParamError("device_id", 'must not be "." or ".."')
-    _utf8(value, "device_id")
-    return str.__str__(value)
-
-
-def _platform(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ParamError("platform", "must not be blank")
-    if value not in ("ios", "android"):
-        raise ParamError("platform", 'must be "ios" or "android"')
-    return value

@@ -20,10 +20,8 @@ from cio_events.calls import (
     AddDevice,
     Call,
     Customer,
-    Data,
     Delete,
     DeleteDevice,
-    EventType,
     Identifier,
     Identify,
     Merge,
@@ -32,6 +30,7 @@ from cio_events.calls import (
     TrackAnonymous,
     Unsuppress,
 )
+from cio_events.checks import Data, EventType
 from cio_events.diagnostics import warn_once
 from cio_events.errors import ParamError
 from cio_events.ids import valid_id
