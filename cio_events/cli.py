@@ -7,8 +7,9 @@ with the extra `cio-events[sandbox]`.
 
 from __future__ import annotations
 
-import contextlib
+import os
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,9 @@ def _welcome(url: str, restricted: set[str]) -> str:
 def _print_request(request: Request) -> None:
     at = time.strftime("%H:%M:%S", time.localtime(request.time))
     status = "dropped" if request.status is None else request.status
-    # Whoever read the lines may be gone; the sandbox goes on.
-    with contextlib.suppress(OSError):
+    try:
         click.echo(f"{at} {request.method} {request.path} {status}")
+    except OSError:
+        # Whoever read the lines is gone. The sandbox goes on, and Python, which would try to
+        # write the rest when it ends, gets somewhere to write it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MODULE = (sys.executable, "-X", "dev", "-W", "error", "-m", "cio_events")
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("CIO_")}
+# As a shell has it: Python buffers what it writes to a pipe.
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith("CIO_") and name != "PYTHONUNBUFFERED"
+}
 
 
 def run(*arguments: str, command: tuple[str, ...] = MODULE) -> subprocess.CompletedProcess[str]:
