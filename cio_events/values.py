@@ -13,6 +13,7 @@ import numbers
 import pathlib
 import uuid
 from collections import UserDict, UserList, UserString, deque
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -28,7 +29,7 @@ _MAX_DEPTH = 128
 
 # What JSON writes as a list. Not everything that can be iterated: an iterator would be used up,
 # and a lazy sequence would run its query.
-_LISTS: tuple[type, ...] = (
+_LISTS: tuple[type[Iterable[object]], ...] = (
     tuple,
     set,
     frozenset,

@@ -4,6 +4,7 @@ An accepted call as the envelope in which it waits: which way it goes, and wheth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from cio_events import limits
@@ -33,13 +34,17 @@ def encode(call: Call, id_: str, now: int, api: Api) -> Envelope:
     *call*, accepted at *now* (Unix milliseconds) under the ULID *id_*, for the Track API *api*.
 
     Raises:
-        ParamError: The call is over a limit of Customer.io's.
+        ParamError: The call is over a limit of Customer.io's, or is no call at all.
     """
     kind = type(call)
     if issubclass(kind, Message):
         return seal(_APP, now, id_, app.encode(call))
     operation = v2.operation(call, id_, now // 1000)
     route = _SINGLE if api == "v1" or kind is TrackAnonymous else _BATCH
+    if isinstance(call, Identify) and isinstance(
+        call.attributes.get("cio_relationships"), Mapping
+    ):
+        route = _SINGLE  # v1's form of it, which can take relationships away
     if len(operation) > limits.V2_OPERATION_BYTES:
         _check_size(call)
         route = _SINGLE

@@ -53,6 +53,9 @@ def _path(customer: Identifier, *more: str) -> str:
 
 def _identify(call: Identify, _id: str | None) -> _Parts:
     body = dict(call.attributes)
+    related = body.get("cio_relationships")
+    if isinstance(related, (list, tuple)):  # v2's form
+        body["cio_relationships"] = {"action": "add_relationships", "relationships": related}
     if call.timestamp is not None:
         body["_timestamp"] = call.timestamp
     return "PUT", _path(call.customer), body

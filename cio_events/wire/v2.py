@@ -26,6 +26,7 @@ from cio_events.calls import (
     TrackAnonymous,
     Unsuppress,
 )
+from cio_events.errors import ParamError
 from cio_events.values import dumps
 from cio_events.wire.envelope import HEADER_BYTES, Envelope
 
@@ -44,8 +45,14 @@ BATCH_ROOM = limits.V2_BATCH_BYTES - len(_BATCH_START) - len(_BATCH_END)
 def operation(call: Call, id_: str, now: int) -> bytes:
     """
     *call* as an operation; *id_* and *now* (Unix seconds) fill in what it leaves open.
+
+    Raises:
+        ParamError: It is none of the calls that go to the Track API.
     """
-    return dumps(_WRITE[type(call)](call, id_, now))
+    write = _WRITE.get(type(call))
+    if write is None:
+        raise ParamError("call", "must be a call of cio_events")
+    return dumps(write(call, id_, now))
 
 
 def batch(envelopes: Iterable[Envelope]) -> bytes:
@@ -103,12 +110,9 @@ def _identifiers(customer: Identifier) -> dict[str, str]:
 
 def _identify(call: Identify, _id: str, now: int) -> dict[str, object]:
     attributes = dict(call.attributes)
-    # `_timestamp` is v1's word for it; in v2 it would be an attribute like any other.
-    own = attributes.pop("_timestamp", None)
     relationships = attributes.pop("cio_relationships", None)
-    timestamp = call.timestamp if call.timestamp is not None else own
     body = _person(call, "identify")
-    body["timestamp"] = timestamp if timestamp is not None else now
+    body["timestamp"] = now if call.timestamp is None else call.timestamp
     body["attributes"] = attributes
     if relationships is not None:
         body["cio_relationships"] = relationships
