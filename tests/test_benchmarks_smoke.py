@@ -156,7 +156,7 @@ def test_a_side_that_loses_an_event_fails_its_measure(sink: SinkControl) -> None
 
     called: list[object] = []
     side = Side("lossy", lambda _url, _dir: Opened(lossy), backlog=False, request_a_call=True)
-    bench = measures.Bench(side, Opened(lossy), sink, 2_000, round_trip=0.0, threads=1)
+    bench = measures.Bench(side, Opened(lossy), sink, 2_000, round_trip=0.0, threads=1, held=False)
 
     with pytest.raises(RuntimeError, match="100 events were sent and 99 have arrived"):
         measures.throughput(bench)

@@ -62,8 +62,9 @@ BARS: tuple[Bar, ...] = (
         at_most=True,
     ),
     Bar(
-        "tagged record ÷ the fastest peer's track()",
-        "tagged",
+        # While sending, since a peer's call is only a part of what it takes from its caller.
+        "tagged record ÷ the fastest peer's track(), while sending",
+        "tagged-live",
         "structlog",
         PEERS,
         0.5,

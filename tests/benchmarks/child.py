@@ -39,6 +39,8 @@ class Task:
 
         threads: How many threads make the calls.
 
+        held: Whether the sink holds all answers back during the calls.
+
         directory: Where files go; "" is a fresh one.
     """
 
@@ -48,6 +50,7 @@ class Task:
     count: int
     round_trip: float = 0.0
     threads: int = 1
+    held: bool = False
     directory: str = ""
 
 
@@ -92,7 +95,7 @@ def _answer(task: Task, directory: Path) -> Answer:
 
     def open_bench() -> Bench:
         opened = side.open(sink.url, directory)
-        return Bench(side, opened, sink, task.count, task.round_trip, task.threads)
+        return Bench(side, opened, sink, task.count, task.round_trip, task.threads, task.held)
 
     if task.measure == "recovery":
         filled = run(replace(task, measure="fill", directory=str(directory)))

@@ -16,7 +16,6 @@ from typing import Any
 
 from tests.benchmarks import child
 from tests.benchmarks.bars import BARS, Bar
-from tests.benchmarks.child import Task
 from tests.benchmarks.rows import Row
 from tests.benchmarks.sides import SIDES
 from tests.benchmarks.sink_control import SinkControl, running_sink
@@ -124,9 +123,7 @@ def _measure_row(
             if measured.trouble:
                 continue
             say(f"{row.name}, round {number} of {rounds}: {side}")
-            answer = child.run(
-                Task(side, row.measure, sink.port, row.count, row.round_trip, row.threads)
-            )
+            answer = child.run(row.task(side, sink.port))
             if answer.trouble:
                 sides[side] = Measured(trouble=answer.trouble)
             else:

@@ -57,6 +57,8 @@ class Bench:
         round_trip: How many seconds the sink takes to answer.
 
         threads: How many threads make the calls.
+
+        held: Whether the sink holds all answers back during the calls.
     """
 
     side: Side
@@ -65,6 +67,7 @@ class Bench:
     count: int
     round_trip: float
     threads: int
+    held: bool
 
 
 def untagged(bench: Bench) -> Figures:
@@ -76,13 +79,14 @@ def untagged(bench: Bench) -> Figures:
 
 def tagged(bench: Bench) -> Figures:
     """
-    Microseconds of a call on the caller's thread, with the sink holding all answers back.
+    Microseconds of a call on the caller's thread.
 
-    So the call alone is seen; what sending costs besides is seen in `throughput`.
+    While the sink holds all answers back, it is the call alone. Otherwise the side sends what was
+    called before, and takes the time for it from the caller.
     """
     _warm_up(bench)
     side, count = bench.opened, _calls(bench)
-    if bench.side.delivers and bench.side.backlog:
+    if bench.held and bench.side.delivers and bench.side.backlog:
         bench.sink.hold()
     if bench.threads == 1:
         figures = _cost_of_calls(side, _made(side, count))
@@ -265,10 +269,11 @@ def _warm_up(bench: Bench) -> None:
 
 def _cost_of_calls(side: Opened, made: list[Any]) -> Figures:
     """
-    Microseconds of a call: of whole blocks (the median block), and of single calls.
+    Microseconds of a call: of undisturbed blocks, of all blocks, and of single calls.
 
     Only blocks tell what a call of less than a microsecond takes, since reading the clock takes as
-    long; only single calls show the slowest ones.
+    long. Their lower quartile leaves out what else the machine was busy with. Only single calls
+    show the slowest ones.
     """
     half = len(made) // 2
     # What the benchmark itself holds is none of the collector's business.
@@ -279,13 +284,18 @@ def _cost_of_calls(side: Opened, made: list[Any]) -> Figures:
         block = made[first : min(first + _BLOCK, half)]
         started = clock()
         side.run(block)
-        blocks.append((clock() - started) / len(block))
+        blocks.append((clock() - started) / len(block) / 1e3)
     singles, call = [], side.call
     for one in made[half:]:
         started = clock()
         call(one)
         singles.append(clock() - started)
-    return {"us": statistics.median(blocks) / 1e3, **_spread(singles)}
+    blocks.sort()
+    return {
+        "us": blocks[len(blocks) // 4],
+        "mean_us": statistics.fmean(blocks),
+        **_spread(singles),
+    }
 
 
 def _cost_in_threads(side: Opened, made: list[Any], threads: int) -> Figures:
@@ -324,7 +334,6 @@ def _spread(nanoseconds: list[int]) -> Figures:
     return {
         "median_us": nanoseconds[len(nanoseconds) // 2] / 1e3,
         "p99_us": nanoseconds[len(nanoseconds) * 99 // 100] / 1e3,
-        "mean_us": statistics.fmean(nanoseconds) / 1e3,
     }
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tests.benchmarks.child import Task
+
 PEERS = ("posthog", "segment", "customerio-cdp")
 """The peers that queue and send in the background, as this library does."""
 
@@ -48,6 +50,8 @@ class Row:
 
         threads: How many threads call.
 
+        held: Whether the sink holds all answers back during the calls.
+
         most_rounds: More rounds than this are not worth their time.
 
         beside: Further figures that the table shows, with their units.
@@ -64,8 +68,15 @@ class Row:
     quick: int
     round_trip: float = 0.0
     threads: int = 1
+    held: bool = False
     most_rounds: int = 99
     beside: tuple[tuple[str, str], ...] = ()
+
+    def task(self, side: str, port: int) -> Task:
+        """
+        What a process has to do for one round of one side, with the sink at *port*.
+        """
+        return Task(side, self.measure, port, self.count, self.round_trip, self.threads, self.held)
 
     def quickly(self) -> Row:
         """
@@ -100,6 +111,7 @@ _TAGGED = Row(
     "structlog alone",
     count=20_000,
     quick=1_000,
+    held=True,
     beside=_SINGLE_CALLS,
 )
 
@@ -147,6 +159,13 @@ ROWS: tuple[Row, ...] = (
         beside=_SINGLE_CALLS,
     ),
     _TAGGED,
+    replace(
+        _TAGGED,
+        name="tagged-live",
+        title="a tagged record, while those before it are being sent",
+        figure="mean_us",
+        held=False,
+    ),
     replace(
         _TAGGED,
         name="tagged-8",
