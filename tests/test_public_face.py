@@ -1,0 +1,185 @@
+"""
+The public face: which names there are, how they are called, and what an import does not do.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pkgutil
+import types
+
+import pytest
+
+import cio_events
+from tests.scripts import environment, run_python
+
+_CLIENT_OPTIONS = "region='us', url=None, timeout=10.0, user_agent=None, session=None)"
+
+SIGNATURES = [
+    # Pipelines, and the ways in
+    "configure(**options)",
+    "Pipeline(**options)",
+    "CustomerIOProcessor(pipeline=None, *, event_key='event')",
+    "CustomerIOHandler(pipeline=None, level=0, **options)",
+    "Pipeline.send(call)",
+    "Pipeline.flush(timeout=None)",
+    "Pipeline.close(timeout=None)",
+    "Pipeline.stats()",
+    # Clients
+    "TrackClient(site_id, api_key, *, " + _CLIENT_OPTIONS,
+    "AppClient(app_api_key, *, " + _CLIENT_OPTIONS,
+    "AppClient.send_email(message, *, timeout=None)",
+    "AppClient.send_push(message, *, timeout=None)",
+    "TrackClient.batch(calls, *, timeout=None)",
+    "deadline(seconds)",
+    # Calls
+    "Identifier(value, type='id')",
+    "Identify(customer, attributes=None, *, timestamp=None)",
+    "Track(customer, name, data=None, *, type='event', id=None, timestamp=None)",
+    "TrackAnonymous(anonymous_id, name, data=None, *, type='event', id=None, timestamp=None)",
+    "Delete(customer)",
+    "Suppress(customer)",
+    "Unsuppress(customer)",
+    "Merge(primary, secondary)",
+    "AddDevice(customer, device_id, platform, data=None)",
+    "DeleteDevice(customer, device_id)",
+]
+
+# Each is send(Call(...)), with the call's own arguments.
+VERBS = {
+    "identify": cio_events.Identify,
+    "track": cio_events.Track,
+    "track_anonymous": cio_events.TrackAnonymous,
+    "delete": cio_events.Delete,
+    "merge_customers": cio_events.Merge,
+    "add_device": cio_events.AddDevice,
+    "delete_device": cio_events.DeleteDevice,
+    "suppress": cio_events.Suppress,
+    "unsuppress": cio_events.Unsuppress,
+}
+
+
+def signature(path: str) -> str:
+    """
+    How the object of that name is called, without types.
+    """
+    found: object = cio_events
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert callable(found)
+    plain = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for name, parameter in inspect.signature(found).parameters.items()
+        if name != "self"
+    ]
+    return f"{path}{inspect.Signature(plain)}"
+
+
+@pytest.mark.parametrize("expected", SIGNATURES)
+def test_it_is_called_as_documented(expected: str) -> None:
+    """
+    The names, the parameters and their defaults are a contract.
+    """
+    assert signature(expected.partition("(")[0]) == expected
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(("owner", "more"), [("Pipeline", []), ("TrackClient", ["timeout"])])
+def test_a_verb_has_the_arguments_of_its_call(owner: str, more: list[str], verb: str) -> None:
+    """
+    Pipeline and client share one vocabulary; a client's verb also takes ``timeout``.
+    """
+    method = inspect.signature(getattr(getattr(cio_events, owner), verb))
+    call = inspect.signature(VERBS[verb])
+
+    ours = {name: (p.kind, p.default) for name, p in method.parameters.items() if name != "self"}
+    theirs = {name: (p.kind, p.default) for name, p in call.parameters.items()}
+    for name in more:
+        theirs[name] = (inspect.Parameter.KEYWORD_ONLY, None)
+    assert ours == theirs
+
+
+def test_all_is_what_is_visible() -> None:
+    """
+    `__all__` has every name that can be seen, rooms apart, and no other.
+    """
+    rooms = {module.name for module in pkgutil.iter_modules(cio_events.__path__)} - {
+        *cio_events.__all__
+    }
+    visible = {
+        name
+        for name in vars(cio_events)
+        if not name.startswith("_") and name not in {*rooms, "annotations"}
+    }
+
+    assert {*cio_events.__all__} == visible | {"__version__"}
+    assert len(cio_events.__all__) == len({*cio_events.__all__})
+
+
+def test_everything_public_is_documented() -> None:
+    """
+    Each name, and each method and property of a class among them, has a docstring of its own.
+    """
+    undocumented = []
+    for name in cio_events.__all__:
+        found = getattr(cio_events, name)
+        if inspect.isclass(found):
+            members = {
+                f"{name}.{member}": value
+                for member, value in vars(found).items()
+                if not member.startswith("_")
+                and isinstance(value, (types.FunctionType, property, classmethod, staticmethod))
+            }
+            undocumented += [path for path, value in members.items() if not value.__doc__]
+        if not isinstance(found, str) and not (inspect.getdoc(found) or "").strip():
+            undocumented.append(name)
+    for name in ("sent", "failed", "dropped", "retrying"):
+        assert f"`{name}`" in (cio_events.signals.__doc__ or "")
+
+    assert undocumented == []
+
+
+IMPORT = """
+import atexit, json, os, sys, threading
+
+opened, registered = [], []
+
+def watch(event, arguments):
+    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        opened.append(str(arguments[0]))
+    elif event.startswith(("socket.", "subprocess.", "os.fork", "_thread.", "sqlite3.")):
+        opened.append(event)
+
+sys.dont_write_bytecode = True
+import structlog, blinker, orjson
+atexit.register = lambda function, *a, **k: registered.append(repr(function))
+os.register_at_fork = lambda **hooks: registered.append(repr(hooks))
+sys.addaudithook(watch)
+import cio_events
+cio_events.CustomerIOProcessor()
+cio_events.CustomerIOHandler()
+print(json.dumps({
+    "opened": opened,
+    "registered": registered,
+    "threads": threading.active_count(),
+    "loaded": sorted({"requests", "urllib3", "sqlite3", "click", "starlette"} & set(sys.modules)),
+    "handlers": len(__import__("logging").getLogger("cio_events").handlers),
+}))
+"""
+
+
+def test_import_is_silent() -> None:
+    """
+    An import, and making both ways in, opens, registers and starts nothing, and is cheap.
+    """
+    out, err = run_python("-c", IMPORT, env=environment())
+
+    assert err == ""
+    assert json.loads(out) == {
+        "opened": [],
+        "registered": [],
+        "threads": 1,
+        "loaded": [],
+        "handlers": 0,
+    }
