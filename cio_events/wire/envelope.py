@@ -75,6 +75,8 @@ class Envelope(bytes):
     def __repr__(self) -> str:
         return f"<Envelope {self.id}>"
 
+    __str__ = __repr__
+
 
 def seal(route: Route, accepted: int, id_: str, body: bytes) -> Envelope:
     """
