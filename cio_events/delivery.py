@@ -154,7 +154,7 @@ def _judge(job: Job, route: Route, answer: Answer) -> Verdict:
     if route is Route.APP:
         doubt = status == 408 or status >= 500
         return Refused(
-            "ambiguous" if doubt else "rejected", status, _cut(app.said(status, answer.body))
+            "ambiguous" if doubt else "rejected", status, _cut(app.said(answer.body))
         )
     if len(job.envelopes) > 1:
         return Split()

@@ -1,5 +1,5 @@
 """
-The vendor's limits, as its documentation of the Track API gives them.
+The vendor's limits, as its documentation of the Track API and the App API gives them.
 
 Sizes are in bytes of UTF-8 or of JSON.
 """
@@ -23,3 +23,7 @@ ATTRIBUTE_VALUE_BYTES = 1_000
 V2_OPERATION_BYTES = 32_000
 
 V2_BATCH_BYTES = 500_000
+
+# Of one e-mail's attachments together, before Base64. The only size of a message that the
+# documentation of the App API bounds.
+ATTACHMENTS_BYTES = 2_000_000

@@ -37,10 +37,10 @@ def encode(call: Call, id_: str, now: int, api: Api) -> Envelope:
         ParamError: The call is over a limit of Customer.io's, or is no call at all.
     """
     kind = type(call)
-    if issubclass(kind, Message):
+    if isinstance(call, Message):
         return seal(_APP, now, id_, app.encode(call))
     operation = v2.operation(call, id_, now // 1000)
-    route = _SINGLE if api == "v1" or kind is TrackAnonymous else _BATCH
+    route = _SINGLE if api == "v1" or kind in v2.LACKS else _BATCH
     if isinstance(call, Identify) and isinstance(
         call.attributes.get("cio_relationships"), Mapping
     ):

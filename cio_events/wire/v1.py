@@ -1,5 +1,8 @@
 """
-Track API v1: a call as the one request that go-customerio v3.5.1 would make of it.
+A call as the one request by which it is sent alone.
+
+It is Track API v1's, the same that go-customerio v3.5.1 would make of it. What v1 has no word for
+goes to v2, as a single operation.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ from cio_events.calls import (
     TrackAnonymous,
     Unsuppress,
 )
+from cio_events.objects import ReportMetric
 from cio_events.values import dumps
-from cio_events.wire import v2
+from cio_events.wire import identifiers, objects, v2
 from cio_events.wire.request import Request
 
 
@@ -47,7 +51,7 @@ _Parts = tuple[str, str, "dict[str, object] | None"]
 def _path(customer: Identifier, *more: str) -> str:
     value = customer.value
     if customer.type == "cio_id":
-        value = f"cio_{value.removeprefix('cio_')}"
+        value = identifiers.cio_id(value)
     return "/".join(("/api/v1/customers", quote(value, safe=""), *more))
 
 
@@ -93,19 +97,29 @@ def _suppression(call: Suppress | Unsuppress, _id: str | None) -> _Parts:
 
 def _merge(call: Merge, _id: str | None) -> _Parts:
     both = {
-        "primary": {call.primary.type: call.primary.value},
-        "secondary": {call.secondary.type: call.secondary.value},
+        "primary": identifiers.write(call.primary),
+        "secondary": identifiers.write(call.secondary),
     }
     return "POST", "/api/v1/merge_customers", {**both}
 
 
 def _add_device(call: AddDevice, _id: str | None) -> _Parts:
-    body: dict[str, object] = {"device": {"id": call.device_id, **v2.device(call)}}
+    body: dict[str, object] = {
+        "device": {"id": call.device_id, **v2.device(call.platform, call.data)}
+    }
     return "PUT", _path(call.customer, "devices"), body
 
 
 def _delete_device(call: DeleteDevice, _id: str | None) -> _Parts:
     return "DELETE", _path(call.customer, "devices", quote(call.device_id, safe="")), None
+
+
+def _report_metric(call: ReportMetric, _id: str | None) -> _Parts:
+    return "POST", objects.METRICS_PATH, objects.metric(call)
+
+
+def _entity(call: Call, _id: str | None) -> _Parts:
+    return "POST", v2.ENTITY_PATH, objects.WRITE[type(call)](call)
 
 
 _WRITE: dict[type[Call], Callable[[Any, str | None], _Parts]] = {
@@ -118,4 +132,6 @@ _WRITE: dict[type[Call], Callable[[Any, str | None], _Parts]] = {
     Merge: _merge,
     AddDevice: _add_device,
     DeleteDevice: _delete_device,
+    ReportMetric: _report_metric,
+    **dict.fromkeys(objects.WRITE, _entity),
 }

@@ -1,8 +1,9 @@
 """
 Track API v2: a call as an operation, and an operation as a call again.
 
-The operation is also the one form in which all calls about people wait; anonymous events, which
-v2 lacks, wait as an operation of the type ``anonymous`` that no server ever sees.
+The operation is also the one form in which all calls for the Track API wait. Anonymous events and
+metrics, which v2 lacks, wait as operations of the types ``anonymous`` and ``metric`` that no
+server ever sees.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from cio_events.calls import (
     Call,
     Delete,
     DeleteDevice,
-    Identifier,
     Identify,
     Merge,
     Suppress,
@@ -26,8 +26,11 @@ from cio_events.calls import (
     TrackAnonymous,
     Unsuppress,
 )
+from cio_events.checks import Data, Platform
 from cio_events.errors import ParamError
+from cio_events.objects import AddRelationships, DeleteRelationships, ReportMetric
 from cio_events.values import dumps
+from cio_events.wire import identifiers, objects
 from cio_events.wire.envelope import HEADER_BYTES, Envelope
 
 BATCH_PATH = "/api/v2/batch"
@@ -37,6 +40,9 @@ _BATCH_START, _BATCH_END = b'{"batch":[', b"]}"
 
 ANONYMOUS = "anonymous "
 """How the key of somebody begins who is not known yet."""
+
+LACKS: frozenset[type[Call]] = frozenset({TrackAnonymous, ReportMetric})
+"""The calls that v2 has no operation for."""
 
 BATCH_ROOM = limits.V2_BATCH_BYTES - len(_BATCH_START) - len(_BATCH_END)
 """What the operations of one batch may take, with a comma after each."""
@@ -77,35 +83,29 @@ def call_of(operation: bytes) -> Call:
             id=body["id"],
             timestamp=body["timestamp"],
         )
-    return _READ[body["action"]](body)
+    read = objects.READ.get((body["type"], body["action"])) or _READ[body["action"]]
+    return read(body)
 
 
 def customers_of(operation: bytes) -> tuple[str, ...]:
     """
-    Whom an operation is about, as keys to keep the order by.
-
-    An id and an e-mail address of the same text have the same key: that makes two people wait
-    for each other at worst.
+    Whom and what an operation is about, as keys to keep the order by.
     """
     body: dict[str, Any] = orjson.loads(operation)
     if body["type"] == "anonymous":
         who = body.get("anonymous_id")
         return () if who is None else (ANONYMOUS + who,)
-    both = (body[who] for who in ("identifiers", "primary", "secondary") if who in body)
-    return tuple(value for identifiers in both for value in map(_key, identifiers.items()))
+    named = [body[who] for who in ("identifiers", "primary", "secondary") if who in body]
+    if body["type"] == "object" or body["action"] in _RELATING:
+        named += [related["identifiers"] for related in body.get("cio_relationships", ())]
+    return tuple(map(identifiers.key, named))
 
 
-def _key(identifier: tuple[str, str]) -> str:
-    type_, value = identifier
-    return f"cio_{value.removeprefix('cio_')}" if type_ == "cio_id" else value
+_RELATING = (AddRelationships.tag, DeleteRelationships.tag)
 
 
 def _person(call: Any, action: str) -> dict[str, object]:
-    return {"type": "person", "identifiers": _identifiers(call.customer), "action": action}
-
-
-def _identifiers(customer: Identifier) -> dict[str, str]:
-    return {customer.type: customer.value}
+    return {"type": "person", "identifiers": identifiers.write(call.customer), "action": action}
 
 
 def _identify(call: Identify, _id: str, now: int) -> dict[str, object]:
@@ -152,18 +152,18 @@ def _merge(call: Merge, _id: str, _now: int) -> dict[str, object]:
     return {
         "type": "person",
         "action": "merge",
-        "primary": _identifiers(call.primary),
-        "secondary": _identifiers(call.secondary),
+        "primary": identifiers.write(call.primary),
+        "secondary": identifiers.write(call.secondary),
     }
 
 
-def device(call: AddDevice) -> dict[str, object]:
+def device(platform: Platform, data: Data) -> dict[str, object]:
     """
-    What both Track wires say of a device, but its token.
+    What all wires say of a device, but its token.
     """
-    attributes = dict(call.data)
+    attributes = dict(data)
     last_used = attributes.pop("last_used", None)
-    body: dict[str, object] = {"platform": call.platform}
+    body: dict[str, object] = {"platform": platform}
     if last_used is not None:
         body["last_used"] = last_used
     if attributes:
@@ -171,9 +171,19 @@ def device(call: AddDevice) -> dict[str, object]:
     return body
 
 
+def data_of_device(told: dict[str, Any]) -> dict[str, object]:
+    """
+    The data that `device` was given.
+    """
+    data: dict[str, object] = told.get("attributes", {})
+    if "last_used" in told:
+        data["last_used"] = told["last_used"]
+    return data
+
+
 def _add_device(call: AddDevice, _id: str, _now: int) -> dict[str, object]:
     body = _person(call, "add_device")
-    body["device"] = {"token": call.device_id, **device(call)}
+    body["device"] = {"token": call.device_id, **device(call.platform, call.data)}
     return body
 
 
@@ -181,6 +191,10 @@ def _delete_device(call: DeleteDevice, _id: str, _now: int) -> dict[str, object]
     body = _person(call, "delete_device")
     body["device"] = {"token": call.device_id}
     return body
+
+
+def _other(call: Call, _id: str, _now: int) -> dict[str, object]:
+    return objects.WRITE[type(call)](call)
 
 
 _WRITE: dict[type[Call], Callable[[Any, str, int], dict[str, object]]] = {
@@ -193,12 +207,9 @@ _WRITE: dict[type[Call], Callable[[Any, str, int], dict[str, object]]] = {
     Merge: _merge,
     AddDevice: _add_device,
     DeleteDevice: _delete_device,
+    ReportMetric: lambda call, _id, now: objects.waiting_metric(call, now),
+    **dict.fromkeys(objects.WRITE, _other),
 }
-
-
-def _read_customer(identifiers: dict[str, Any]) -> Identifier:
-    ((type_, value),) = identifiers.items()
-    return Identifier(value, type_)  # type: ignore[arg-type]
 
 
 def _read_identify(body: dict[str, Any]) -> Call:
@@ -206,13 +217,13 @@ def _read_identify(body: dict[str, Any]) -> Call:
     if "cio_relationships" in body:
         attributes["cio_relationships"] = body["cio_relationships"]
     return Identify(
-        _read_customer(body["identifiers"]), attributes, timestamp=body.get("timestamp")
+        identifiers.read_person(body["identifiers"]), attributes, timestamp=body.get("timestamp")
     )
 
 
 def _read_track(body: dict[str, Any]) -> Call:
     return Track(
-        _read_customer(body["identifiers"]),
+        identifiers.read_person(body["identifiers"]),
         body["name"],
         body["attributes"],
         type=body["action"],
@@ -223,10 +234,12 @@ def _read_track(body: dict[str, Any]) -> Call:
 
 def _read_add_device(body: dict[str, Any]) -> Call:
     told = body["device"]
-    data = told.get("attributes", {})
-    if "last_used" in told:
-        data["last_used"] = told["last_used"]
-    return AddDevice(_read_customer(body["identifiers"]), told["token"], told["platform"], data)
+    return AddDevice(
+        identifiers.read_person(body["identifiers"]),
+        told["token"],
+        told["platform"],
+        data_of_device(told),
+    )
 
 
 _READ: dict[str, Callable[[dict[str, Any]], Call]] = {
@@ -234,14 +247,14 @@ _READ: dict[str, Callable[[dict[str, Any]], Call]] = {
     "event": _read_track,
     "page": _read_track,
     "screen": _read_track,
-    "delete": lambda body: Delete(_read_customer(body["identifiers"])),
-    "suppress": lambda body: Suppress(_read_customer(body["identifiers"])),
-    "unsuppress": lambda body: Unsuppress(_read_customer(body["identifiers"])),
+    "delete": lambda body: Delete(identifiers.read_person(body["identifiers"])),
+    "suppress": lambda body: Suppress(identifiers.read_person(body["identifiers"])),
+    "unsuppress": lambda body: Unsuppress(identifiers.read_person(body["identifiers"])),
     "merge": lambda body: Merge(
-        _read_customer(body["primary"]), _read_customer(body["secondary"])
+        identifiers.read_person(body["primary"]), identifiers.read_person(body["secondary"])
     ),
     "add_device": _read_add_device,
     "delete_device": lambda body: DeleteDevice(
-        _read_customer(body["identifiers"]), body["device"]["token"]
+        identifiers.read_person(body["identifiers"]), body["device"]["token"]
     ),
 }
