@@ -1,0 +1,178 @@
+"""
+What the SQLite files of a spool have in common, and how they are created, renamed and deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+try:
+    import ctypes
+except ImportError:  # some builds of Python lack it
+    ctypes = None  # type: ignore[assignment]
+
+
+class OtherVersionError(Exception):
+    """
+    The file is not one of ours, or of a version that is not known here.
+    """
+
+
+TROUBLE = (sqlite3.Error, OSError, OtherVersionError)
+"""Whatever can be wrong with a file."""
+
+_immortal: list[sqlite3.Connection] = []
+
+
+def is_damage(error: Exception) -> bool:
+    """
+    Whether *error* says that the file itself is broken, and not the disk, or its space.
+    """
+    # SQLITE_CORRUPT and SQLITE_NOTADB are the ones that have no class of their own.
+    return type(error) is sqlite3.DatabaseError
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """
+    Whether *error* says that somebody else has the file.
+    """
+    return "locked" in str(error)
+
+
+def connect(path: Path, timeout: float) -> sqlite3.Connection:
+    """
+    A connection to the file at *path*, which has to be there, for use on any thread.
+
+    Args:
+        path: Where it is.
+
+        timeout: How many seconds it may wait for others.
+    """
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode=rw",
+        uri=True,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """
+    All or nothing.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk has rolled it back already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def marks(connection: sqlite3.Connection) -> tuple[int, int]:
+    """
+    Which application's file it is, and of which version; zeros in a new file.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return application, version
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """
+    Whether it has no tables.
+    """
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return not tables
+
+
+def lay_out(
+    connection: sqlite3.Connection, application: int, version: int, schema: tuple[str, ...]
+) -> None:
+    """
+    Make the tables of a new file, and mark whose they are.
+    """
+    for statement in schema:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {application}")
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
+def immortal(connection: sqlite3.Connection) -> None:
+    """
+    Keep *connection* from being finalised, even by the end of the interpreter.
+
+    In a forked child, to close a connection of the parent's would empty and delete the journal
+    that the parent goes on to write.
+    """
+    _immortal.append(connection)
+    if ctypes is not None:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+def journal_of(path: Path) -> Path:
+    """
+    Where SQLite keeps the journal of the file at *path*.
+    """
+    return path.with_name(f"{path.name}-wal")
+
+
+def create_private(path: Path) -> None:
+    """
+    Create an empty file that only its owner can read.
+
+    Raises:
+        OSError: It cannot be created, or is there already.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    path.chmod(0o600)  # whatever the umask
+    if sys.platform != "win32" and os.geteuid() == 0:
+        # What root makes in a service's directory, on the command line, is for the service.
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def create_private_directory(directory: Path) -> None:
+    """
+    Create *directory*, unless it is there.
+
+    Raises:
+        OSError: It cannot be created.
+    """
+    if not directory.is_dir():
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o700)
+
+
+def set_aside(path: Path) -> Path:
+    """
+    Rename the damaged file at *path*, with its journal; returns its new name.
+
+    Raises:
+        OSError: It cannot be renamed.
+    """
+    aside = path.with_name(f"{path.name}.damaged")
+    with suppress(FileNotFoundError):
+        path.rename(aside)
+        journal_of(path).rename(journal_of(aside))
+    return aside
+
+
+def delete(path: Path) -> None:
+    """
+    Delete the file at *path* and its journal, as far as they are there.
+
+    Raises:
+        OSError: It cannot be deleted.
+    """
+    path.unlink(missing_ok=True)
+    journal_of(path).unlink(missing_ok=True)
