@@ -34,6 +34,23 @@ from cio_events.checks import Data, EventType
 from cio_events.diagnostics import warn_once
 from cio_events.errors import ParamError
 from cio_events.ids import valid_id
+from cio_events.messages import (
+    Message,
+    SendEmail,
+    SendInApp,
+    SendInboxMessage,
+    SendPush,
+    SendSMS,
+    SendWhatsApp,
+)
+from cio_events.objects import (
+    AddRelationships,
+    DeleteObject,
+    DeleteRelationships,
+    IdentifyObject,
+    ObjectIdentifier,
+    Relationship,
+)
 
 TAGS = frozenset(
     {
@@ -52,6 +69,8 @@ TAGS = frozenset(
         "cio_event_id",
         "cio_to",
         "cio_message_id",
+        "cio_object",
+        "cio_object_type",
     }
 )
 
@@ -194,11 +213,18 @@ def shown(call: Call) -> dict[str, object]:
             tags["cio"] = call.type
     if isinstance(call, TrackAnonymous):
         tags["cio_anonymous"] = call.anonymous_id or ""
-    who = getattr(call, "primary" if isinstance(call, Merge) else "customer", None)
-    if isinstance(who, Identifier):
-        tags["cio_customer"] = who.value
-        if who.type != "id":
-            tags["cio_id_type"] = who.type
+    if isinstance(call, Message) and call.transactional_message_id is not None:
+        tags["cio_message_id"] = call.transactional_message_id
+    for param in ("customer", "primary", "identifiers", "subject", "object"):
+        who = getattr(call, param, None)
+        if isinstance(who, Identifier):
+            tags["cio_customer"] = who.value
+            if who.type != "id":
+                tags["cio_id_type"] = who.type
+        elif isinstance(who, ObjectIdentifier):
+            tags["cio_object"] = who.object_id or who.cio_object_id
+            if who.object_type_id is not None:
+                tags["cio_object_type"] = who.object_type_id
     return tags
 
 
@@ -206,11 +232,18 @@ def shown(call: Call) -> dict[str, object]:
 _TAG_OF_PARAM = {
     "anonymous_id": "cio_anonymous",
     "device_id": "cio_device",
+    "object_id": "cio_object",
+    "object_type_id": "cio_object_type",
     "platform": "cio_platform",
-    "primary": "cio_customer",
     "secondary": "cio_secondary",
     "timestamp": "cio_timestamp",
+    "to": "cio_to",
+    "transactional_message_id": "cio_message_id",
 }
+
+_WHO = frozenset({"customer", "identifiers", "primary", "relationships", "subject"})
+
+_PAYLOAD = frozenset({"attributes", "data", "message_data"})
 
 
 def _in_terms_of_tags(error: ParamError, fields: Mapping[str, Any]) -> ParamError:
@@ -218,13 +251,13 @@ def _in_terms_of_tags(error: ParamError, fields: Mapping[str, Any]) -> ParamErro
     *error* as one who writes log lines understands it.
     """
     message, tag = error.message, _TAG_OF_PARAM.get(error.param, error.param)
-    if tag == "customer":
+    if tag in _WHO:
         tag = "cio_customer" if "cio_customer" in fields else "cio_identity"
     elif tag == "name" and "cio_event" in fields:
         tag = "cio_event"
     elif tag == "name":
         tag, message = "event", f"{message}, as the name of an event; cio_event gives another"
-    elif tag in ("data", "attributes") and "cio_data" in fields:
+    elif tag in _PAYLOAD and "cio_data" in fields:
         tag = "cio_data"
     return ParamError(tag, message, error.limit)
 
@@ -292,6 +325,49 @@ def _merge(fields: Mapping[str, Any], *_: object) -> Call:
     return Merge(_customer(fields), gone)
 
 
+def _message(
+    fields: Mapping[str, Any],
+    _event: object,
+    keys: PayloadKeys,
+    _logged_at: float | None,
+    *,
+    kind: type[Message],
+) -> Call:
+    values: dict[str, Any] = {
+        "identifiers": _customer(fields),
+        "transactional_message_id": _given(fields, "cio_message_id"),
+    }
+    if "cio_to" in fields and hasattr(kind, "to"):
+        values["to"] = _given(fields, "cio_to")
+    data = _payload(fields, keys)
+    if data:
+        values["message_data"] = data
+    return kind(**values)
+
+
+def _identify_object(
+    fields: Mapping[str, Any], _event: object, keys: PayloadKeys, _logged_at: float | None
+) -> Call:
+    # A bound identity is not enough: not every object of a request belongs to its user.
+    people = [_customer(fields)] if "cio_customer" in fields else []
+    return IdentifyObject(_object(fields), _payload(fields, keys), people)
+
+
+def _delete_object(fields: Mapping[str, Any], *_: object) -> Call:
+    return DeleteObject(_object(fields))
+
+
+def _add_relationships(
+    fields: Mapping[str, Any], _event: object, keys: PayloadKeys, _logged_at: float | None
+) -> Call:
+    related = Relationship(_object(fields), _payload(fields, keys))
+    return AddRelationships(_customer(fields), [related])
+
+
+def _delete_relationships(fields: Mapping[str, Any], *_: object) -> Call:
+    return DeleteRelationships(_customer(fields), [_object(fields)])
+
+
 _READERS: dict[str, _Reader] = {
     "track": _track,
     "page": partial(_track, type_="page"),
@@ -303,6 +379,21 @@ _READERS: dict[str, _Reader] = {
     "merge": _merge,
     "add_device": _add_device,
     "delete_device": _delete_device,
+    **{
+        kind.tag: partial(_message, kind=kind)
+        for kind in (
+            SendEmail,
+            SendPush,
+            SendSMS,
+            SendWhatsApp,
+            SendInboxMessage,
+            SendInApp,
+        )
+    },
+    "identify_object": _identify_object,
+    "delete_object": _delete_object,
+    "add_relationships": _add_relationships,
+    "delete_relationships": _delete_relationships,
 }
 
 
@@ -334,6 +425,13 @@ def _identifier(value: Any, tag: str, type_: Any, type_tag: str = "cio_id_type")
     except ParamError as error:
         wrong = type_tag if error.param == "type" else tag
         raise ParamError(wrong, error.message, error.limit) from None
+
+
+def _object(fields: Mapping[str, Any]) -> ObjectIdentifier:
+    which = _given(fields, "cio_object")
+    if isinstance(which, ObjectIdentifier):
+        return which
+    return ObjectIdentifier(_given(fields, "cio_object_type"), which)
 
 
 def _payload(fields: Mapping[str, Any], keys: PayloadKeys) -> Data:

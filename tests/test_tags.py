@@ -31,9 +31,27 @@ from cio_events.calls import (
     Unsuppress,
 )
 from cio_events.errors import ParamError
+from cio_events.messages import (
+    SendEmail,
+    SendInApp,
+    SendInboxMessage,
+    SendPush,
+    SendSMS,
+    SendWhatsApp,
+)
+from cio_events.objects import (
+    AddRelationships,
+    DeleteObject,
+    DeleteRelationships,
+    IdentifyObject,
+    ObjectIdentifier,
+    Relationship,
+    ReportMetric,
+)
 from cio_events.tags import KEYS_OF_RECORDS, PayloadKeys, Taken, call_of
 
 ULID = "01HZX3Q4R5S6T7V8W9XABCDEFG"
+ACME = ObjectIdentifier(1, "acme")
 
 
 @pytest.fixture(autouse=True)
@@ -287,6 +305,122 @@ class TestDevice:
         assert refused(cio="delete_device", cio_customer="5", **fields).param == "cio_device"
 
 
+class TestMessages:
+    @pytest.mark.parametrize(
+        "kind", [SendEmail, SendPush, SendSMS, SendWhatsApp, SendInboxMessage]
+    )
+    @pytest.mark.parametrize("data", [{"cio_data": {"total": 3}, "x": 1}, {"total": 3}])
+    def test_a_message_has_a_template_a_recipient_and_data(
+        self, kind: Any, data: dict[str, Any]
+    ) -> None:
+        """The customer is whom it is about."""
+        call = read(
+            "receipt",
+            cio=kind.tag,
+            cio_customer="5",
+            cio_to="lucy@example.com",
+            cio_message_id=3,
+            **data,
+        )
+
+        assert call == kind(
+            identifiers="5",
+            to="lucy@example.com",
+            transactional_message_id=3,
+            message_data={"total": 3},
+        )
+
+    def test_what_a_message_does_not_need_is_left_out(self) -> None:
+        """It has no data of its own then, and only an e-mail needs a recipient."""
+        who = {"cio_identity": "a@b.c", "cio_id_type": "email", "cio_message_id": "welcome"}
+        lucy = Identifier("a@b.c", "email")
+
+        assert read("x", cio="send_push", **who) == SendPush(
+            identifiers=lucy, transactional_message_id="welcome"
+        )
+        assert read("x", cio="send_in_app", cio_to="x", **who) == SendInApp(
+            identifiers=lucy, transactional_message_id="welcome"
+        )
+
+    @pytest.mark.parametrize("cio", ["send_email", "send_push", "send_sms", "send_in_app"])
+    @pytest.mark.parametrize(
+        ("fields", "param"),
+        [
+            ({"cio_customer": None}, "cio_customer"),
+            ({"cio_customer": "5" * 151}, "cio_customer"),
+            ({"cio_message_id": None}, "cio_message_id"),
+            ({"cio_message_id": 1.5}, "cio_message_id"),
+            ({"cio_message_id": ""}, "cio_message_id"),
+            ({"cio_data": [1]}, "cio_data"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, cio: str, fields: dict[str, Any], param: str) -> None:
+        """By its tag."""
+        right = {"cio_customer": "5", "cio_to": "a@b.c", "cio_message_id": 3}
+
+        assert refused("x", cio=cio, **(right | fields)).param == param
+
+    @pytest.mark.parametrize("to", [{}, {"cio_to": None}, {"cio_to": 5}])
+    def test_an_email_needs_a_recipient(self, to: dict[str, Any]) -> None:
+        """By its tag."""
+        who = {"cio_customer": "5", "cio_message_id": 3}
+
+        assert refused("x", cio="send_email", **who, **to).param == "cio_to"
+
+    def test_a_template_is_needed(self) -> None:
+        """Bodies are no tags; a call object may have one."""
+        error = refused("x", cio="send_email", cio_customer="5", cio_to="a@b.c")
+
+        assert error.param == "cio_message_id"
+
+
+class TestObjects:
+    @pytest.mark.parametrize(
+        ("fields", "call"),
+        [
+            ({"cio": "identify_object", "size": 3}, IdentifyObject(ACME, {"size": 3})),
+            ({"cio": "identify_object", "cio_identity": "6"}, IdentifyObject(ACME)),
+            (
+                {"cio": "identify_object", "cio_customer": "5", "size": 3},
+                IdentifyObject(ACME, {"size": 3}, ["5"]),
+            ),
+            ({"cio": "delete_object"}, DeleteObject(ACME)),
+            (
+                {"cio": "add_relationships", "cio_customer": "5", "role": "owner"},
+                AddRelationships("5", [Relationship(ACME, {"role": "owner"})]),
+            ),
+            (
+                {"cio": "delete_relationships", "cio_identity": "6", "x": 1},
+                DeleteRelationships("6", [ACME]),
+            ),
+        ],
+    )
+    def test_a_word_asks_for_its_call(self, fields: dict[str, Any], call: Call) -> None:
+        """By the object's type and id, or an ObjectIdentifier."""
+        assert read("x", cio_object="acme", cio_object_type=1, **fields) == call
+        assert read("x", cio_object=ACME, **fields) == call
+
+    @pytest.mark.parametrize("cio", ["identify_object", "delete_object", "add_relationships"])
+    @pytest.mark.parametrize(
+        ("fields", "param"),
+        [
+            ({"cio_object_type": 1}, "cio_object"),
+            ({"cio_object": None, "cio_object_type": 1}, "cio_object"),
+            ({"cio_object": "", "cio_object_type": 1}, "cio_object"),
+            ({"cio_object": "acme"}, "cio_object_type"),
+            ({"cio_object": "acme", "cio_object_type": " "}, "cio_object_type"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, cio: str, fields: dict[str, Any], param: str) -> None:
+        """By its tag."""
+        assert refused("x", cio=cio, cio_customer="5", **fields).param == param
+
+    @pytest.mark.parametrize("cio", ["identify_object", "add_relationships"])
+    def test_a_person_that_cannot_be_is_refused(self, cio: str) -> None:
+        """Also where one need not be."""
+        assert refused("x", cio=cio, cio_customer="", cio_object=ACME).param == "cio_customer"
+
+
 class TestTimeAndId:
     def test_they_are_those_of_the_event(self) -> None:
         """The id in capitals, since that is how ULIDs are compared."""
@@ -332,7 +466,7 @@ class TestPayload:
     def test_tags_are_none_of_it(self, caplog: pytest.LogCaptureFixture) -> None:
         """Not even those that this call has no use for; and none of them is taken for a typo."""
         unused = ["identity", "anonymous", "device", "platform", "secondary", "to", "message_id"]
-        unused += ["secondary_id_type"]
+        unused += ["secondary_id_type", "object", "object_type"]
 
         assert read("it", cio_customer="5", **{f"cio_{name}": "x" for name in unused}) == (
             Track("5", "it")
@@ -511,6 +645,34 @@ class TestShown:
                 {"cio": "add_device", "cio_customer": "5"},
             ),
             (DeleteDevice("5", "token"), {"cio": "delete_device", "cio_customer": "5"}),
+            (
+                SendEmail(
+                    identifiers=Identifier("a@b.c", "email"),
+                    transactional_message_id=3,
+                    to="b@b.c",
+                    body="the body",
+                    message_data={"a": 1},
+                ),
+                {
+                    "cio": "send_email",
+                    "cio_customer": "a@b.c",
+                    "cio_id_type": "email",
+                    "cio_message_id": 3,
+                },
+            ),
+            (
+                IdentifyObject(ACME, {"a": 1}),
+                {"cio": "identify_object", "cio_object": "acme", "cio_object_type": "1"},
+            ),
+            (
+                DeleteObject(ObjectIdentifier(cio_object_id="ob1")),
+                {"cio": "delete_object", "cio_object": "ob1"},
+            ),
+            (
+                AddRelationships("5", [ACME]),
+                {"cio": "add_relationships", "cio_customer": "5"},
+            ),
+            (ReportMetric("d1", "opened", recipient="a@b.c"), {"cio": "report_metric"}),
         ],
     )
     def test_a_call_is_shown_as_tags_without_its_data(
