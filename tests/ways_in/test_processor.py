@@ -22,6 +22,7 @@ from cio_events import pipeline as pipelines
 from cio_events import signals
 from cio_events.calls import AddDevice, Identifier, Track
 from cio_events.errors import ParamError
+from cio_events.messages import SendEmail
 from cio_events.pipeline import Pipeline
 from cio_events.processor import CustomerIOProcessor
 from cio_events.tags import TAGS, Taken
@@ -213,6 +214,117 @@ class TestTakes:
             {"cart": ["tea"]},
             {"nested": {"a": 1}},
         ]
+
+
+class TestOtherCalls:
+    """What is no event, in the log and at Customer.io."""
+
+    @pytest.fixture
+    def log(self, pipeline: Pipeline) -> Any:
+        """A logger with the processor."""
+        return logger_with(CustomerIOProcessor(pipeline))[0]
+
+    def test_people(self, log: Any, arrivals: Arrivals) -> None:
+        """Made, merged and deleted."""
+        log.info("signup", cio="identify", cio_customer="5", plan="pro")
+        log.info("signup", cio="identify", cio_customer="6", age=42)
+        log.info("signup", cio="identify", cio_customer="7")
+        log.info("same person", cio="merge", cio_customer="5", cio_secondary="6")
+        log.info("gone", cio="delete", cio_customer="7")
+        log.info("blocked", cio="suppress", cio_customer="8")
+
+        assert arrivals.balance() == (6, 0, 0)
+        person = arrivals.sandbox.person("5")
+        assert person is not None
+        assert (person.attributes["plan"], person.attributes["age"]) == ("pro", 42)
+        assert arrivals.sandbox.person("7") is None
+        blocked = arrivals.sandbox.person("8")
+        assert blocked is not None
+        assert blocked.suppressed
+        log.info("forgiven", cio="unsuppress", cio_customer="8")
+        log.info("signup", cio="identify", cio_customer="8")
+        assert arrivals.balance() == (8, 0, 0)
+        forgiven = arrivals.sandbox.person("8")
+        assert forgiven is not None
+        assert not forgiven.suppressed
+
+    def test_devices(self, log: Any, arrivals: Arrivals) -> None:
+        """Added with attributes, and taken away."""
+        device = {"cio_customer": "5", "cio_device": "t1", "cio_platform": "ios"}
+        log.info("phone", cio="add_device", **device, last_used=1714521600, model="x")
+        log.info("phone", cio="add_device", **(device | {"cio_device": "t2"}))
+        log.info("phone", cio="delete_device", cio_customer="5", cio_device="t2")
+
+        assert arrivals.balance() == (3, 0, 0)
+        person = arrivals.sandbox.person("5")
+        assert person is not None
+        (phone,) = person.devices.values()
+        assert (phone.token, phone.platform, phone.last_used) == ("t1", "ios", 1714521600)
+        assert phone.attributes == {"model": "x"}
+
+    def test_somebody_unknown(self, log: Any, arrivals: Arrivals) -> None:
+        """An anonymous event, and an invite."""
+        log.info("visit", cio="page", cio_anonymous="a1", ref="x")
+        log.info("invited", cio="track", cio_anonymous="", recipient="a@b.c")
+
+        events = arrivals.events()
+        assert [(event.anonymous_id, event.name, event.type) for event in events] == [
+            ("a1", "visit", "page"),
+            (None, "invited", "event"),
+        ]
+
+    def test_objects(self, log: Any, arrivals: Arrivals) -> None:
+        """Made, and related to a person."""
+        acme = {"cio_object": "acme", "cio_object_type": 1}
+        log.info("company", cio="identify_object", **acme, size=3)
+        log.info("hired", cio="add_relationships", cio_customer="5", **acme, role="owner")
+
+        assert arrivals.balance() == (2, 0, 0)
+        (found,) = arrivals.sandbox.objects
+        assert (found.object_id, found.attributes) == ("acme", {"size": 3})
+        (related,) = found.relationships
+        assert (related.customer, related.attributes) == ("5", {"role": "owner"})
+
+        log.info("fired", cio="delete_relationships", cio_customer="5", **acme)
+        assert arrivals.balance() == (3, 0, 0)
+        assert arrivals.sandbox.objects[0].relationships == []
+        log.info("dissolved", cio="delete_object", **acme)
+        assert arrivals.balance() == (4, 0, 0)
+        assert arrivals.sandbox.objects == []
+
+    def test_messages(self, sandbox: Sandbox) -> None:
+        """The line of a message that is given as a call shows nothing of its body."""
+        with Pipeline(app_api_key="the-key", app_url=sandbox.url, flush_interval=0) as pipeline:
+            log, lines = logger_with(CustomerIOProcessor(pipeline), JSONRenderer())
+            log.info(
+                "receipt",
+                cio="send_email",
+                cio_customer="5",
+                cio_to="lucy@example.com",
+                cio_message_id=3,
+                cio_data={"total": 3},
+            )
+            email = SendEmail(
+                identifiers="5",
+                to="lucy@example.com",
+                transactional_message_id=4,
+                body="the body",
+            )
+            email.attach("a.txt", b"the attachment")
+            log.info("a mail", cio=email)
+
+            assert Arrivals(sandbox, pipeline).balance() == (2, 0, 0)
+
+        first, second = sandbox.messages
+        assert first.fields == {
+            "to": "lucy@example.com",
+            "transactional_message_id": 3,
+            "identifiers": {"id": "5"},
+            "message_data": {"total": 3},
+        }
+        assert second.attachments == {"a.txt": b"the attachment"}
+        line = json.loads(lines.calls[1].args[0])
+        assert line.keys() == {"event", "cio", "cio_customer", "cio_message_id", "cio_event_id"}
 
 
 class TestChains:
