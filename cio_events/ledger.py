@@ -53,8 +53,8 @@ class Ledger:
     """
     The counts of one pipeline, and the bounds on what may be pending.
 
-    A call is in exactly one of its columns, and `Stats.received` is their sum, so that it
-    balances whenever it is read.
+    What is pending is what was received and has not ended, so that the ledger balances whenever
+    it is read.
 
     Changes may come from any thread, and from within another change: a signal handler or a
     ``__del__`` that logs runs between any two lines of ours. So the lock is re-entrant, and a
@@ -67,54 +67,60 @@ class Ledger:
         self._lock = threading.RLock()  # guards all that follows
         self._changing = False
         self._postponed: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self.pending = 0
         self.pending_bytes = 0
+        self._received = 0
+        self._ended = 0
         self._sent = 0
-        self._retries = 0
         self._failed: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
+        self._retries = 0
         self._unannounced = 0
+
+    @property
+    def pending(self) -> int:
+        """
+        How many calls wait.
+        """
+        return self._received - self._ended
 
     def admit(self, size: int) -> bool:
         """
         Count one more pending call of *size* bytes, if there is room.
         """
         with self._lock:
+            if (
+                self._received - self._ended >= self._max_pending
+                or self.pending_bytes + size > self._max_pending_bytes
+            ):
+                return False
             if self._changing:
-                self._postponed.append((self._add_pending, (1, size)))
+                self._postponed.append((self._receive, (1, size)))
                 return True
             self._changing = True
-            try:
-                if (
-                    self.pending >= self._max_pending
-                    or self.pending_bytes + size > self._max_pending_bytes
-                ):
-                    return False
-                self.pending_bytes += size
-                self.pending += 1
-                return True
-            finally:
-                if self._postponed:
-                    self._catch_up()
-                self._changing = False
+            self.pending_bytes += size
+            self._received += 1
+            self._changing = False
+            if self._postponed:
+                self._catch_up()
+            return True
 
     def adopt(self, count: int, size: int) -> None:
         """
         Count calls as pending that a spool has taken over; no bound holds for them.
         """
-        self._change(self._add_pending, count, size)
+        self._change(self._receive, count, size)
 
     def fail(self, reason: str) -> None:
         """
         Count a call that fails at the door.
         """
-        self._change(self._failed.update, {reason: 1})
+        self._change(self._refuse, self._failed, reason)
 
     def drop(self, reason: str) -> None:
         """
         Count a call that is dropped at the door.
         """
-        self._change(self._dropped.update, {reason: 1})
+        self._change(self._refuse, self._dropped, reason)
 
     def retry(self) -> None:
         """
@@ -147,46 +153,68 @@ class Ledger:
         """
         Whether nothing is pending and every signal has been sent.
         """
-        self._change(lambda: None)
-        return not (self.pending or self._unannounced)
+        with self._lock:
+            self._catch_up()
+            return not (self._postponed or self.pending or self._unannounced)
 
     def stats(self, in_memory: int) -> Stats:
         """
         The counts now.
         """
         with self._lock:
-            self._change(lambda: None)
-            failed, dropped = self._failed.total(), self._dropped.total()
-            return Stats(
-                received=self._sent + failed + dropped + self.pending,
-                sent=self._sent,
-                failed=failed,
-                dropped=dropped,
-                pending=self.pending,
-                retries=self._retries,
-                failed_by_reason=dict(self._failed),
-                dropped_by_reason=dict(self._dropped),
-                in_memory=in_memory,
-            )
+            if self._changing:
+                return self._read(in_memory)
+            self._catch_up()
+            self._changing = True
+            try:
+                return self._read(in_memory)
+            finally:
+                self._changing = False
+                self._catch_up()
+
+    def _read(self, in_memory: int) -> Stats:
+        received, sent = self._received, self._sent
+        failed, dropped = dict(self._failed), dict(self._dropped)
+        all_failed, all_dropped = sum(failed.values()), sum(dropped.values())
+        return Stats(
+            received=received,
+            sent=sent,
+            failed=all_failed,
+            dropped=all_dropped,
+            pending=received - sent - all_failed - all_dropped,
+            retries=self._retries,
+            failed_by_reason=failed,
+            dropped_by_reason=dropped,
+            in_memory=in_memory,
+        )
 
     def _change(self, change: Callable[..., None], *args: object) -> None:
         with self._lock:
             self._postponed.append((change, args))
-            if not self._changing:
-                self._changing = True
-                try:
-                    self._catch_up()
-                finally:
-                    self._changing = False
+            self._catch_up()
 
     def _catch_up(self) -> None:
-        while self._postponed:
-            change, args = self._postponed.popleft()
-            change(*args)
+        # Twice a loop, as an interrupt may postpone its change while the inner one ends.
+        while self._postponed and not self._changing:
+            self._changing = True
+            try:
+                while self._postponed:
+                    change, args = self._postponed.popleft()
+                    change(*args)
+            finally:
+                self._changing = False
 
-    def _add_pending(self, count: int, size: int) -> None:
-        self.pending += count
+    # Each adds to what was received first and to what has ended last: a reader that has
+    # interrupted it finds more pending, never less.
+
+    def _receive(self, count: int, size: int) -> None:
         self.pending_bytes += size
+        self._received += count
+
+    def _refuse(self, column: Counter[str], reason: str) -> None:
+        self._received += 1
+        column[reason] += 1
+        self._ended += 1
 
     def _add_retry(self) -> None:
         self._retries += 1
@@ -198,9 +226,9 @@ class Ledger:
         self, size: int, sent: int, failed: Mapping[str, int], dropped: Mapping[str, int]
     ) -> None:
         count = sent + sum(failed.values()) + sum(dropped.values())
+        self._unannounced += count
         self._sent += sent
         self._failed.update(failed)
         self._dropped.update(dropped)
-        self._unannounced += count
-        self.pending -= count
         self.pending_bytes -= size
+        self._ended += count
