@@ -91,7 +91,7 @@ class Lane:
             self._failures += 1
         if isinstance(verdict, Hold):
             delay = options.hold_interval
-        elif verdict.delay is not None:
+        elif verdict.delay:
             delay = verdict.delay
         else:
             # Full jitter: many processes that lost one server must not come back at one time.

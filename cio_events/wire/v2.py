@@ -44,8 +44,8 @@ ANONYMOUS = "anonymous "
 LACKS: frozenset[type[Call]] = frozenset({TrackAnonymous, ReportMetric})
 """The calls that v2 has no operation for."""
 
-BATCH_ROOM = limits.V2_BATCH_BYTES - len(_BATCH_START) - len(_BATCH_END)
-"""What the operations of one batch may take, with a comma after each."""
+BATCH_ROOM = limits.V2_BATCH_BYTES - len(_BATCH_START) - len(_BATCH_END) + 1
+"""What the operations of one batch may take, with a comma after each; the last is not written."""
 
 
 def operation(call: Call, id_: str, now: int) -> bytes:
