@@ -127,7 +127,9 @@ def test_everything_public_is_documented() -> None:
         if inspect.isclass(found):
             members = {
                 f"{name}.{member}": value
-                for member, value in vars(found).items()
+                for base in inspect.getmro(found)
+                if base.__module__.startswith("cio_events")
+                for member, value in vars(base).items()
                 if not member.startswith("_")
                 and isinstance(value, (types.FunctionType, property, classmethod, staticmethod))
             }
