@@ -20,6 +20,7 @@ from cio_events.calls import (
     TrackAnonymous,
     Unsuppress,
 )
+from cio_events.clients import AppClient, Refusal, TrackClient
 from cio_events.deadline import deadline
 from cio_events.errors import (
     AnswerTimeoutError,
@@ -33,6 +34,26 @@ from cio_events.errors import (
 )
 from cio_events.handler import CustomerIOHandler
 from cio_events.ledger import Stats
+from cio_events.messages import (
+    Device,
+    Message,
+    Receipt,
+    SendEmail,
+    SendInApp,
+    SendInboxMessage,
+    SendPush,
+    SendSMS,
+    SendWhatsApp,
+)
+from cio_events.objects import (
+    AddRelationships,
+    DeleteObject,
+    DeleteRelationships,
+    IdentifyObject,
+    ObjectIdentifier,
+    Relationship,
+    ReportMetric,
+)
 from cio_events.pipeline import Pipeline, configure
 from cio_events.processor import CustomerIOProcessor
 from cio_events.signals import Report, Retry
@@ -41,7 +62,9 @@ from cio_events.version import __version__
 __all__ = [
     "APIError",
     "AddDevice",
+    "AddRelationships",
     "AnswerTimeoutError",
+    "AppClient",
     "AttachmentExistsError",
     "Call",
     "CustomerIOError",
@@ -50,18 +73,35 @@ __all__ = [
     "CustomerIOWarning",
     "Delete",
     "DeleteDevice",
+    "DeleteObject",
+    "DeleteRelationships",
+    "Device",
     "Identifier",
     "Identify",
+    "IdentifyObject",
     "Merge",
+    "Message",
     "NoAnswerError",
+    "ObjectIdentifier",
     "ParamError",
     "Pipeline",
+    "Receipt",
+    "Refusal",
+    "Relationship",
     "Report",
+    "ReportMetric",
     "Retry",
+    "SendEmail",
+    "SendInApp",
+    "SendInboxMessage",
+    "SendPush",
+    "SendSMS",
+    "SendWhatsApp",
     "Stats",
     "Suppress",
     "Track",
     "TrackAnonymous",
+    "TrackClient",
     "TransactionalError",
     "Unsuppress",
     "__version__",

@@ -64,7 +64,7 @@ class APIError(CustomerIOError):
     """
 
     def __init__(self, status: int, url: str, body: bytes) -> None:
-        super().__init__(f"Customer.io answered with status {status}")
+        super().__init__(_answered(status))
         self.status = status
         self.url = url
         self.body = body
@@ -85,12 +85,21 @@ class TransactionalError(CustomerIOError):
     """
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"Customer.io answered with status {status}")
+        super().__init__(_answered(status))
         self.status = status
         self.message = message
 
     def __reduce__(self) -> tuple[type[TransactionalError], tuple[int, str]]:
         return type(self), (self.status, self.message)
+
+
+def _answered(status: int) -> str:
+    text = f"Customer.io answered with status {status}"
+    if 300 <= status < 400:
+        return f"{text}, to ask elsewhere: the region (or url) is probably wrong"
+    if status == 401:
+        return f"{text}: the credentials are wrong, or the region is"
+    return text
 
 
 class AttachmentExistsError(CustomerIOError):

@@ -46,14 +46,19 @@ def encode(call: Call, id_: str, now: int, api: Api) -> Envelope:
     ):
         route = _SINGLE  # v1's form of it, which can take relationships away
     if len(operation) > limits.V2_OPERATION_BYTES:
-        _check_size(call)
+        check_size(call)
         route = _SINGLE
     return seal(route, now, id_, operation)
 
 
-def _check_size(call: Call) -> None:
+def check_size(call: Call) -> None:
     """
-    Refuse what is too large for v1 too; most of an operation's size is its data.
+    Refuse a *call* of over ``V2_OPERATION_BYTES`` that is too large to be sent alone too.
+
+    Most of its size is its data.
+
+    Raises:
+        ParamError: It is over a limit of Customer.io's.
     """
     param = _DATA_OF.get(type(call))
     if param is None:

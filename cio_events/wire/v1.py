@@ -24,6 +24,7 @@ from cio_events.calls import (
     TrackAnonymous,
     Unsuppress,
 )
+from cio_events.errors import ParamError
 from cio_events.objects import ReportMetric
 from cio_events.values import dumps
 from cio_events.wire import identifiers, objects, v2
@@ -33,8 +34,14 @@ from cio_events.wire.request import Request
 def request(call: Call, id_: str | None) -> Request:
     """
     *call* as a request; *id_* is the ULID of an event that has none of its own.
+
+    Raises:
+        ParamError: It is none of the calls that go to the Track API.
     """
-    method, path, body = _WRITE[type(call)](call, id_)
+    write = _WRITE.get(type(call))
+    if write is None:
+        raise ParamError("call", "must be a call of cio_events for the Track API")
+    method, path, body = write(call, id_)
     return Request(method, path, None if body is None else dumps(body))
 
 
