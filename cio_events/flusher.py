@@ -11,12 +11,11 @@ import queue
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import Enum
 
 from cio_events import signals
-from cio_events.buffers import Buffer, Failure
+from cio_events.buffers import ADOPT_INTERVAL, Buffer, Failure
 from cio_events.delivery import Delivered, Hold, Job, Refused, Split, TryAgain, Verdict, deliver
 from cio_events.diagnostics import Diagnostics
 from cio_events.http import Endpoint
@@ -42,6 +41,9 @@ _SHORTEST_SLEEP = 0.05
 
 # Between attempts to start a thread where none can be had.
 _SECONDS_BETWEEN_STARTS = 1.0
+
+# What giving up waits for a conclusion under way: longer than any takes, but for slow receivers.
+_CONCLUSION_SECONDS = 0.2
 
 _APP_BYTE = Route.APP[0]
 
@@ -93,8 +95,11 @@ class Flusher:
         # Guards the lanes against a close that could not wait for the request under way.
         # Re-entrant, since a receiver may close the pipeline.
         self._moving = threading.RLock()
-        self._abandoned = False
+        self._given_up: DroppedReason | None = None
         self._threaded = threaded
+        self._adopt_at = 0.0
+        self._adopted = options.spool is None or not options.enabled
+        self._lost = 0  # calls of a damaged spool that the ledger knows of
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()  # held by whoever starts the thread
         self._start_again_at = 0.0
@@ -125,7 +130,7 @@ class Flusher:
         Where there is no thread, the caller's does the work.
         """
         end = time.monotonic() + timeout
-        if self._deliverer == threading.get_ident():
+        if self.runs_here():
             return condition()  # a receiver: nothing moves while it waits
         waiter: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._waiters.append(waiter)
@@ -138,7 +143,9 @@ class Flusher:
                 if left <= 0:
                     return False
                 if self._thread is None:
-                    self._deliver_inline(end)
+                    if self._stopping:
+                        return condition()  # nothing moves any more
+                    self._deliver_inline(end, condition)
                 else:
                     try:
                         waiter.get(timeout=left)
@@ -147,6 +154,41 @@ class Flusher:
             return True
         finally:
             self._waiters.remove(waiter)
+
+    def quiet(self) -> bool:
+        """
+        Whether nothing is pending, what an earlier process left included, and all is announced.
+        """
+        return self._adopted and self._ledger.quiet()
+
+    def adopt(self) -> None:
+        """
+        Look now for calls that nobody delivers.
+        """
+        self._adopt_at = 0.0
+        self._adopted = False
+        self.notice()
+        self._ring()
+
+    def hurry(self) -> None:
+        """
+        Deliver now what is pending.
+        """
+        self._ring()
+
+    def runs_here(self) -> bool:
+        """
+        Whether it is this thread that delivers, so that it cannot wait for delivery.
+        """
+        return self._deliverer == threading.get_ident()
+
+    def disown(self) -> None:
+        """
+        In a forked child: leave everything to the parent.
+
+        It matters where a receiver forks: the child returns into the delivery.
+        """
+        self._stopping = True
 
     def stop(self, timeout: float) -> None:
         """
@@ -172,8 +214,10 @@ class Flusher:
             try:
                 _check_uwsgi()
                 thread.start()
-            except RuntimeError as error:
+            except BaseException as error:
                 self._thread = None
+                if not isinstance(error, RuntimeError):
+                    raise
                 self._start_again_at = time.monotonic() + _SECONDS_BETWEEN_STARTS
                 self._diagnostics.warn_once(
                     "no thread",
@@ -191,6 +235,8 @@ class Flusher:
     # What runs on the flushing thread.
 
     def _run(self) -> None:
+        if self._thread is not threading.current_thread():
+            return  # an interrupt came while it was started, and it was given up
         with marked_as_ours():
             try:
                 while not self._stopping:
@@ -199,6 +245,8 @@ class Flusher:
                         self._round_safely(NEVER)
             finally:
                 self._thread = None
+                if self._given_up is not None:
+                    self.let_go(self._given_up)
                 self._tell_waiters()
 
     def _sleep(self) -> None:
@@ -209,12 +257,12 @@ class Flusher:
         assert bell is not None  # noqa: S101 - made before the thread
         ready_at = min((lane.ready_at for lane in self._lanes if lane), default=NEVER)
         now = time.monotonic()
-        if not self._ledger.pending:
+        if self.quiet():
             self._state = _State.IDLE
-            if self._ledger.pending:
+            if not self.quiet():
                 self._state = _State.AWAKE
                 return
-            seconds = None
+            seconds = None if self._options.spool is None else max(self._adopt_at - now, 0.0)
         else:
             self._state = _State.GATHERING
             seconds = max(self._options.flush_interval, _SHORTEST_SLEEP if ready_at > now else 0)
@@ -230,13 +278,12 @@ class Flusher:
             pass
         self._state = _State.AWAKE
 
-    def _deliver_inline(self, end: float) -> None:
+    def _deliver_inline(self, end: float, condition: Callable[[], bool]) -> None:
         with marked_as_ours():
             self._round_safely(end)
-        ready_at = min((lane.ready_at for lane in self._lanes if lane), default=0.0)
-        pause = min(ready_at, end) - time.monotonic()
-        if pause > 0 and not self._ledger.quiet():
-            time.sleep(min(pause, _SHORTEST_SLEEP))
+        if not condition():
+            # Some lane is paused, or it is another thread's turn.
+            time.sleep(max(min(end - time.monotonic(), _SHORTEST_SLEEP), 0.0))
 
     def _round_safely(self, end: float) -> None:
         # Waits for its turn only where a caller's thread and a new thread of ours meet.
@@ -264,6 +311,7 @@ class Flusher:
         Send what may be sent now.
         """
         with self._moving:
+            self._adopt()
             self._fill_lanes()
         while time.monotonic() < end:
             with self._moving:
@@ -282,7 +330,8 @@ class Flusher:
         for lane in self._lanes:
             self._give_up_expired(lane)
         now = time.monotonic()
-        ready = [lane for lane in self._lanes if lane and now >= lane.ready_at]
+        # Without an endpoint, there may be calls of a spool that was filled with other settings.
+        ready = [one for one in self._lanes if one and one.endpoint and now >= one.ready_at]
         if not ready:
             return None
         ready.sort(key=Lane.oldest)
@@ -290,6 +339,20 @@ class Flusher:
         # One order of arrival: a batch ends where the other destination's next call came.
         lane.form_wave(until=other[0].oldest() if other else None)
         return lane
+
+    def _adopt(self) -> None:
+        now = time.monotonic()
+        if now >= self._adopt_at:
+            self._adopt_at = now + ADOPT_INTERVAL
+            count, size = self._buffer.adopt()
+            if count:
+                self._ledger.adopt(count, size)
+            self._adopted = True
+        lost = self._buffer.lost - self._lost
+        if lost > 0:
+            self._lost += lost
+            self._ledger.settle(0, dropped={"damaged": lost})
+            self._ledger.announced(lost)
 
     def _fill_lanes(self) -> None:
         room = _TAKE_MOST - len(self._track.waiting) - len(self._app.waiting)
@@ -316,7 +379,8 @@ class Flusher:
         if len(lane.wave) == 1:
             (chain,) = lane.wave
             while chain and self._may_send(lane, end):
-                self._conclude(lane, chain, self._send(lane, chain[0], end))
+                job = chain[0]
+                self._conclude(lane, chain, job, self._send(lane, job, end))
         else:
             self._send_side_by_side(lane, end)
         lane.wave = [chain for chain in lane.wave if chain]
@@ -325,16 +389,16 @@ class Flusher:
         """
         Send several chains at once; all but the requests themselves happens on this thread.
         """
-        todo: queue.SimpleQueue[Chain | None] = queue.SimpleQueue()
-        done: queue.SimpleQueue[tuple[Chain, Verdict | BaseException]] = queue.SimpleQueue()
+        todo: queue.SimpleQueue[tuple[Chain, Job] | None] = queue.SimpleQueue()
+        done: queue.SimpleQueue[tuple[Chain, Job, Verdict | BaseException]] = queue.SimpleQueue()
 
         def work() -> None:
             with marked_as_ours():
-                while (chain := todo.get()) is not None:
+                while (next_ := todo.get()) is not None:
                     try:
-                        done.put((chain, self._send(lane, chain[0], end)))
+                        done.put((*next_, self._send(lane, next_[1], end)))
                     except BaseException as error:  # noqa: BLE001
-                        done.put((chain, error))
+                        done.put((*next_, error))
 
         helpers = 0
         for _ in range(min(_AT_ONCE, len(lane.wave))):
@@ -345,21 +409,21 @@ class Flusher:
             helpers += 1
         under_way = 0
         for chain in lane.wave:
-            todo.put(chain)
+            todo.put((chain, chain[0]))
             under_way += 1
         if not helpers:
             todo.put(None)
             work()
         fault: BaseException | None = None
         while under_way:
-            chain, result = done.get()
+            chain, job, result = done.get()
             under_way -= 1
             if isinstance(result, BaseException):
                 fault = result
                 continue
-            self._conclude(lane, chain, result)
+            self._conclude(lane, chain, job, result)
             if chain and fault is None and helpers and self._may_send(lane, end):
-                todo.put(chain)
+                todo.put((chain, chain[0]))
                 under_way += 1
         for _ in range(helpers):
             todo.put(None)
@@ -371,6 +435,19 @@ class Flusher:
         return now >= lane.ready_at and now < end and not self._stopping
 
     def _send(self, lane: Lane, job: Job, end: float) -> Verdict:
+        (first, *_) = job.envelopes
+        if first[0] != _APP_BYTE:
+            return self._request(lane, job, end)
+        # At most once, also over the death of this process.
+        if not job.attempts and self._buffer.maybe_sent(first):
+            return Refused("ambiguous", None, "the process that sent it ended before the answer")
+        self._buffer.sending(first)
+        verdict = self._request(lane, job, end)
+        if isinstance(verdict, (TryAgain, Hold)):
+            self._buffer.unsent(first)
+        return verdict
+
+    def _request(self, lane: Lane, job: Job, end: float) -> Verdict:
         if job.again:
             job.again = False
             self._ledger.retry()
@@ -378,11 +455,10 @@ class Flusher:
         timeout = min(self._options.timeout, end - time.monotonic())
         return deliver(job, lane.endpoint, timeout)
 
-    def _conclude(self, lane: Lane, chain: Chain, verdict: Verdict) -> None:
+    def _conclude(self, lane: Lane, chain: Chain, job: Job, verdict: Verdict) -> None:
         with self._moving:
-            if self._abandoned:
-                chain.clear()  # a close has given its calls up already
-            else:
+            # Otherwise a close has given its calls up meanwhile.
+            if chain and chain[0] is job:
                 self._apply(verdict, lane, chain)
 
     def _apply(self, verdict: Verdict, lane: Lane, chain: Chain) -> None:
@@ -430,28 +506,31 @@ class Flusher:
     def _delivered(self, job: Job, verdict: Delivered) -> None:
         taken = job.envelopes
         if verdict.refused:
-            refused = sorted(verdict.refused)
             taken = [one for n, one in enumerate(job.envelopes) if n not in verdict.refused]
-            self._fail(
-                [job.envelopes[n] for n in refused],
-                job.attempts,
-                "rejected",
-                verdict.status,
-                [verdict.refused[n] for n in refused],
-            )
         self._buffer.forget(taken)
         self._ledger.settle(sum(map(len, taken)), sent=len(taken))
-        if signals.sent.receivers:
-            for envelope in taken:
-                report = Report(
-                    call_of(envelope),
-                    envelope.id,
+        try:
+            if signals.sent.receivers:
+                for envelope in taken:
+                    report = Report(
+                        call_of(envelope),
+                        envelope.id,
+                        job.attempts,
+                        verdict.status,
+                        receipt=verdict.receipt,
+                    )
+                    signals.announce(signals.sent, self._sender, report=report)
+        finally:
+            self._ledger.announced(len(taken))
+            if verdict.refused:
+                refused = sorted(verdict.refused)
+                self._fail(
+                    [job.envelopes[n] for n in refused],
                     job.attempts,
+                    "rejected",
                     verdict.status,
-                    receipt=verdict.receipt,
+                    [verdict.refused[n] for n in refused],
                 )
-                signals.announce(signals.sent, self._sender, report=report)
-        self._ledger.announced(len(taken))
 
     def _fail(
         self,
@@ -471,38 +550,56 @@ class Flusher:
             f"{'' if status is None else f', status {status}'}); "
             "the signal cio_events.signals.failed tells which",
         )
-        if signals.failed.receivers:
-            for envelope, detail in zip(envelopes, details, strict=True):
-                report = Report(call_of(envelope), envelope.id, attempts, status, reason, detail)
-                signals.announce(signals.failed, self._sender, report=report)
-        self._ledger.announced(len(envelopes))
+        try:
+            if signals.failed.receivers:
+                for envelope, detail in zip(envelopes, details, strict=True):
+                    report = Report(
+                        call_of(envelope), envelope.id, attempts, status, reason, detail
+                    )
+                    signals.announce(signals.failed, self._sender, report=report)
+        finally:
+            self._ledger.announced(len(envelopes))
 
-    def drop_all(self, reason: DroppedReason) -> int:
+    def let_go(self, reason: DroppedReason) -> int:
         """
-        Give up all that is pending, after `stop`; returns how many there were.
-        """
-        with self._moving:
-            self._abandoned = True
-            return self._drop_all(reason)
+        Leave all that is pending to the spool, or give it up; returns how many were given up.
 
-    def _drop_all(self, reason: DroppedReason) -> int:
-        left: list[tuple[Envelope, int]] = []
-        while envelopes := self._buffer.take(_TAKE_MOST):
-            left += [(envelope, 0) for envelope in envelopes]
+        Where a receiver takes too long to be waited for, the flushing thread does it later.
+        """
+        if not self._moving.acquire(timeout=_CONCLUSION_SECONDS):
+            self._given_up = reason
+            return self._ledger.pending
+        try:
+            return self._let_go(reason)
+        finally:
+            self._moving.release()
+
+    def _let_go(self, reason: DroppedReason) -> int:
+        taken: list[Envelope] = []
+        attempts: dict[Envelope, int] = {}
         for lane in self._lanes:
             for chain in lane.wave:
-                left += [(one, job.attempts) for job in chain for one in job.envelopes]
-            left += [(envelope, 0) for envelope in lane.waiting]
+                for job in chain:
+                    taken += job.envelopes
+                    attempts.update(dict.fromkeys(job.envelopes, job.attempts))
+                chain.clear()
+            taken += lane.waiting
             lane.wave = []
             lane.waiting.clear()
-        self._buffer.forget([envelope for envelope, _ in left])
-        self._ledger.settle(sum(len(one) for one, _ in left), dropped=Counter({reason: len(left)}))
-        if signals.dropped.receivers:
-            for envelope, attempts in left:
-                report = Report(call_of(envelope), envelope.id, attempts, reason=reason)
-                signals.announce(signals.dropped, self._sender, report=report)
-        self._ledger.announced(len(left))
-        return len(left)
+        lost = self._buffer.close(taken)
+        if lost:
+            self._ledger.settle(sum(map(len, lost)), dropped={reason: len(lost)})
+        self._ledger.leave()
+        try:
+            if signals.dropped.receivers:
+                for envelope in lost:
+                    report = Report(
+                        call_of(envelope), envelope.id, attempts.get(envelope, 0), reason=reason
+                    )
+                    signals.announce(signals.dropped, self._sender, report=report)
+        finally:
+            self._ledger.announced(len(lost))
+        return len(lost)
 
 
 def _without_empty_jobs(chain: Chain) -> Chain:

@@ -75,6 +75,7 @@ class Ledger:
         self._dropped: Counter[str] = Counter()
         self._retries = 0
         self._unannounced = 0
+        self._left = 0
 
     @property
     def pending(self) -> int:
@@ -97,9 +98,11 @@ class Ledger:
                 self._postponed.append((self._receive, (1, size)))
                 return True
             self._changing = True
-            self.pending_bytes += size
-            self._received += 1
-            self._changing = False
+            try:
+                self.pending_bytes += size
+                self._received += 1
+            finally:
+                self._changing = False
             if self._postponed:
                 self._catch_up()
             return True
@@ -149,13 +152,19 @@ class Ledger:
         """
         self._change(self._add_unannounced, -count)
 
+    def leave(self) -> None:
+        """
+        What is pending now stays in a spool, for whoever opens it next.
+        """
+        self._change(self._leave)
+
     def quiet(self) -> bool:
         """
-        Whether nothing is pending and every signal has been sent.
+        Whether nothing is pending that we deliver, and every signal has been sent.
         """
         with self._lock:
             self._catch_up()
-            return not (self._postponed or self.pending or self._unannounced)
+            return not (self._postponed or self.pending > self._left or self._unannounced)
 
     def stats(self, in_memory: int) -> Stats:
         """
@@ -215,6 +224,9 @@ class Ledger:
         self._received += 1
         column[reason] += 1
         self._ended += 1
+
+    def _leave(self) -> None:
+        self._left = self.pending
 
     def _add_retry(self) -> None:
         self._retries += 1

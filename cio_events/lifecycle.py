@@ -1,8 +1,8 @@
 """
-What happens to pipelines when their process forks or ends.
+What happens when the process forks, or comes to its end: whoever is concerned is told.
 
-The hooks are registered when the first pipeline is made or has its first call, since an import
-has to be silent; none of them can be taken back, so each is registered once.
+The hooks are registered when they are first needed, since an import has to be silent; none of
+them can be taken back, so each is registered once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 from weakref import WeakSet
 
@@ -26,58 +27,215 @@ class Living(Protocol):
         Begin anew in a forked child: what is pending stays the parent's.
         """
 
-    def deliver_before_exit(self, started: float) -> None:
+    def hurry(self) -> None:
         """
-        Deliver within the exit budget, which began at *started* (`time.monotonic`).
+        Begin to deliver what is pending, without waiting for it.
         """
 
+    def flush(self, timeout: float) -> bool:
+        """
+        Deliver what is pending within *timeout* seconds.
+        """
+
+    def deliver_before_exit(self, started: float, timeout: float | None) -> None:
+        """
+        Deliver what is pending within *timeout* seconds from *started*, and give up the rest.
+        """
+
+
+class Lock(Protocol):
+    """
+    A lock of `threading`.
+    """
+
+    def acquire(self) -> object:
+        """
+        Wait for it.
+        """
+
+    def release(self) -> None:
+        """
+        Let others have it.
+        """
+
+
+# Forks.
 
 _living: WeakSet[Living] = WeakSet()
-_fork_hook = False
-_exit_hooks_of: int | None = None  # the process that has them
+_renewals: list[Callable[[], None]] = []
+_held: list[Lock] = []
+_held_now: list[Lock] = []  # changed only by the thread that holds all of them
+_hooked = False
+
+forks_without_hooks = "uwsgi" in sys.modules
+"""Whether `notice_fork` has to be asked: uWSGI forks its workers behind Python's back."""
+
+_process = os.getpid()
+_renewing = threading.RLock()  # held while a child that was forked without hooks starts afresh
 
 
 def watch(pipeline: Living) -> None:
     """
-    Have *pipeline* told of forks and of the end.
+    Have *pipeline* start afresh in each forked child.
     """
-    global _fork_hook
     _living.add(pipeline)
-    if not _fork_hook and hasattr(os, "register_at_fork"):
-        _fork_hook = True
-        os.register_at_fork(after_in_child=_after_fork)
+    _hook_forks()
 
 
-def expect_exit() -> None:
+def in_child(renew: Callable[[], None]) -> None:
     """
-    See to it that this process delivers before it ends.
+    Have *renew* called in each forked child, before pipelines start afresh there.
+
+    It is for what belongs to a module, such as a lock, which is copied as it is held.
+    """
+    if renew not in _renewals:
+        _renewals.append(renew)
+    _hook_forks()
+
+
+def hold_over_forks(lock: Lock) -> None:
+    """
+    Have forks wait for *lock*, so that what it guards is whole in the child.
+    """
+    if lock not in _held:
+        _held.append(lock)
+    _hook_forks()
+
+
+def notice_fork() -> None:
+    """
+    Start afresh if this process is a child that was forked without hooks.
+    """
+    if _process != os.getpid():
+        with _renewing:
+            if _process != os.getpid():
+                _start_afresh()
+
+
+def _hook_forks() -> None:
+    global _hooked
+    if not _hooked and hasattr(os, "register_at_fork"):
+        _hooked = True
+        os.register_at_fork(
+            before=_before_fork,
+            after_in_parent=_after_fork,
+            after_in_child=_after_fork_in_child,
+        )
+
+
+def _before_fork() -> None:
+    locks = _held[:]
+    for lock in locks:
+        lock.acquire()
+    _held_now[:] = locks
+
+
+def _after_fork() -> None:
+    locks = _held_now[:]
+    for lock in reversed(locks):
+        lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _renewing
+    _renewing = threading.RLock()
+    _after_fork()
+    _start_afresh()
+
+
+def _start_afresh() -> None:
+    global _ending, _process
+    _ending = False
+    _pipelines_with_calls.clear()
+    for renew in _renewals:
+        renew()
+    for pipeline in list(_living):
+        pipeline.start_afresh()
+    _process = os.getpid()
+
+
+# The end.
+
+# From its first call on, the process's end concerns a pipeline, also if nobody else keeps it.
+_pipelines_with_calls: dict[Living, None] = {}
+_exit_hooks_of: int | None = None  # the process that has them
+_ending = False
+
+
+def expect_exit(pipeline: Living) -> None:
+    """
+    See to it that *pipeline* delivers before this process ends.
     """
     global _exit_hooks_of
+    _pipelines_with_calls[pipeline] = None
     if _exit_hooks_of == os.getpid():
         return
     if _exit_hooks_of is None:
-        atexit.register(_before_exit)
+        atexit.register(end)
     _exit_hooks_of = os.getpid()
-    # A child of multiprocessing leaves by os._exit(), after these and without atexit. The module
-    # is there already in every such child.
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None:
-        util.Finalize(None, _before_exit, exitpriority=100)
+    _expect_exit_without_atexit()
+
+
+def forget(pipeline: Living) -> None:
+    """
+    The end does not concern *pipeline* any more.
+    """
+    _pipelines_with_calls.pop(pipeline, None)
 
 
 def exiting() -> bool:
     """
-    Whether the interpreter is about to end: no thread can be started, no later hook will run.
+    Whether the end has come: no thread can be started, and no hook of ours will run any more.
     """
-    return not threading.main_thread().is_alive()
+    if _ending:
+        return True
+    if threading.main_thread().is_alive():
+        return False
+    # The main thread may have ended long before the others that the interpreter waits for.
+    return all(thread.daemon for thread in threading.enumerate() if thread.is_alive())
 
 
-def _after_fork() -> None:
-    for pipeline in list(_living):
-        pipeline.start_afresh()
+def end(timeout: float | None = None) -> None:
+    """
+    Have all pipelines deliver what is pending, and give up the rest.
 
-
-def _before_exit() -> None:
+    Args:
+        timeout: Seconds for all of them together; None is each one's own ``exit_timeout``.
+    """
+    global _ending
+    _ending = True
     started = time.monotonic()
-    for pipeline in list(_living):
-        pipeline.deliver_before_exit(started)
+    pipelines = list(_pipelines_with_calls)
+    for pipeline in pipelines:
+        pipeline.hurry()
+    for pipeline in pipelines:
+        pipeline.deliver_before_exit(started, timeout)
+
+
+def flush(timeout: float) -> None:
+    """
+    Have all pipelines deliver what is pending, in *timeout* seconds at the most.
+    """
+    ends = time.monotonic() + timeout
+    pipelines = list(_pipelines_with_calls)
+    for pipeline in pipelines:
+        pipeline.hurry()
+    for pipeline in pipelines:
+        pipeline.flush(max(ends - time.monotonic(), 0.0))
+
+
+def _expect_exit_without_atexit() -> None:
+    """
+    Children that leave by os._exit() have hooks of their own; what makes them is imported there.
+    """
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, end, exitpriority=100)
+    celery = sys.modules.get("celery.signals")
+    if celery is not None:
+        celery.worker_process_shutdown.connect(_end_of_celery_worker, weak=False)
+
+
+def _end_of_celery_worker(**_: object) -> None:
+    end()

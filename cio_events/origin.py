@@ -26,3 +26,10 @@ def marked_as_ours() -> Iterator[None]:
         yield
     finally:
         _ours.reset(token)
+
+
+def renew() -> None:
+    """
+    In a forked child: what it logs is its own, also if a receiver or ``before_send`` has forked.
+    """
+    _ours.set(False)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from cio_events import http, lifecycle, signals
+from cio_events import http, lifecycle, origin, signals
 from cio_events.buffers import Buffer
 from cio_events.buffers.memory import MemoryBuffer
 from cio_events.calls import Call
@@ -27,16 +28,19 @@ from cio_events.messages import Message
 from cio_events.options import Options, options_from
 from cio_events.origin import marked_as_ours, ours
 from cio_events.signals import DroppedReason, FailedReason, Report
+from cio_events.verbs import Verbs
 from cio_events.wire.encode import encode, too_long_attribute
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from cio_events.buffers.spool import DeadLetter
+
 # How long a caller who waits for room sleeps between looks at whether the pipeline was closed.
 _BLOCKED_SECONDS = 1.0
 
 
-class Pipeline:
+class Pipeline(Verbs):
     """
     Takes calls and delivers them to Customer.io in the background.
 
@@ -55,12 +59,25 @@ class Pipeline:
         self.options, problem = options_from(options)
         self._diagnostics = Diagnostics()
         self._closed: DroppedReason | None = None if self.options.enabled else "disabled"
-        self._exit_ends: float | None = None
         # Why there is no endpoint, where there is none.
         self._track, self._no_track = self._endpoint(_track_endpoint, options, problem)
         self._app, self._no_app = self._endpoint(_app_endpoint, options, problem)
-        self.start_afresh()
+        self._buffer = self._new_buffer()
+        self._begin()
         lifecycle.watch(self)
+        lifecycle.in_child(origin.renew)
+        if self.options.spool is not None and self._closed is None:
+            # What an earlier process left there does not wait for this one's first call.
+            self._flusher.adopt()
+
+    def _begin(self) -> None:
+        options = self.options
+        self._ledger = Ledger(options.max_pending, options.max_pending_bytes)
+        self._flusher = self._new_flusher(threaded=True)
+        self._ids = IdSource()
+        self._expects_exit = False
+        # Once the end has come: how many seconds of exit_timeout were not used yet.
+        self._exit_left: float | None = None
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.stats()}>"
@@ -103,6 +120,8 @@ class Pipeline:
         Raises:
             ParamError: With ``strict``, if *call* is no call or is over a limit.
         """
+        if lifecycle.forks_without_hooks:
+            lifecycle.notice_fork()
         now = time.time_ns() // 1_000_000
         return self._offer(call, getattr(call, "id", None) or self._ids.new_id(now), now)
 
@@ -112,6 +131,8 @@ class Pipeline:
 
         That is the call's own, else *id_*, else a new one.
         """
+        if lifecycle.forks_without_hooks:
+            lifecycle.notice_fork()
         now = time.time_ns() // 1_000_000
         id_ = getattr(call, "id", None) or id_ or self._ids.new_id(now)
         self._offer(call, id_, now)
@@ -124,6 +145,8 @@ class Pipeline:
         Raises:
             ParamError: *error*, with ``strict``.
         """
+        if lifecycle.forks_without_hooks:
+            lifecycle.notice_fork()
         id_ = self._ids.new_id(time.time_ns() // 1_000_000)
         self._refuse(None, id_, error)
         return id_
@@ -134,7 +157,10 @@ class Pipeline:
         if problem is not None and reason is None:
             reason = self._unconfigured(problem)
         if self.options.before_send is not None and reason is None:
+            ledger = self._ledger
             filtered = self._filtered(call)
+            if self._ledger is not ledger:
+                return False  # before_send has forked: in the child, the call is the parent's
             if filtered is None:
                 reason = "before_send"
             else:
@@ -154,8 +180,8 @@ class Pipeline:
         self._flusher.notice()
         if not self._expects_exit:
             self._expect_exit()
-        if self._exit_ends is not None:
-            self._deliver_late()
+        if self._exit_left is not None:
+            self._deliver_late(self._exit_left)
         return True
 
     def _unconfigured(self, problem: ParamError) -> DroppedReason:
@@ -251,14 +277,16 @@ class Pipeline:
         Returns:
             Whether nothing is pending and every signal has been sent.
         """
+        if lifecycle.forks_without_hooks:
+            lifecycle.notice_fork()
         timeout = self.options.timeout if timeout is None else timeout
-        return self._flusher.wait_until(self._ledger.quiet, timeout)
+        return self._flusher.wait_until(self._flusher.quiet, timeout)
 
     def close(self, timeout: float | None = None) -> bool:
         """
         Deliver what is pending, and take nothing more.
 
-        What cannot be delivered in time is dropped as ``closed``.
+        What cannot be delivered in time stays in the spool, or is dropped as ``closed``.
 
         Args:
             timeout: Seconds to wait; None is the option ``timeout``.
@@ -272,15 +300,54 @@ class Pipeline:
             self._closed = "closed"
         delivered = self.flush(timeout)
         self._flusher.stop(max(end - time.monotonic(), 0.0))
-        left = self._flusher.drop_all("closed")
+        self._flusher.let_go("closed")
         self._close_endpoints()
-        return delivered and not left
+        lifecycle.forget(self)
+        return delivered and self._ledger.quiet() and not self._ledger.pending
+
+    def failures(self) -> Iterator[DeadLetter]:
+        """
+        The calls that have failed for good and lie in the spool; none without a spool.
+
+        They are those of all pipelines that share its directory.
+        """
+        return self._buffer.failures()
+
+    def resend(self, ids: Sequence[str] | None = None) -> int:
+        """
+        Make calls that have failed pending again.
+
+        Args:
+            ids: Their ULIDs; None is all of them.
+
+        Returns:
+            How many there were. They count as received once more, in whichever process takes
+            them first.
+        """
+        count = self._buffer.resend(ids)
+        if count and self._closed is None:
+            self._flusher.adopt()
+        return count
+
+    def discard(self, ids: Sequence[str] | None = None) -> int:
+        """
+        Delete calls that have failed from the spool.
+
+        Args:
+            ids: Their ULIDs; None is all of them.
+
+        Returns:
+            How many there were.
+        """
+        return self._buffer.discard(ids)
 
     def stats(self) -> Stats:
         """
         What became of all calls so far.
         """
-        return self._ledger.stats(in_memory=0)
+        if lifecycle.forks_without_hooks:
+            lifecycle.notice_fork()
+        return self._ledger.stats(self._buffer.in_memory)
 
     # Its life, told by `cio_events.lifecycle`.
 
@@ -288,41 +355,76 @@ class Pipeline:
         """
         Begin with nothing pending, as in a forked child, where the parent's calls are its own.
         """
-        options = self.options
-        self._ids = IdSource()
-        self._ledger = Ledger(options.max_pending, options.max_pending_bytes)
-        self._buffer: Buffer = MemoryBuffer()
-        self._flusher = self._new_flusher(threaded=True)
-        self._expects_exit = False
+        self._flusher.disown()
+        self._buffer.abandon()
+        self._begin()
 
-    def deliver_before_exit(self, started: float) -> None:
+    def hurry(self) -> None:
         """
-        Deliver what is pending within ``exit_timeout`` from *started*; the rest is dropped.
+        Begin to deliver what is pending, without waiting for company or for the outcome.
+        """
+        self._flusher.hurry()
+
+    def deliver_before_exit(self, started: float, timeout: float | None = None) -> None:
+        """
+        Deliver what is pending, and drop the rest as ``exit``.
 
         What is logged still later, from other exit hooks, is delivered by its own caller.
+
+        Args:
+            started: When the end began (`time.monotonic`).
+
+            timeout: Seconds from then on; None is the option ``exit_timeout``.
         """
-        self._exit_ends = started + self.options.exit_timeout
-        self._deliver_late()
+        ends = started + (self.options.exit_timeout if timeout is None else timeout)
+        self._flush_impatiently(ends)
+        self._flusher.stop(max(ends - time.monotonic(), 0.0))
+        self._give_up()
+        # No thread survives what comes now.
+        self._flusher = self._new_flusher(threaded=False)
+        self._exit_left = max(ends - time.monotonic(), 0.0)
 
     def _expect_exit(self) -> None:
         self._expects_exit = True
-        lifecycle.expect_exit()
+        lifecycle.expect_exit(self)
         if lifecycle.exiting():
-            self._exit_ends = time.monotonic() + self.options.exit_timeout
+            self._exit_left = self.options.exit_timeout
 
-    def _deliver_late(self) -> None:
-        assert self._exit_ends is not None  # noqa: S101 - the caller has looked
-        self.flush(max(self._exit_ends - time.monotonic(), 0.0))
-        self._flusher.stop(max(self._exit_ends - time.monotonic(), 0.0))
-        left = self._flusher.drop_all("exit")
-        if left:
+    def _deliver_late(self, left: float) -> None:
+        if self._flusher.runs_here():
+            return  # who delivers below us goes on with this call
+        started = time.monotonic()
+        self._flush_impatiently(started + left)
+        # Only what is spent here counts; other exit hooks may take their time.
+        self._exit_left = max(left - (time.monotonic() - started), 0.0)
+        self._give_up()
+
+    def _flush_impatiently(self, ends: float) -> None:
+        # Who presses Ctrl-C during an exit does not want to wait, and no traceback either.
+        with suppress(KeyboardInterrupt):
+            self.flush(max(ends - time.monotonic(), 0.0))
+
+    def _give_up(self) -> None:
+        lost = self._flusher.let_go("exit")
+        if lost:
+            self._diagnostics.warn(
+                "exit", f"{lost} calls could not be delivered before the exit and are lost"
+            )
+        elif self._ledger.pending:
             self._diagnostics.warn(
                 "exit",
-                f"{left} calls could not be delivered within exit_timeout "
-                f"({self.options.exit_timeout:g} s) and are lost",
+                f"{self._ledger.pending} calls could not be delivered before the exit and stay "
+                "in the spool",
             )
         self._close_endpoints()
-        self._flusher = self._new_flusher(threaded=False)
+
+    def _new_buffer(self) -> Buffer:
+        if self.options.spool is None:
+            return MemoryBuffer()
+        # Not imported above: a process without a spool does not need SQLite.
+        from cio_events.buffers.spool import Spool
+
+        return Spool(self.options.spool, report=self._diagnostics.warn)
 
     def _new_flusher(self, *, threaded: bool) -> Flusher:
         return Flusher(
@@ -390,6 +492,13 @@ def _needed(name: str, value: str | None) -> str:
 
 
 _lock = threading.RLock()  # guards the two below; re-entrant, as an interrupt may log
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
 _configured: list[Pipeline] = []
 _default: Pipeline | None = None
 
@@ -405,6 +514,7 @@ def configure(**options: Any) -> Pipeline:
         ParamError: As in `Pipeline`.
     """
     global _default
+    lifecycle.in_child(_renew_lock)
     wanted, _ = options_from(options)
     with _lock:
         _configured[:] = [pipeline for pipeline in _configured if not pipeline.closed]
@@ -412,8 +522,8 @@ def configure(**options: Any) -> Pipeline:
             if pipeline.options == wanted:
                 _default = pipeline
                 return pipeline
-        _default = Pipeline(**options)
-        _configured.append(_default)
+        _configured.append(Pipeline(**options))
+        _default = _configured[-1]
         return _default
 
 

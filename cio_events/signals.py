@@ -30,7 +30,7 @@ Why a call failed for good.
 """
 
 DroppedReason: TypeAlias = Literal[
-    "full", "unconfigured", "disabled", "before_send", "closed", "exit"
+    "full", "unconfigured", "disabled", "before_send", "closed", "exit", "damaged"
 ]
 """
 Why a call was given up without asking Customer.io.
@@ -41,6 +41,8 @@ Why a call was given up without asking Customer.io.
 - ``before_send``: ``before_send`` returned None, or raised
 - ``closed``: the pipeline was closed
 - ``exit``: the interpreter ended before it could be delivered
+- ``damaged``: it was in a spool file that is damaged; which call it was is not known, so that
+  there is a count and no signal
 """
 
 RetryReason: TypeAlias = Literal[
@@ -132,7 +134,7 @@ def announce(signal: blinker.NamedSignal, sender: object, **kwargs: object) -> N
         for receiver in list(signal.receivers_for(sender)):
             try:
                 receiver(sender, **kwargs)
-            except Exception as error:  # noqa: BLE001
+            except (Exception, SystemExit) as error:  # noqa: BLE001
                 diagnostics.warn_once(
                     f"receiver of {signal.name}",
                     f"a receiver of the signal {signal.name!r} raised {type(error).__name__}",

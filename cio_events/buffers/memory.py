@@ -5,10 +5,14 @@ Accepted calls in memory: what a process without a spool has.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from cio_events.buffers import Failure
 from cio_events.wire.envelope import Envelope
+
+if TYPE_CHECKING:
+    from cio_events.buffers.spool import DeadLetter
 
 
 class MemoryBuffer:
@@ -17,6 +21,9 @@ class MemoryBuffer:
 
     What was taken is not kept here: the flushing thread has it.
     """
+
+    in_memory = 0  # all of them are, as they should be
+    lost = 0
 
     def __init__(self) -> None:
         self._waiting: deque[Envelope] = deque()
@@ -38,3 +45,55 @@ class MemoryBuffer:
         """
         Nothing to do: without a disk, the report in `cio_events.signals` is all there is.
         """
+
+    def adopt(self) -> tuple[int, int]:
+        """
+        Nothing: the memory of a process ends with it.
+        """
+        return 0, 0
+
+    def sending(self, envelope: Envelope) -> None:
+        """
+        Nothing to do, since nobody will go on from here.
+        """
+
+    def unsent(self, envelope: Envelope) -> None:
+        """
+        Nothing to do.
+        """
+
+    def maybe_sent(self, envelope: Envelope) -> bool:
+        """
+        Never: what is here was accepted by this process.
+        """
+        return False
+
+    def close(self, taken: Sequence[Envelope]) -> list[Envelope]:
+        """
+        All of it.
+        """
+        return [*taken, *self.take(len(self._waiting))]
+
+    def failures(self) -> Iterator[DeadLetter]:
+        """
+        None.
+        """
+        return iter(())
+
+    def resend(self, ids: Sequence[str] | None = None) -> int:
+        """
+        None.
+        """
+        return 0
+
+    def discard(self, ids: Sequence[str] | None = None) -> int:
+        """
+        None.
+        """
+        return 0
+
+    def abandon(self) -> None:
+        """
+        Forget the parent's calls.
+        """
+        self._waiting.clear()

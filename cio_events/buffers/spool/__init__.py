@@ -6,7 +6,7 @@ processes that are gone. `buffer` is what the pipeline uses, `file` one such fil
 it becomes ours, `older` those that are only read, `dead_letters` what has failed for good.
 """
 
-from cio_events.buffers.spool.buffer import ADOPT_INTERVAL, Spool
+from cio_events.buffers.spool.buffer import Spool
 from cio_events.buffers.spool.dead_letters import DeadLetter
 
-__all__ = ["ADOPT_INTERVAL", "DeadLetter", "Spool"]
+__all__ = ["DeadLetter", "Spool"]

@@ -23,10 +23,6 @@ from cio_events.buffers.spool.older import RETRY_INTERVAL, OlderFiles
 from cio_events.buffers.spool.troubles import Troubles, words
 from cio_events.wire.envelope import Envelope
 
-# In seconds: soon enough for whoever resends dead letters and waits to see them go, at the cost
-# of a look at one directory.
-ADOPT_INTERVAL = 10.0
-
 # Calls read or written at once while somebody may wait to put one: about 0.1 ms.
 _CHUNK = 64
 
@@ -81,17 +77,15 @@ class Spool:
         self._troubles = Troubles(self._directory, self._report)
 
         # Guards the own file's connection; nobody holds it longer than a few inserts take.
-        # Re-entrant, as an interrupt may log at any moment; then `_busy` is true, and what
-        # was put is left in `_incoming` for the interrupted one to write.
+        # An interrupt of whoever holds it may put a call at any moment, and leaves it in
+        # `_incoming`, to be written once the lock is free.
         self._lock = threading.RLock()
-        self._busy = False
         self._incoming: deque[Envelope] = deque()
         self._own: SpoolFile | None = None
         self._resting = False  # calls stay in _incoming, as the disk cannot be written
 
         # Guards all that follows, which is the flushing side's.
         self._turn = threading.RLock()
-        self._taking_turn = False
         self._older = OlderFiles(self._directory, self._troubles)
         self._loose: Counter[Envelope] = Counter()  # taken, and in no file
         self._forgotten_late: list[Envelope] = []
@@ -130,35 +124,33 @@ class Spool:
         another `put` on the same thread: that one writes both when it goes on.
         """
         self._incoming.append(envelope)
+        if _holds(self._lock):
+            return
         try:
-            with self._lock:
-                self._write()
-                interrupting = self._busy
-            if self._troubles and not interrupting:
+            self._write_incoming()
+            if self._troubles:
                 self._troubles.speak()
         except Exception:  # noqa: BLE001, S110
             # As when the caller's stack is nearly full. The next call writes it.
             pass
 
+    def _write_incoming(self) -> None:
+        # Again, since an interrupt may have added to it as long as the lock was held.
+        while self._incoming and not self._resting:
+            with self._lock:
+                self._write()
+
     def _write(self) -> None:
-        """
-        Write what has come in. The caller holds the lock.
-        """
         incoming = self._incoming
-        # Again, since an interrupt may add to it just when the inner loop is over.
-        while incoming and not (self._busy or self._resting):
-            try:
-                self._busy = True
-                own = self._own
-                if own is None:
-                    own = self._own = opening.create(self._directory, self._undisturbed)
-                while incoming:
-                    own.append(incoming[0])
-                    incoming.popleft()
-            except (sqlite3.Error, OSError) as error:
-                self._rest(error)
-            finally:
-                self._busy = False
+        try:
+            own = self._own
+            if own is None:
+                own = self._own = opening.create(self._directory, self._undisturbed)
+            while incoming:
+                own.append(incoming[0])
+                incoming.popleft()
+        except (sqlite3.Error, OSError) as error:
+            self._rest(error)
 
     # For the flushing side.
 
@@ -233,11 +225,11 @@ class Spool:
             file = self._holder(envelope)
             return file is not None and file.maybe_sent(envelope)
 
-    def close(self) -> list[Envelope]:
+    def close(self, taken: Sequence[Envelope] = ()) -> list[Envelope]:
         """
-        Leave everything to whoever adopts it.
+        Leave everything to whoever adopts it, what was *taken* as well.
 
-        What is put later goes to a new file: it is safe, but nobody here takes it.
+        What is put later goes to a new file.
 
         Returns:
             The calls that could not be written, and are lost.
@@ -314,22 +306,13 @@ class Spool:
         """
         The flushing side's turn; False within an interrupt of anybody's on the same thread.
         """
-        with self._lock:
-            interrupting = self._busy
-        if interrupting:
+        if _holds(self._lock) or _holds(self._turn):
             yield False
             return
         with self._turn:
-            if self._taking_turn:
-                yield False
-                return
-            try:
-                self._taking_turn = True
-                yield True
-                late, self._forgotten_late = self._forgotten_late, []
-                self._forget(late)
-            finally:
-                self._taking_turn = False
+            yield True
+            late, self._forgotten_late = self._forgotten_late, []
+            self._forget(late)
         self._troubles.speak()
 
     @contextmanager
@@ -337,13 +320,11 @@ class Spool:
         """
         Use the own file's connection; what is put meanwhile is written afterwards.
         """
-        with self._lock:
-            try:
-                self._busy = True
+        try:
+            with self._lock:
                 yield
-            finally:
-                self._busy = False
-                self._write()
+        finally:
+            self._write_incoming()
 
     # What the flushing side does in its turn.
 
@@ -487,3 +468,12 @@ class Spool:
             f"the spool in {self._directory} cannot be written ({words(error)}): calls wait in "
             "memory until it can",
         )
+
+
+def _holds(lock: threading.RLock) -> bool:
+    """
+    Whether this thread holds *lock*: then this is an interrupt of its own work.
+    """
+    # What threading.Condition asks too; a flag of our own could be left behind by an exception.
+    owned: bool = lock._is_owned()  # type: ignore[attr-defined] # noqa: SLF001
+    return owned
