@@ -192,6 +192,13 @@ def test_a_delayed_request_is_accepted_before_it_is_answered(api: Api) -> None:
     assert [request.status for request in api.sandbox.requests] == [200]
 
 
+def test_healing_reaches_a_request_at_any_moment() -> None:
+    """Also one that has met its delay and is not waiting yet, as when its answer is told."""
+    with Sandbox(on_answer=lambda _: sandbox.heal()) as sandbox, Api(sandbox) as api:
+        sandbox.delay(FOR_EVER)
+        assert statuses(api, 1) == [200]
+
+
 def test_a_delay_before_accepts_later(api: Api) -> None:
     """The request has arrived and nothing is done with it until the delay is over."""
     api.sandbox.delay(FOR_EVER, before=True)

@@ -266,6 +266,33 @@ def test_an_anonymous_id_is_not_reusable(api: Api) -> None:
     assert [event.customer for event in api.sandbox.events] == ["5"]
 
 
+def test_an_anonymous_id_goes_with_the_person(api: Api) -> None:
+    """Once they are deleted, their anonymous id is nobody's, and can be somebody else's."""
+    identify(api, "5", anonymous_id="cookie")
+    api.delete("/api/v1/customers/5")
+    api.post("/api/v1/events", json={"name": "between", "anonymous_id": "cookie"})
+    assert [event.customer for event in api.sandbox.events] == [None]
+
+    identify(api, "6", anonymous_id="cookie")
+    assert [event.customer for event in api.sandbox.events] == ["6"]
+
+
+def test_a_relationship_of_both_keeps_the_primarys_attributes(api: Api) -> None:
+    """The secondary adds what the primary's relationship does not say."""
+    acme = {"object_type_id": "1", "object_id": "acme"}
+    said: dict[str, dict[str, Any]] = {"5": {"role": "admin"}, "6": {"role": "viewer", "since": 1}}
+    for name, attributes in said.items():
+        related = {"identifiers": acme, "relationship_attributes": attributes}
+        change = {"action": "add_relationships", "relationships": [related]}
+        identify(api, name, cio_relationships=change)
+    merge(api, "5", "6")
+
+    assert [r.attributes for r in person(api, "5").relationships] == [
+        {"role": "admin", "since": 1}
+    ]
+    assert [len(found.relationships) for found in api.sandbox.objects] == [1]
+
+
 def test_the_anonymous_id_of_a_secondary_is_the_primarys(api: Api) -> None:
     """After a merge, anonymous events go to whoever stayed."""
     identify(api, "5")

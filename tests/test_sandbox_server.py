@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -264,7 +265,7 @@ def test_the_track_api_wants_basic_credentials(api: Api, header: str | None) -> 
 
 def test_any_credentials_will_do_unless_some_were_given(api: Api) -> None:
     """Colons and other letters included, in either alphabet of Base64."""
-    for credentials in ("site:key", "s:k:e:y", "sé:k✓", "a?:b>"):
+    for credentials in ("site:key", "s:k:e:y", "sé:k✓", "???:>>>"):
         encoded = credentials.encode()
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             header = "basic " + encode(encoded).decode()
@@ -418,6 +419,16 @@ def test_many_clients_at_once_lose_nothing(api: Api) -> None:
     assert len(api.sandbox.people) == 1
 
 
+@pytest.fixture
+def _restless() -> Iterator[None]:
+    """Threads that take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("_restless")
 def test_a_reader_sees_a_batch_whole_or_not_at_all(api: Api) -> None:
     """No snapshot falls between two items of one batch."""
     item = {"type": "person", "identifiers": {"id": "5"}, "action": "event", "name": "seen"}
@@ -430,6 +441,21 @@ def test_a_reader_sees_a_batch_whole_or_not_at_all(api: Api) -> None:
 
     assert len(api.sandbox.events) == 10_000
     assert {count % 500 for count in seen} == {0}
+
+
+def test_a_kept_connection_is_no_slower_than_new_ones(api: Api) -> None:
+    """No answer waits for the client's acknowledgement of the one before, or of its own start."""
+    times = 30
+    started = time.perf_counter()
+    for _ in range(times):
+        with Api(api.sandbox) as fresh:
+            fresh.post(EVENTS, json=EVENT)
+    in_between = time.perf_counter()
+    for _ in range(times):
+        api.post(EVENTS, json=EVENT)
+
+    # With such waits it is some twenty times slower.
+    assert time.perf_counter() - in_between < 5 * (in_between - started)
 
 
 def test_requests_down_one_connection_are_answered_in_order(api: Api) -> None:
@@ -449,9 +475,12 @@ def test_requests_down_one_connection_are_answered_in_order(api: Api) -> None:
     assert len(api.sandbox.events) == 3
 
 
-def test_what_is_no_http_is_refused_silently(api: Api, capfd: pytest.CaptureFixture[str]) -> None:
-    """A stray client gets a 400 and nothing is printed."""
+def test_what_is_no_http_is_refused_silently(
+    api: Api, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stray client gets a 400, and nothing is printed or logged."""
     with socket.create_connection(("127.0.0.1", api.sandbox.port), TIMEOUT_SECONDS) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 400")
     assert capfd.readouterr() == ("", "")
+    assert caplog.records == []

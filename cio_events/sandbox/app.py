@@ -110,9 +110,9 @@ def _exchange(
         path = request.scope["path"]
         shown = f"{path}?{request.url.query}" if request.url.query else path
         noted = journal.arrived(request.method, shown, request.headers.items(), body.parsed)
-        breaking, delay = faults.take(path)
-        if delay is not None and delay.before:
-            await faults.wait(delay.seconds)
+        fate = faults.take(path)
+        breaking = fate.breaking
+        await faults.wait(fate, before=True)
         if breaking is not None and breaking.kind == "drop":
             answer = None
         elif breaking is not None and breaking.answer is not None:
@@ -125,8 +125,7 @@ def _exchange(
             journal.answered(noted, None, None)
         else:
             journal.answered(noted, answer.status, answer.content)
-        if delay is not None and not delay.before:
-            await faults.wait(delay.seconds)
+        await faults.wait(fate, before=False)
         if answer is None:
             return await _hang_up(request)
         return _response(answer)

@@ -25,6 +25,16 @@ class Fault:
     before: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What happens to one request."""
+
+    breaking: Fault | None
+    delay: Fault | None
+    wakings: int
+    """How many times all were woken before; once more, and this one is not to wait."""
+
+
 class Faults:
     """
     The instructions that stand. They may be given from any thread.
@@ -34,10 +44,11 @@ class Faults:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards the three below
+        self._lock = threading.Lock()  # guards all below
         self._breaking: list[Fault] = []
         self._delays: list[Fault] = []
         self._waiting: set[asyncio.Future[None]] = set()
+        self._wakings = 0
 
     def add(self, fault: Fault) -> None:
         """Give an instruction; `ValueError` if its numbers cannot be."""
@@ -56,18 +67,22 @@ class Faults:
             self._delays.append(fault)
             self._delays.sort(key=lambda delay: delay.times is None)
 
-    def take(self, path: str) -> tuple[Fault | None, Fault | None]:
-        """What breaks the request to that path and what delays it; each is counted as used."""
+    def take(self, path: str) -> Fate:
+        """What happens to a request to that path; the instructions are counted as used."""
         with self._lock:
-            return _take(self._breaking, path), _take(self._delays, path)
+            return Fate(_take(self._breaking, path), _take(self._delays, path), self._wakings)
 
-    async def wait(self, seconds: float) -> None:
-        """Let time pass, or wait for `heal`."""
+    async def wait(self, fate: Fate, *, before: bool) -> None:
+        """Let the delay pass that is due before, or after, the request is accepted."""
+        if fate.delay is None or fate.delay.before is not before:
+            return
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         with self._lock:
+            if fate.wakings != self._wakings:
+                return
             self._waiting.add(waiter)
-        timer = loop.call_later(seconds, _wake, waiter)
+        timer = loop.call_later(fate.delay.seconds, _wake, waiter)
         try:
             await waiter
         finally:
@@ -85,6 +100,7 @@ class Faults:
     def wake(self) -> None:
         """Wake the requests that are being delayed."""
         with self._lock:
+            self._wakings += 1
             for waiter in self._waiting:
                 # Under the lock the request is still waiting, so its loop is not closed yet.
                 waiter.get_loop().call_soon_threadsafe(_wake, waiter)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
@@ -71,7 +70,6 @@ class Sandbox:
         self._journal = Journal(on_answer)
         self._faults = Faults()
         self._serving: Serving | None = None
-        self._pid: int | None = None
 
     def __repr__(self) -> str:
         state = f"on {self.url}" if self._serving is not None else "stopped"
@@ -107,14 +105,12 @@ class Sandbox:
             lambda: {"url": self.url, "region": self.region},
         )
         self._serving = Serving(app, listener, self._faults.wake)
-        self._pid = os.getpid()
         return self
 
     def stop(self) -> None:
         """Break every connection and free the port; does nothing if it is not running."""
         serving, self._serving = self._serving, None
-        # A forked child has no thread to stop, and the parent's socket is not its own.
-        if serving is not None and self._pid == os.getpid():
+        if serving is not None:
             serving.stop()
 
     def __enter__(self) -> Self:
