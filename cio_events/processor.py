@@ -59,7 +59,10 @@ class CustomerIOProcessor:
         """
         if type(event_dict) is dict or isinstance(event_dict, MutableMapping):
             if "cio_customer" in event_dict or "cio" in event_dict:
-                self._take(event_dict)
+                if "_record" in event_dict:
+                    self._take_in_formatter(event_dict)
+                else:
+                    take(self._pipeline, event_dict, event_dict.get(self._event_key), self._keys)
         else:
             warn_once(
                 "position",
@@ -68,16 +71,19 @@ class CustomerIOProcessor:
             )
         return event_dict
 
-    def _take(self, event_dict: EventDict) -> None:
-        # ProcessorFormatter runs once for each handler, on copies of a record of logging that
-        # cannot carry a mark.
+    def _take_in_formatter(self, event_dict: EventDict) -> None:
+        """
+        Take an event that a `ProcessorFormatter` formats, perhaps one of several that do.
+
+        It hands out copies: of a structlog event, whose original in the record is what others
+        see, and of a whole record of logging, where a mark would be lost.
+        """
         if event_dict.get("_from_structlog") is False:
             if not CustomerIOHandler.made:
                 warn_once("foreign", _NO_HANDLER)
             return
-        taken = take(self._pipeline, event_dict, event_dict.get(self._event_key), self._keys)
-        if taken and "_record" in event_dict:
-            # There it also hands out a copy of the event; the original is what others see.
-            original = getattr(event_dict["_record"], "msg", None)
-            if isinstance(original, MutableMapping):
-                original.update((tag, event_dict[tag]) for tag in TAGS if tag in event_dict)
+        original = getattr(event_dict["_record"], "msg", None)
+        if take(self._pipeline, event_dict, event_dict.get(self._event_key), self._keys) and (
+            isinstance(original, MutableMapping)
+        ):
+            original.update((tag, event_dict[tag]) for tag in TAGS if tag in event_dict)
