@@ -78,7 +78,7 @@ class TestSink:
         assert time.monotonic() - started >= 0.4  # one of them is for connecting
 
     def test_neither_counts_nor_answers_while_it_holds(self, sink: SinkControl) -> None:
-        """A request that comes meanwhile is read after the release."""
+        """A request that comes meanwhile is counted after the release."""
         sink.hold()
         with ThreadPoolExecutor() as pool:
             answer = pool.submit(requests.post, sink.url, data=_body(1), timeout=30)

@@ -79,10 +79,8 @@ class Sink:
             head = bytes(buffer[:start])
             path = head.split(b" ", 2)[1]
             control = path.startswith(CONTROL)
-            if not control:
-                if fresh:
-                    time.sleep(self._round_trip)  # what connecting costs
-                self._open.wait()
+            if fresh and not control:
+                time.sleep(self._round_trip)  # what connecting costs
             if _CHUNKED.search(head):
                 connection.sendall(b"HTTP/1.1 411 Length Required\r\nContent-Length: 0\r\n\r\n")
                 return
@@ -97,6 +95,8 @@ class Sink:
             if control:
                 answer = self._control(path[len(CONTROL) :].decode())
             else:
+                # Only now: a connection that was stuck halfway through a body is slow ever after.
+                self._open.wait()
                 self._count(head, buffer, start, end)
                 fresh = False
                 time.sleep(self._round_trip)

@@ -62,7 +62,7 @@ class SinkControl:
 
     def hold(self) -> None:
         """
-        Read no further request and answer none, until `release`.
+        Count no further request and answer none, until `release`.
         """
         self._order("hold")
 
