@@ -102,6 +102,7 @@ def test_a_person_is_found_by_every_name(api: Api) -> None:
     for name in ("LUCY@EXAMPLE.COM", lucy.cio_id, f"cio_{lucy.cio_id}"):
         assert person(api, name) == lucy
     assert api.sandbox.person("6") is None
+    assert api.sandbox.events_of("6") == []
 
 
 def test_a_new_id_with_a_known_address_is_the_known_person(api: Api) -> None:
@@ -135,6 +136,15 @@ def test_an_address_is_changed_by_id_and_an_id_by_cio_id_alone(api: Api) -> None
     identify(api, f"cio_{person(api, '5').cio_id}", id="6")
     assert api.sandbox.person("5") is None
     assert person(api, "6").email == "new@example.com"
+
+
+@pytest.mark.parametrize("name", ["nobody", "x" * 151 + "@example.com", 7.5, True, [], {}])
+def test_what_is_no_address_does_not_become_one(api: Api, name: Any) -> None:
+    """The rest of the update holds."""
+    identify(api, "5", email=name, plan="pro")
+
+    assert person(api, "5").email is None
+    assert person(api, "5").attributes == {"plan": "pro"}
 
 
 def test_an_address_is_not_changed_by_address(api: Api) -> None:
@@ -191,6 +201,18 @@ def test_a_merge_with_nobody_does_nothing(api: Api, primary: str, secondary: str
     identify(api, "5", plan="pro")
     before = api.sandbox.people
     merge(api, primary, secondary)
+
+    assert api.sandbox.people == before
+
+
+def test_a_merge_with_a_suppressed_person_does_nothing(api: Api) -> None:
+    """On either side: what names the suppressed is ignored."""
+    identify(api, "5", plan="pro")
+    identify(api, "6", email="6@example.com")
+    api.post("/api/v1/customers/6/suppress")
+    before = api.sandbox.people
+    merge(api, "5", "6")
+    merge(api, "6", "5")
 
     assert api.sandbox.people == before
 

@@ -339,6 +339,8 @@ def test_manual_segments(api: Api) -> None:
     (person,) = api.sandbox.people
     assert person.segments == [3]
 
+    answer = api.post("/api/v1/segments/seven/add_customers", json={"ids": ["5"]})
+    assert refusal(answer) == "segment_id must be an integer"
     for wrong in ([], ["5"] * 1001, "5"):
         answer = api.post("/api/v1/segments/7/add_customers", json={"ids": wrong})
         assert refusal(answer) == "ids must be a list of 1 to 1000 identifiers"
@@ -354,6 +356,15 @@ def test_unsubscribing_by_delivery(api: Api) -> None:
     person = api.sandbox.person("5")
     assert person is not None
     assert person.attributes == {"plan": "pro", "unsubscribed": True}
+
+
+def test_unsubscribing_takes_true_or_false(api: Api) -> None:
+    """False, and a delivery that nobody knows, change nothing."""
+    assert api.post("/unsubscribe/x", json={"unsubscribe": False}).status_code == 200
+    assert api.post("/unsubscribe/x", json={"unsubscribe": True}).status_code == 200
+    assert api.sandbox.people == []
+    answer = api.post("/unsubscribe/x", json={"unsubscribe": "yes"})
+    assert refusal(answer) == "unsubscribe must be true or false"
 
 
 EVENT = {"name": "purchase"}

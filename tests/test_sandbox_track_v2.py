@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ULID = "01HFV2Z4Q8J9K3M5N7P1R6T0WX"
 PERSON = {"type": "person", "identifiers": {"id": "42"}}
 ACME = {"type": "object", "identifiers": {"object_type_id": "1", "object_id": "acme"}}
+OBB = {"cio_object_id": "obb7fd050101"}
 TOKEN = "a83b219c-e756-4c5b-a8e3-d1a5c5b2f3c1"
 DELIVERY = {
     "type": "delivery",
@@ -440,8 +441,17 @@ def test_objects_are_updated_related_and_deleted(api: Api) -> None:
 
 def test_an_unknown_cio_object_id_makes_no_object(api: Api) -> None:
     """Only Customer.io gives them out."""
-    unknown = {"type": "object", "identifiers": {"cio_object_id": "obb7fd050101"}}
-    assert api.batch({**unknown, "action": "identify"}).status_code == 200
+    unknown = {"type": "object", "identifiers": OBB}
+    related = relationships(id="42")
+    answer = api.batch(
+        {**unknown, "action": "identify", "cio_relationships": related},
+        {**unknown, "action": "identify_anonymous", "anonymous_id": "cookie"},
+        {**unknown, "action": "add_relationships", "cio_relationships": related},
+        {**unknown, "action": "delete_relationships", "cio_relationships": related},
+        {**unknown, "action": "delete"},
+        {**PERSON, "action": "add_relationships", "cio_relationships": relationships(**OBB)},
+    )
+    assert answer.status_code == 200
     assert api.sandbox.objects == []
 
 
