@@ -32,6 +32,7 @@ from cio_events.errors import (
     ParamError,
     TransactionalError,
 )
+from cio_events.flushing import flushing
 from cio_events.handler import CustomerIOHandler
 from cio_events.ledger import Stats
 from cio_events.messages import (
@@ -56,6 +57,7 @@ from cio_events.objects import (
 )
 from cio_events.pipeline import Pipeline, configure
 from cio_events.processor import CustomerIOProcessor
+from cio_events.shutdown import install_signal_handlers
 from cio_events.signals import Report, Retry
 from cio_events.version import __version__
 
@@ -107,5 +109,7 @@ __all__ = [
     "__version__",
     "configure",
     "deadline",
+    "flushing",
+    "install_signal_handlers",
     "signals",
 ]

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cio_events import lifecycle
 from cio_events.deadline import next_end
 from cio_events.errors import AnswerTimeoutError, NoAnswerError, ParamError
 from cio_events.exchange import Answer, Exchange
@@ -214,7 +215,7 @@ class Endpoint:
         # Of the processes that this one was forked from. Were they collected, they would close
         # connections that are not ours.
         self._inherited: list[Transport] = []
-        _have_forks_wait()
+        lifecycle.hold_over_forks(_lock)
 
     def send(
         self,
@@ -307,17 +308,3 @@ _lock = threading.RLock()
 Guards the import of requests and the making of transports. It is held over a fork: a child that
 was forked while another thread imports would wait for that thread forever.
 """
-
-_forks_wait = False
-
-
-def _have_forks_wait() -> None:
-    global _forks_wait
-    with _lock:
-        if not _forks_wait and hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                before=_lock.acquire,
-                after_in_parent=_lock.release,
-                after_in_child=_lock.release,
-            )
-        _forks_wait = True

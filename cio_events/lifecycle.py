@@ -32,14 +32,14 @@ class Living(Protocol):
         Begin to deliver what is pending, without waiting for it.
         """
 
-    def flush(self, timeout: float) -> bool:
+    def flush_in_time(self, started: float, timeout: float | None) -> bool:
         """
-        Deliver what is pending within *timeout* seconds.
+        Deliver what is pending within *timeout* seconds from *started*; whether it succeeded.
         """
 
     def deliver_before_exit(self, started: float, timeout: float | None) -> None:
         """
-        Deliver what is pending within *timeout* seconds from *started*, and give up the rest.
+        Do the same for the last time, and give up the rest.
         """
 
 
@@ -205,23 +205,27 @@ def end(timeout: float | None = None) -> None:
     global _ending
     _ending = True
     started = time.monotonic()
-    pipelines = list(_pipelines_with_calls)
-    for pipeline in pipelines:
-        pipeline.hurry()
-    for pipeline in pipelines:
+    for pipeline in _hurried():
         pipeline.deliver_before_exit(started, timeout)
 
 
-def flush(timeout: float) -> None:
+def flush(timeout: float | None = None) -> None:
     """
-    Have all pipelines deliver what is pending, in *timeout* seconds at the most.
+    Have all pipelines deliver what is pending, in as much time as `end` would take.
     """
-    ends = time.monotonic() + timeout
+    started = time.monotonic()
+    for pipeline in _hurried():
+        pipeline.flush_in_time(started, timeout)
+
+
+def _hurried() -> list[Living]:
+    """
+    All pipelines, at work side by side, before each of them is waited for in turn.
+    """
     pipelines = list(_pipelines_with_calls)
     for pipeline in pipelines:
         pipeline.hurry()
-    for pipeline in pipelines:
-        pipeline.flush(max(ends - time.monotonic(), 0.0))
+    return pipelines
 
 
 def _expect_exit_without_atexit() -> None:

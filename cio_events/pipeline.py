@@ -365,24 +365,36 @@ class Pipeline(Verbs):
         """
         self._flusher.hurry()
 
-    def deliver_before_exit(self, started: float, timeout: float | None = None) -> None:
+    def flush_in_time(self, started: float, timeout: float | None = None) -> bool:
         """
-        Deliver what is pending, and drop the rest as ``exit``.
-
-        What is logged still later, from other exit hooks, is delivered by its own caller.
+        Deliver what is pending.
 
         Args:
-            started: When the end began (`time.monotonic`).
+            started: When the time began (`time.monotonic`).
 
             timeout: Seconds from then on; None is the option ``exit_timeout``.
         """
-        ends = started + (self.options.exit_timeout if timeout is None else timeout)
-        self._flush_impatiently(ends)
-        self._flusher.stop(max(ends - time.monotonic(), 0.0))
-        self._give_up()
+        # Who presses Ctrl-C during an exit does not want to wait, and no traceback either.
+        with suppress(KeyboardInterrupt):
+            return self.flush(self._left(started, timeout))
+        return False
+
+    def deliver_before_exit(self, started: float, timeout: float | None = None) -> None:
+        """
+        Do the same for the last time: the rest stays in the spool, or is dropped as ``exit``.
+
+        What is logged still later, from other exit hooks, is delivered by its own caller.
+        """
+        delivered = self.flush_in_time(started, timeout)
         # No thread survives what comes now.
+        self._flusher.stop(self._left(started, timeout) if delivered else 0.0)
+        self._give_up()
         self._flusher = self._new_flusher(threaded=False)
-        self._exit_left = max(ends - time.monotonic(), 0.0)
+        self._exit_left = self._left(started, timeout)
+
+    def _left(self, started: float, timeout: float | None) -> float:
+        budget = self.options.exit_timeout if timeout is None else timeout
+        return max(started + budget - time.monotonic(), 0.0)
 
     def _expect_exit(self) -> None:
         self._expects_exit = True
@@ -394,15 +406,10 @@ class Pipeline(Verbs):
         if self._flusher.runs_here():
             return  # who delivers below us goes on with this call
         started = time.monotonic()
-        self._flush_impatiently(started + left)
+        self.flush_in_time(started, left)
         # Only what is spent here counts; other exit hooks may take their time.
         self._exit_left = max(left - (time.monotonic() - started), 0.0)
         self._give_up()
-
-    def _flush_impatiently(self, ends: float) -> None:
-        # Who presses Ctrl-C during an exit does not want to wait, and no traceback either.
-        with suppress(KeyboardInterrupt):
-            self.flush(max(ends - time.monotonic(), 0.0))
 
     def _give_up(self) -> None:
         lost = self._flusher.let_go("exit")
