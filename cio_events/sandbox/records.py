@@ -110,7 +110,7 @@ class Message:
     """A transactional message in the outbox: accepted, and sent to nobody."""
 
     kind: str
-    """``email``, ``push``, ``sms``, ``inbox_message`` or ``in_app``."""
+    """``email``, ``push``, ``sms``, ``whatsapp``, ``inbox_message`` or ``in_app``."""
     delivery_id: str
     queued_at: int
     """Unix seconds."""

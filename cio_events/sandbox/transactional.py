@@ -119,6 +119,8 @@ KINDS = (
         {**SHARED, **RETENTION, "to": TEXT, "from": TEXT, "tracked": FLAG},
         required=("transactional_message_id", "identifiers", "to"),
     ),
+    # Not in the schema; the fields are those of the vendor's clients.
+    Kind("whatsapp", {**SHARED, **RETENTION, "to": TEXT, "tracked": FLAG}),
     Kind("inbox_message", {**SHARED, "to": TEXT}),
     Kind("in_app", SHARED),
 )
