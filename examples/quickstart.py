@@ -36,7 +36,7 @@ def run(pipeline: cio_events.Pipeline) -> None:
             structlog.contextvars.merge_contextvars,
             cio_events.CustomerIOProcessor(),
             structlog.processors.add_log_level,
-            structlog.dev.ConsoleRenderer(colors=False, sort_keys=False, pad_event_to=0),
+            structlog.dev.ConsoleRenderer(colors=False, sort_keys=False),
         ],
     )
     log = structlog.get_logger()
