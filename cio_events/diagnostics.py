@@ -53,14 +53,31 @@ warn_once = _process.warn_once
 
 
 def _say(message: str) -> None:
-    if _logger.isEnabledFor(logging.WARNING) and not _inside_a_handler():
+    if _logger.isEnabledFor(logging.WARNING) and _heard() and not _inside_a_handler():
         _logger.warning(message)
         return
     try:
-        warnings.warn(message, CustomerIOWarning, stacklevel=2)
+        # Of no place in the code, since none would tell anything.
+        warnings.warn_explicit(message, CustomerIOWarning, "cio_events", 1, "cio_events")
     except CustomerIOWarning:
         # The application turns warnings into errors, but logging must go on.
         print(f"cio_events: {message}", file=sys.stderr)  # noqa: T201
+
+
+def _heard() -> bool:
+    """
+    Whether there is a handler that shows what is logged here, if only `logging.lastResort`.
+    """
+    logger: logging.Logger | None = _logger
+    found = False
+    while logger is not None:
+        for handler in logger.handlers:
+            # A CustomerIOHandler takes nothing of ours, but counts for logging.
+            if not getattr(handler, "refuses_diagnostics", False):
+                return True
+            found = True
+        logger = logger.parent if logger.propagate else None
+    return not found
 
 
 def _inside_a_handler() -> bool:

@@ -52,6 +52,8 @@ class CustomerIOHandler(logging.Handler):
     made: ClassVar[bool] = False
     """Whether this process has made one."""
 
+    refuses_diagnostics = True
+
     def __init__(
         self,
         pipeline: Pipeline | None = None,
