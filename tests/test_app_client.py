@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from cio_events import (
 from cio_events.http import USER_AGENT
 from cio_events.messages import Message
 from cio_events.sandbox import Sandbox
-from tests.servers import ScriptedServer, answer, drip_body, redirect, reset, stall
+from tests.servers import ScriptedServer, Step, answer, drip_body, redirect, reset, stall
 
 GENEROUS = 20.0
 
@@ -59,6 +60,18 @@ def verb(client: AppClient, name: str) -> Callable[..., Receipt]:
     """
     method: Callable[..., Receipt] = getattr(client, name)
     return method
+
+
+@contextmanager
+def talk(*script: Step, timeout: float = 10.0) -> Iterator[tuple[ScriptedServer, AppClient]]:
+    """
+    A server that plays *script*, and its client.
+    """
+    with (
+        ScriptedServer(script) as server,
+        AppClient("key", url=server.url, timeout=timeout) as client,
+    ):
+        yield server, client
 
 
 @pytest.fixture
@@ -157,10 +170,11 @@ class TestErrors:
         """
         In an attribute: it may quote the message, and the text shows nothing personal.
         """
-        with ScriptedServer([answer(status, body)]) as server:
-            with AppClient("key", url=server.url) as client:
-                with pytest.raises(TransactionalError) as raised:
-                    client.send_email(EMAIL)
+        with (
+            talk(answer(status, body)) as (server, client),
+            pytest.raises(TransactionalError) as raised,
+        ):
+            client.send_email(EMAIL)
         error = raised.value
 
         assert (error.status, error.message) == (status, said)
@@ -172,9 +186,11 @@ class TestErrors:
         """
         The text says where to look.
         """
-        with AppClient("wrong", url=sandbox.url) as client:
-            with pytest.raises(TransactionalError, match=r"credentials.*region") as raised:
-                client.send_email(EMAIL)
+        with (
+            AppClient("wrong", url=sandbox.url) as client,
+            pytest.raises(TransactionalError, match=r"credentials.*region") as raised,
+        ):
+            client.send_email(EMAIL)
 
         assert raised.value.status == 401
         assert sandbox.messages == []
@@ -183,10 +199,11 @@ class TestErrors:
         """
         It is not followed, and the region is named.
         """
-        with ScriptedServer([redirect("https://api-eu.customer.io/")]) as server:
-            with AppClient("key", url=server.url) as client:
-                with pytest.raises(TransactionalError, match="region"):
-                    client.send_email(EMAIL)
+        with (
+            talk(redirect("https://api-eu.customer.io/")) as (server, client),
+            pytest.raises(TransactionalError, match="region"),
+        ):
+            client.send_email(EMAIL)
 
         assert len(server.requests) == 1
 
@@ -194,10 +211,11 @@ class TestErrors:
         """
         It was not Customer.io that answered, most likely.
         """
-        with ScriptedServer([answer(200, b"<html>Welcome to the hotel</html>")]) as server:
-            with AppClient("key", url=server.url) as client:
-                with pytest.raises(TransactionalError) as raised:
-                    client.send_email(EMAIL)
+        with (
+            talk(answer(200, b"<html>Welcome to the hotel</html>")) as (_server, client),
+            pytest.raises(TransactionalError) as raised,
+        ):
+            client.send_email(EMAIL)
 
         assert (raised.value.status, raised.value.message[:6]) == (200, "<html>")
 
@@ -218,11 +236,10 @@ class TestAtMostOnce:
         """
         On a connection that was just used and breaks, an event would be.
         """
-        with ScriptedServer([RECEIPT, reset(), RECEIPT]) as server:
-            with AppClient("key", url=server.url) as client:
+        with talk(RECEIPT, reset(), RECEIPT) as (server, client):
+            client.send_email(EMAIL)
+            with pytest.raises(NoAnswerError) as raised:
                 client.send_email(EMAIL)
-                with pytest.raises(NoAnswerError) as raised:
-                    client.send_email(EMAIL)
 
         assert raised.value.maybe_received
         assert len(server.requests) == 2
@@ -245,11 +262,10 @@ class TestTimeouts:
         """
         For the whole request, answer included.
         """
-        with ScriptedServer([drip_body()]) as server:
-            with AppClient("key", url=server.url, timeout=60) as client:
-                started = time.monotonic()
-                with pytest.raises(AnswerTimeoutError) as raised:
-                    verb(client, name)(VERBS[name][1], timeout=0.3)
+        with talk(drip_body(), timeout=60) as (_server, client):
+            started = time.monotonic()
+            with pytest.raises(AnswerTimeoutError) as raised:
+                verb(client, name)(VERBS[name][1], timeout=0.3)
 
         assert raised.value.maybe_received
         assert time.monotonic() - started < GENEROUS
@@ -259,10 +275,8 @@ class TestTimeouts:
         """
         Whatever its own timeout.
         """
-        with ScriptedServer([stall()]) as server:
-            with AppClient("key", url=server.url) as client:
-                with deadline(0.3), pytest.raises(AnswerTimeoutError):
-                    verb(client, name)(VERBS[name][1], timeout=60)
+        with talk(stall()) as (_server, client), deadline(0.3), pytest.raises(AnswerTimeoutError):
+            verb(client, name)(VERBS[name][1], timeout=60)
 
 
 class TestTheClient:

@@ -353,6 +353,9 @@ class Trickle(io.RawIOBase):
         self.asked: list[int] = []
 
     def read(self, size: int = -1) -> bytes:
+        """
+        Up to 1 000 bytes.
+        """
         self.asked.append(size)
         return self._content.read(min(size, 1000))
 

@@ -5,6 +5,7 @@ Objects, relationships and metrics: what they may be, and how they are sent and 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from cio_events import (
 from cio_events.sandbox import Sandbox
 from cio_events.wire.encode import call_of, customers_of, encode
 from cio_events.wire.envelope import Route
-from tests.servers import ScriptedServer
+from tests.servers import ScriptedServer, Step
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 NOW = 1_700_000_000_000
@@ -48,6 +49,18 @@ CALLS: dict[str, Call] = {
     "separate a person": DeleteRelationships(LUCY, [ACME]),
     "report": ReportMetric("d1", "opened", timestamp=1_600_000_000, href="https://example.com"),
 }
+
+
+@contextmanager
+def talk(*script: Step, timeout: float = 10.0) -> Iterator[tuple[ScriptedServer, TrackClient]]:
+    """
+    A server that plays *script*, and its client.
+    """
+    with (
+        ScriptedServer(script) as server,
+        TrackClient("a", "b", url=server.url, timeout=timeout) as client,
+    ):
+        yield server, client
 
 
 @pytest.fixture
@@ -178,9 +191,8 @@ class TestSentNow:
         """
         There is no v1 that could take it.
         """
-        with ScriptedServer() as server, TrackClient("a", "b", url=server.url) as client:
-            with pytest.raises(ParamError) as raised:
-                client.identify_object(ACME, {"text": "x" * 32_000})
+        with talk() as (server, client), pytest.raises(ParamError) as raised:
+            client.identify_object(ACME, {"text": "x" * 32_000})
 
         assert raised.value.limit == 32_000
         assert server.connections == 0

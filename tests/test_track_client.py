@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 
 import pytest
@@ -28,10 +29,22 @@ from cio_events import (
 )
 from cio_events.ids import valid_id
 from cio_events.sandbox import Sandbox
-from tests.servers import ScriptedServer, answer, drip_headers, redirect, reset, stall
+from tests.servers import ScriptedServer, Step, answer, drip_headers, redirect, reset, stall
 
 GENEROUS = 20.0
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+
+@contextmanager
+def talk(*script: Step, timeout: float = 10.0) -> Iterator[tuple[ScriptedServer, TrackClient]]:
+    """
+    A server that plays *script*, and its client.
+    """
+    with (
+        ScriptedServer(script) as server,
+        TrackClient("a", "b", url=server.url, timeout=timeout) as client,
+    ):
+        yield server, client
 
 
 @pytest.fixture
@@ -68,7 +81,7 @@ class TestVerbs:
         """
         Customer.io takes the time of arrival then, as with other clients.
         """
-        with ScriptedServer() as server, TrackClient("a", "b", url=server.url) as client:
+        with talk() as (server, client):
             client.identify("5", {"plan": "basic"})
             client.identify("5", {"plan": "basic"}, timestamp=1_700_000_000)
 
@@ -204,9 +217,11 @@ class TestVerbs:
         assert track.region() == "us"
         with Sandbox(region="eu") as other, TrackClient("a", "b", url=other.url) as client:
             assert client.region() == "eu"
-        with TrackClient("site", "wrong", url=sandbox.url) as client:
-            with pytest.raises(APIError) as raised:
-                client.region()
+        with (
+            TrackClient("site", "wrong", url=sandbox.url) as client,
+            pytest.raises(APIError) as raised,
+        ):
+            client.region()
 
         assert raised.value.status == 401
 
@@ -215,9 +230,8 @@ class TestVerbs:
         """
         Somebody else has answered, most likely.
         """
-        with ScriptedServer([answer(200, body)]) as server:
-            with TrackClient("a", "b", url=server.url) as client, pytest.raises(APIError):
-                client.region()
+        with talk(answer(200, body)) as (_server, client), pytest.raises(APIError):
+            client.region()
 
     def test_send_takes_any_call(self, track: TrackClient, sandbox: Sandbox) -> None:
         """
@@ -258,11 +272,10 @@ class TestTimeouts:
         """
         It is for the whole request; a server that drips does not outwit it. Deletes obey it too.
         """
-        with ScriptedServer([drip_headers()]) as server:
-            with TrackClient("a", "b", url=server.url, timeout=60) as client:
-                started = time.monotonic()
-                with pytest.raises(AnswerTimeoutError) as raised:
-                    VERBS[verb](client, 0.3)
+        with talk(drip_headers(), timeout=60) as (_server, client):
+            started = time.monotonic()
+            with pytest.raises(AnswerTimeoutError) as raised:
+                VERBS[verb](client, 0.3)
 
         assert raised.value.maybe_received
         assert time.monotonic() - started < GENEROUS
@@ -272,19 +285,15 @@ class TestTimeouts:
         """
         Whatever its own timeout.
         """
-        with ScriptedServer([stall()]) as server:
-            with TrackClient("a", "b", url=server.url) as client:
-                with deadline(0.3), pytest.raises(AnswerTimeoutError):
-                    VERBS[verb](client, 60)
+        with talk(stall()) as (_server, client), deadline(0.3), pytest.raises(AnswerTimeoutError):
+            VERBS[verb](client, 60)
 
     def test_the_clients_own(self) -> None:
         """
         For all verbs that have none.
         """
-        with ScriptedServer([stall()]) as server:
-            with TrackClient("a", "b", url=server.url, timeout=0.3) as client:
-                with pytest.raises(AnswerTimeoutError):
-                    client.track("5", "x")
+        with talk(stall(), timeout=0.3) as (_server, client), pytest.raises(AnswerTimeoutError):
+            client.track("5", "x")
 
 
 class TestAnswers:
@@ -293,9 +302,8 @@ class TestAnswers:
         """
         The vendor's Go client takes 200 alone.
         """
-        with ScriptedServer([answer(status, b"")]) as server:
-            with TrackClient("a", "b", url=server.url) as client:
-                client.track("5", "x")
+        with talk(answer(status, b"")) as (server, client):
+            client.track("5", "x")
 
         assert len(server.requests) == 1
 
@@ -304,12 +312,11 @@ class TestAnswers:
         """
         Its attributes have all that there is to know, and its text nothing personal.
         """
-        with ScriptedServer([answer(status, b"lucy is wrong")]) as server:
-            with (
-                TrackClient("a", "b", url=server.url) as client,
-                pytest.raises(APIError) as raised,
-            ):
-                client.identify("lucy@example.com")
+        with (
+            talk(answer(status, b"lucy is wrong")) as (server, client),
+            pytest.raises(APIError) as raised,
+        ):
+            client.identify("lucy@example.com")
         error = raised.value
 
         assert (error.status, error.body) == (status, b"lucy is wrong")
@@ -323,12 +330,11 @@ class TestAnswers:
         """
         It is what the data centre of another region answers, and following it loses the call.
         """
-        with ScriptedServer([redirect("https://track-eu.customer.io/", status)]) as server:
-            with (
-                TrackClient("a", "b", url=server.url) as client,
-                pytest.raises(APIError) as raised,
-            ):
-                client.track("5", "x")
+        with (
+            talk(redirect("https://track-eu.customer.io/", status)) as (server, client),
+            pytest.raises(APIError) as raised,
+        ):
+            client.track("5", "x")
 
         assert raised.value.status == status
         assert "region" in str(raised.value)
@@ -338,18 +344,19 @@ class TestAnswers:
         """
         And the region, since those of another are refused like wrong ones.
         """
-        with TrackClient("site", "wrong", url=sandbox.url) as client:
-            with pytest.raises(APIError, match=r"credentials.*region"):
-                client.track("5", "x")
+        with (
+            TrackClient("site", "wrong", url=sandbox.url) as client,
+            pytest.raises(APIError, match=r"credentials.*region"),
+        ):
+            client.track("5", "x")
 
     def test_a_stale_connection_goes_unnoticed(self) -> None:
         """
         The event that is sent twice has one id.
         """
-        with ScriptedServer([answer(), reset(), answer()]) as server:
-            with TrackClient("a", "b", url=server.url) as client:
-                client.track("5", "one")
-                client.track("5", "two")
+        with talk(answer(), reset(), answer()) as (server, client):
+            client.track("5", "one")
+            client.track("5", "two")
         ids = [received.json["id"] for received in server.requests]
 
         assert ids[1] == ids[2] != ids[0]
@@ -358,10 +365,8 @@ class TestAnswers:
         """
         There is no layer of retries here.
         """
-        with ScriptedServer([reset(), answer()]) as server:
-            with TrackClient("a", "b", url=server.url) as client:
-                with pytest.raises(NoAnswerError):
-                    client.track("5", "x")
+        with talk(reset(), answer()) as (server, client), pytest.raises(NoAnswerError):
+            client.track("5", "x")
 
         assert len(server.requests) == 1
 
@@ -388,9 +393,8 @@ class TestLimits:
             "identify": ("5", big),
             "add_device": ("5", "t", "ios", big),
         }[verb]
-        with ScriptedServer() as server, TrackClient("a", "b", url=server.url) as client:
-            with pytest.raises(ParamError) as raised:
-                getattr(client, verb)(*arguments)
+        with talk() as (server, client), pytest.raises(ParamError) as raised:
+            getattr(client, verb)(*arguments)
 
         assert raised.value.limit == 100_000
         assert raised.value.param == ("attributes" if verb == "identify" else "data")
@@ -421,9 +425,8 @@ class TestLimits:
         """
         Before anything is sent, with the name of the parameter.
         """
-        with ScriptedServer() as server, TrackClient("a", "b", url=server.url) as client:
-            with pytest.raises(ParamError) as raised:
-                getattr(client, verb)(*arguments)
+        with talk() as (server, client), pytest.raises(ParamError) as raised:
+            getattr(client, verb)(*arguments)
 
         assert raised.value.param == param
         assert server.connections == 0
@@ -456,9 +459,8 @@ class TestBatch:
             b'{"errors":[{"batch_index":1,"reason":"invalid","field":"identifiers",'
             b'"message":"no such person"},{"batch_index":2,"reason":"parse"}]}'
         )
-        with ScriptedServer([answer(207, body)]) as server:
-            with TrackClient("a", "b", url=server.url) as client:
-                first, second = client.batch(iter(calls))
+        with talk(answer(207, body)) as (_server, client):
+            first, second = client.batch(iter(calls))
 
         assert (first.index, first.call) == (1, calls[1])
         assert (first.reason, first.field) == ("invalid", "identifiers")
@@ -482,12 +484,8 @@ class TestBatch:
         """
         An empty list would say that all were taken.
         """
-        with ScriptedServer([answer(207, body)]) as server:
-            with (
-                TrackClient("a", "b", url=server.url) as client,
-                pytest.raises(APIError) as raised,
-            ):
-                client.batch([Track("5", "one")])
+        with talk(answer(207, body)) as (_server, client), pytest.raises(APIError) as raised:
+            client.batch([Track("5", "one")])
 
         assert raised.value.status == 207
 
@@ -495,12 +493,11 @@ class TestBatch:
         """
         Nothing was taken.
         """
-        with ScriptedServer([answer(400, b'{"errors":[]}')]) as server:
-            with (
-                TrackClient("a", "b", url=server.url) as client,
-                pytest.raises(APIError) as raised,
-            ):
-                client.batch([Track("5", "one")])
+        with (
+            talk(answer(400, b'{"errors":[]}')) as (_server, client),
+            pytest.raises(APIError) as raised,
+        ):
+            client.batch([Track("5", "one")])
 
         assert raised.value.status == 400
         assert raised.value.url.endswith("/api/v2/batch")
@@ -521,9 +518,8 @@ class TestBatch:
         """
         Before anything is sent, with its number.
         """
-        with ScriptedServer() as server, TrackClient("a", "b", url=server.url) as client:
-            with pytest.raises(ParamError, match="number 1") as raised:
-                client.batch([Track("5", "x"), call])
+        with talk() as (server, client), pytest.raises(ParamError, match="number 1") as raised:
+            client.batch([Track("5", "x"), call])
 
         assert raised.value.param == "calls"
         assert server.connections == 0
@@ -533,7 +529,7 @@ class TestBatch:
         The last byte that fits is sent, the next one is not.
         """
         calls = [Track("5", "x", {"text": "x" * 30_000}) for _ in range(16)]
-        with ScriptedServer() as server, TrackClient("a", "b", url=server.url) as client:
+        with talk() as (server, client):
             client.batch([*calls, Track("5", "x", {"text": ""})])
             room = 500_000 - len(server.requests[0].body)
             client.batch([*calls, Track("5", "x", {"text": "x" * room})])
