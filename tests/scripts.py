@@ -35,14 +35,16 @@ def environment(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
     return kept | more
 
 
-def run_python(*arguments: str, env: dict[str, str], check: bool = True) -> tuple[str, str]:
+def run_python(
+    *arguments: str, env: dict[str, str], cwd: Path = ROOT, check: bool = True
+) -> tuple[str, str]:
     """
     Run Python with *arguments* and warnings as errors; returns what it printed and what it said.
     """
     done = subprocess.run(
         [sys.executable, "-W", "error", *arguments],
         env=env,
-        cwd=ROOT,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=SECONDS,

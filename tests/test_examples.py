@@ -122,6 +122,24 @@ def test_hooks_shows_all_four_signals() -> None:
     ]
 
 
+def test_transactional_sends_from_a_log_line_and_by_a_client() -> None:
+    """
+    Both messages are in the outbox, with the deliveries that their receipts name.
+    """
+    out, _ = run_python("examples/transactional.py", env=environment())
+
+    line, by_log, by_client, *outbox = out.splitlines()
+    assert "cio=send_email cio_customer=5" in line
+    logged, sent = by_log.rsplit(" ", 1)[1], by_client.rsplit(" ", 1)[1]
+    assert outbox == [
+        f"email {logged} to lucy@example.com",
+        "  data {'total': 13.99}",
+        f"email {sent} to lucy@example.com",
+        "  data {'total': 13.99}",
+        "  attachment invoice.txt: 'Socks: 13.99 EUR\\n'",
+    ]
+
+
 SERVERS = {
     "flask_app": ["-m", "flask", "--app", "examples/flask_app", "run", "--port", "0"],
     "fastapi_app": ["-m", "uvicorn", "--app-dir", "examples", "fastapi_app:app", "--port", "0"],
@@ -189,6 +207,6 @@ def test_every_example_is_run_here() -> None:
     """
     A new example needs a test.
     """
-    run = {"quickstart", "dictconfig", "hooks", *SERVERS}
+    run = {"quickstart", "dictconfig", "hooks", "transactional", *SERVERS}
 
     assert {path.stem for path in EXAMPLES.glob("*.py")} == run

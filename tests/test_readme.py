@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -41,10 +42,16 @@ class Outcome:
         events: Whose, name and data; in order for each, since between customers there is none.
 
         people: Their attributes, by what they are called.
+
+        objects: Who belongs to each, by its id.
+
+        messages: The kind of each, and its template.
     """
 
     events: list[tuple[str | None, str, dict[str, Any]]] = field(default_factory=list)
     people: dict[str, dict[str, Any]] = field(default_factory=dict)
+    objects: dict[str, set[str]] = field(default_factory=dict)
+    messages: list[tuple[str, int | str]] = field(default_factory=list)
 
 
 SOCKS = {"price": 13.99}
@@ -65,17 +72,29 @@ OUTCOMES = {
         [("5", "purchase", SOCKS), ("5", "purchase", SOCKS)],
         {"5": {}, "lucy@example.com": {"plan": "free"}},
     ),
+    "Objects": Outcome(people={"5": {}, "6": {}}, objects={"acme": {"5", "6"}}),
+    "Messages": Outcome(messages=[("email", 3), ("email", "receipt"), ("push", "shipped")]),
+    "Direct clients": Outcome(
+        [("5", "purchase", SOCKS), ("6", "signup", {})],
+        {"5": {"email": "lucy@example.com"}},
+        messages=[("email", 3)],
+    ),
     "Signals": Outcome(),
     "Options": Outcome([("5", "purchase", SOCKS)], {"5": {}}),
+    "Spool": Outcome([("5", "purchase", SOCKS)], {"5": {}}),
+    "Frameworks": Outcome([("5", "purchase", SOCKS)], {"5": {}}),
     # Asserts for itself, against a sandbox of its own.
     "Testing": Outcome(),
 }
 
 # What the examples of one section may take for granted from those before.
 PRELUDE = """
+import os
 import structlog
 import cio_events
-from cio_events import Track
+from cio_events import Track, http
+
+http.TRACK_URLS["us"] = http.APP_URLS["us"] = os.environ["CIO_TRACK_URL"]
 
 structlog.configure(
     processors=[
@@ -100,19 +119,25 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("section", OUTCOMES)
-def test_the_examples_do_what_they_say(section: str, sandbox: Sandbox) -> None:
+def test_the_examples_do_what_they_say(section: str, sandbox: Sandbox, tmp_path: Path) -> None:
     """
     A section's Python, in a process of its own, leaves these events and people at Customer.io.
     """
     code = "\n".join(blocks(section, "python"))
     code = code if section in STANDS_ALONE else PRELUDE + code
 
-    run_python("-c", code, env=environment(sandbox))
+    run_python("-c", code, env=environment(sandbox), cwd=tmp_path)
 
     expected = OUTCOMES[section]
     found = [(event.customer, event.name, event.data) for event in sandbox.events]
     assert sorted(found, key=lambda event: str(event[0])) == expected.events
     assert {person.name: person.attributes for person in sandbox.people} == expected.people
+    related = {
+        one.object_id: {end.customer for end in one.relationships} for one in sandbox.objects
+    }
+    assert related == expected.objects
+    sent = [(one.kind, one.fields["transactional_message_id"]) for one in sandbox.messages]
+    assert sent == expected.messages
     assert {request.status for request in sandbox.requests} <= {200}
 
 
