@@ -14,7 +14,7 @@ from tests.sandbox_api import Api, raw
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KINDS = ("email", "push", "sms", "inbox_message", "in_app")
+KINDS = ("email", "push", "sms", "whatsapp", "inbox_message", "in_app")
 EMAIL: dict[str, Any] = {
     "transactional_message_id": 44,
     "to": "lucy@example.com",
@@ -30,7 +30,8 @@ def api() -> Iterator[Api]:
         yield client
 
 
-# The schema's example of each kind, the e-mail's attachments being real Base64 here.
+# The schema's example of each kind, the e-mail's attachments being real Base64 here. It has no
+# WhatsApp message; the vendor's Python client 3.2 sends these fields.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "email": {
         "transactional_message_id": 44,
@@ -66,6 +67,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "from": "+15551234567",
         "identifiers": {"id": "123456"},
         "message_data": {"confirmation_code": "123456", "account_name": "Jane Doe"},
+    },
+    "whatsapp": {
+        "transactional_message_id": "confirmation code",
+        "to": "+15559876543",
+        "identifiers": {"id": "123456"},
+        "message_data": {"confirmation_code": "123456"},
     },
     "inbox_message": {
         "transactional_message_id": "order_shipped",
@@ -164,6 +171,7 @@ ALL_FIELDS: dict[str, dict[str, Any]] = {
         "custom_device": {"token": "t", "platform": "ios"},
     },
     "sms": {**RETENTION, "from": "+15551234567", "tracked": False},
+    "whatsapp": {**RETENTION, "tracked": False},
     "inbox_message": {"to": "x"},
     "in_app": {},
 }
