@@ -115,18 +115,18 @@ def valid_data(data: Data | None, param: str) -> dict[str, object]:
     data = dict(data)
     if len(data) > limits.ATTRIBUTES:
         raise ParamError(param, f"has over {limits.ATTRIBUTES} entries", limits.ATTRIBUTES)
-    _check_names(data, param)
+    try:
+        together = "".join(data)
+        surely_fit = len(together) <= limits.ATTRIBUTE_NAME_BYTES and together.isascii()
+    except TypeError:  # a name that is no text is made one when the call is encoded
+        surely_fit = False
+    if not surely_fit:
+        _check_names(data, param)
     return data
 
 
 def _check_names(data: Data, param: str) -> None:
     limit = limits.ATTRIBUTE_NAME_BYTES
-    try:
-        together = "".join(data)
-    except TypeError:  # a name that is no text is made one when the call is encoded
-        together = "".join(name for name in data if isinstance(name, str))
-    if len(together) <= limit and together.isascii():
-        return
     for name in data:
         if isinstance(name, str) and len(name.encode("utf-8", "replace")) > limit:
             raise ParamError(param, f"has a name of over {limit} bytes", limit)

@@ -40,20 +40,27 @@ class IdSource:
 
     def __init__(self) -> None:
         self._drawn: list[str] = []
+        # The letters of the millisecond in which the last id was made: most calls come in
+        # bursts. One tuple, so that threads never see one half of it.
+        self._last = (0, _time_letters(0))
 
     def new_id(self, milliseconds: int) -> str:
         """
         A fresh ULID of that time (Unix milliseconds).
         """
+        moment, letters = self._last
+        if moment != milliseconds:
+            letters = _time_letters(milliseconds)
+            self._last = (milliseconds, letters)
         while True:
             try:
                 # Atomic, so that no two threads get the same.
-                return _time_letters(milliseconds) + self._drawn.pop()
+                return letters + self._drawn.pop()
             except IndexError:
-                letters = _random_letters(_RANDOM_LETTERS * _DRAWN_AT_ONCE)
+                drawn = _random_letters(_RANDOM_LETTERS * _DRAWN_AT_ONCE)
                 self._drawn += [
-                    letters[start : start + _RANDOM_LETTERS]
-                    for start in range(0, len(letters), _RANDOM_LETTERS)
+                    drawn[start : start + _RANDOM_LETTERS]
+                    for start in range(0, len(drawn), _RANDOM_LETTERS)
                 ]
 
 
@@ -70,24 +77,14 @@ def valid_id(value: object, param: str) -> str:
     raise ParamError(param, "must be a ULID of 26 letters")
 
 
-# The letters of the millisecond in which the last id was made: most calls come in bursts.
-# One tuple, so that threads never see one half of it.
-_last: tuple[int, str] = (0, "0" * 10)
-
-
 def _random_letters(count: int) -> str:
     # The system's randomness, since a generator may be seeded, and then repeats itself.
     return os.urandom(count).translate(_LETTER_OF_BYTE).decode("ascii")
 
 
 def _time_letters(milliseconds: int) -> str:
-    global _last
-    known, letters = _last
-    if known != milliseconds:
-        rest, reversed_letters = milliseconds, []
-        for _ in range(10):
-            rest, digit = divmod(rest, 32)
-            reversed_letters.append(_CROCKFORD[digit])
-        letters = bytes(reversed(reversed_letters)).decode("ascii")
-        _last = (milliseconds, letters)
-    return letters
+    letters = []
+    for _ in range(10):
+        milliseconds, digit = divmod(milliseconds, 32)
+        letters.append(_CROCKFORD[digit])
+    return bytes(reversed(letters)).decode("ascii")
