@@ -4,13 +4,14 @@ The verbs of a pipeline: one for each call, with the call's own arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Concatenate, ParamSpec, Protocol
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, Protocol
+from uuid import UUID
 
 from cio_events.calls import (
     AddDevice,
     Call,
+    Customer,
     Delete,
     DeleteDevice,
     Identify,
@@ -20,12 +21,16 @@ from cio_events.calls import (
     TrackAnonymous,
     Unsuppress,
 )
+from cio_events.checks import Data, EventType, Platform, Timestamp
 from cio_events.errors import ParamError
 from cio_events.objects import (
     AddRelationships,
     DeleteObject,
     DeleteRelationships,
     IdentifyObject,
+    Metric,
+    ObjectIdentifier,
+    Related,
     ReportMetric,
 )
 
@@ -49,23 +54,13 @@ class Door(Protocol):
 _P = ParamSpec("_P")
 
 
-def _verb(call: Callable[_P, Call]) -> Callable[Concatenate[Door, _P], bool]:
-    """
-    The verb that makes a *call* and sends it.
-    """
-
-    @wraps(call.__init__, assigned=())
-    def verb(self: Door, /, *args: _P.args, **kwargs: _P.kwargs) -> bool:
-        try:
-            made = call(*args, **kwargs)
-        except ParamError as error:
-            self.refuse(error)
-            return False
-        return self.send(made)
-
-    name = getattr(call, "__name__", "")
-    verb.__doc__ = f"Send `{name}`, made of these arguments; returns whether it was taken."
-    return verb
+def _hand_in(door: Door, call: Callable[_P, Call], *args: _P.args, **kwargs: _P.kwargs) -> bool:
+    try:
+        made = call(*args, **kwargs)
+    except ParamError as error:
+        door.refuse(error)
+        return False
+    return door.send(made)
 
 
 class Verbs:
@@ -76,22 +71,145 @@ class Verbs:
     failed (``invalid``, if these arguments make none) or was dropped; ledger and signals say why.
     """
 
-    identify = _verb(Identify)
-    track = _verb(Track)
-    track_anonymous = _verb(TrackAnonymous)
-    delete = _verb(Delete)
-    suppress = _verb(Suppress)
-    unsuppress = _verb(Unsuppress)
-    merge_customers = _verb(Merge)
-    add_device = _verb(AddDevice)
-    delete_device = _verb(DeleteDevice)
-    identify_object = _verb(IdentifyObject)
-    delete_object = _verb(DeleteObject)
-    add_relationships = _verb(AddRelationships)
-    delete_relationships = _verb(DeleteRelationships)
-    report_metric = _verb(ReportMetric)
+    def identify(
+        self: Door,
+        customer: Customer,
+        attributes: Data | None = None,
+        *,
+        timestamp: Timestamp | None = None,
+    ) -> bool:
+        """
+        Send `Identify`.
+        """
+        return _hand_in(self, Identify, customer, attributes, timestamp=timestamp)
 
+    def track(
+        self: Door,
+        customer: Customer,
+        name: str,
+        data: Data | None = None,
+        *,
+        type: EventType = "event",  # noqa: A002
+        id: str | None = None,  # noqa: A002
+        timestamp: Timestamp | None = None,
+    ) -> bool:
+        """
+        Send `Track`.
+        """
+        return _hand_in(self, Track, customer, name, data, type=type, id=id, timestamp=timestamp)
 
-for _name, _value in vars(Verbs).items():
-    if callable(_value):
-        _value.__name__, _value.__qualname__ = _name, f"Verbs.{_name}"
+    def track_anonymous(
+        self: Door,
+        anonymous_id: str | int | UUID | None,
+        name: str,
+        data: Data | None = None,
+        *,
+        type: EventType = "event",  # noqa: A002
+        id: str | None = None,  # noqa: A002
+        timestamp: Timestamp | None = None,
+    ) -> bool:
+        """
+        Send `TrackAnonymous`.
+        """
+        return _hand_in(
+            self, TrackAnonymous, anonymous_id, name, data, type=type, id=id, timestamp=timestamp
+        )
+
+    def delete(self: Door, customer: Customer) -> bool:
+        """
+        Send `Delete`.
+        """
+        return _hand_in(self, Delete, customer)
+
+    def suppress(self: Door, customer: Customer) -> bool:
+        """
+        Send `Suppress`.
+        """
+        return _hand_in(self, Suppress, customer)
+
+    def unsuppress(self: Door, customer: Customer) -> bool:
+        """
+        Send `Unsuppress`.
+        """
+        return _hand_in(self, Unsuppress, customer)
+
+    def merge_customers(self: Door, primary: Customer, secondary: Customer) -> bool:
+        """
+        Send `Merge`.
+        """
+        return _hand_in(self, Merge, primary, secondary)
+
+    def add_device(
+        self: Door,
+        customer: Customer,
+        device_id: str,
+        platform: Platform,
+        data: Data | None = None,
+    ) -> bool:
+        """
+        Send `AddDevice`.
+        """
+        return _hand_in(self, AddDevice, customer, device_id, platform, data)
+
+    def delete_device(self: Door, customer: Customer, device_id: str) -> bool:
+        """
+        Send `DeleteDevice`.
+        """
+        return _hand_in(self, DeleteDevice, customer, device_id)
+
+    def identify_object(
+        self: Door,
+        object: ObjectIdentifier,  # noqa: A002
+        attributes: Data | None = None,
+        relationships: Iterable[Related] = (),
+    ) -> bool:
+        """
+        Send `IdentifyObject`.
+        """
+        return _hand_in(self, IdentifyObject, object, attributes, relationships)
+
+    def delete_object(self: Door, object: ObjectIdentifier) -> bool:  # noqa: A002
+        """
+        Send `DeleteObject`.
+        """
+        return _hand_in(self, DeleteObject, object)
+
+    def add_relationships(
+        self: Door, subject: Customer | ObjectIdentifier, relationships: Iterable[Related]
+    ) -> bool:
+        """
+        Send `AddRelationships`.
+        """
+        return _hand_in(self, AddRelationships, subject, relationships)
+
+    def delete_relationships(
+        self: Door, subject: Customer | ObjectIdentifier, relationships: Iterable[Related]
+    ) -> bool:
+        """
+        Send `DeleteRelationships`.
+        """
+        return _hand_in(self, DeleteRelationships, subject, relationships)
+
+    def report_metric(
+        self: Door,
+        delivery_id: str,
+        metric: Metric,
+        *,
+        timestamp: Timestamp | None = None,
+        recipient: str | int | None = None,
+        reason: str | None = None,
+        href: str | None = None,
+    ) -> bool:
+        """
+        Send `ReportMetric`.
+        """
+        return _hand_in(
+            self,
+            ReportMetric,
+            delivery_id,
+            metric,
+            timestamp=timestamp,
+            recipient=recipient,
+            reason=reason,
+            href=href,
+        )

@@ -4,9 +4,13 @@ The public face as type checkers see it: checked by mypy and pyright, and never 
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal
 from uuid import UUID, uuid4
 
 import requests
@@ -82,6 +86,100 @@ assert_type(pipeline.delete_device("5", "t0k3n"), bool)
 assert_type(pipeline.suppress("5"), bool)
 assert_type(pipeline.unsuppress("5"), bool)
 
+acme = cio_events.ObjectIdentifier("1", "acme")
+joined = cio_events.Relationship("5", {"role": "owner"})
+assert_type(pipeline.identify_object(acme, {"name": "Acme"}, ["5", joined]), bool)
+assert_type(pipeline.add_relationships("5", [acme]), bool)
+assert_type(pipeline.delete_relationships(acme, [Identifier("5")]), bool)
+assert_type(pipeline.delete_object(cio_events.ObjectIdentifier(cio_object_id="ob1")), bool)
+assert_type(pipeline.report_metric("delivery", "opened", timestamp=now), bool)
+
+# Messages
+
+email = cio_events.SendEmail(
+    to="lucy@example.com",
+    identifiers=Identifier("lucy@example.com", "email"),
+    transactional_message_id=3,
+    from_="shop@example.com",
+    message_data={"total": 13.99},
+    send_at=now,
+    tracked=False,
+)
+email.attach("invoice.txt", "Socks")
+email.attach("invoice.pdf", b"%PDF")
+email.attach("terms.pdf", Path("terms.pdf"))
+with Path("logo.png").open("rb") as logo:
+    email.attach("logo.png", logo)
+
+push = cio_events.SendPush(
+    identifiers="5",
+    transactional_message_id="shipped",
+    custom_device=cio_events.Device("t0k3n", "android", {"last_used": now}),
+)
+messages: list[cio_events.Message] = [
+    email,
+    push,
+    cio_events.SendSMS(identifiers="5", transactional_message_id=1),
+    cio_events.SendWhatsApp(identifiers="5", transactional_message_id=1),
+    cio_events.SendInboxMessage(identifiers="5", transactional_message_id=1),
+    cio_events.SendInApp(identifiers="5", transactional_message_id=1),
+]
+assert_type(pipeline.send(email), bool)
+
+# Clients
+
+with cio_events.TrackClient("site", "key", region="eu", session=requests.Session()) as track:
+    assert_type(track, cio_events.TrackClient)
+    track.track("5", "purchase", {"price": 13.99}, timeout=2.5)
+    track.merge_customers("5", Identifier("6"))
+    track.send(calls[0], timeout=1)
+    refused = assert_type(track.batch(calls, timeout=30), list[cio_events.Refusal])
+    assert_type(refused[0].call, Call)
+    assert_type(track.region(), Literal["us", "eu"])
+
+with cio_events.AppClient("key", url="http://127.0.0.1:8026", user_agent="shop/1") as app:
+    receipt = assert_type(app.send_email(email, timeout=5), cio_events.Receipt)
+    assert_type(app.send_push(push), cio_events.Receipt)
+    assert_type(receipt.delivery_id, str)
+    assert_type(receipt.queued_at, datetime)
+
+with cio_events.deadline(2.0):
+    pass
+
+# Life
+
+
+@cio_events.flushing()
+def handler_of_events(event: dict[str, str], context: object) -> int:
+    """Keep its type."""
+    return len(event)
+
+
+@cio_events.flushing(pipeline, timeout=1.5)
+async def coroutine(name: str) -> bytes:
+    """Keep its type as well."""
+    return name.encode()
+
+
+assert_type(handler_of_events({}, None), int)
+assert_type(asyncio.run(coroutine("5")), bytes)
+
+with cio_events.flushing():
+    pass
+
+cio_events.install_signal_handlers()
+cio_events.install_signal_handlers([signal.SIGTERM], timeout=5)
+
+# The spool
+
+for letter in pipeline.failures():
+    assert_type(letter.id, str)
+    assert_type(letter.reason, str)
+    assert_type(letter.status, int | None)
+    assert_type(letter.call, Call)
+assert_type(pipeline.resend(), int)
+assert_type(pipeline.discard([receipt.delivery_id]), int)
+
 # Signals
 
 
@@ -92,6 +190,7 @@ def on_report(sender: Pipeline, report: Report) -> None:
     assert_type(report.attempts, int)
     assert_type(report.status, int | None)
     assert_type(report.detail, str | None)
+    assert_type(report.receipt, cio_events.Receipt | None)
     if isinstance(report.call, Track):
         assert_type(report.call.data, Mapping[str, object])
 
@@ -115,5 +214,15 @@ try:
 except cio_events.ParamError as error:
     assert_type(error.param, str)
     assert_type(error.limit, int | None)
+except cio_events.NoAnswerError as error:
+    assert_type(error.maybe_received, bool)
+except cio_events.APIError as error:
+    assert_type(error.status, int)
+    assert_type(error.url, str)
+    assert_type(error.body, bytes)
+except cio_events.TransactionalError as error:
+    assert_type(error.message, str)
+except cio_events.AttachmentExistsError as error:
+    assert_type(error.name, str)
 except cio_events.CustomerIOError:
     pass
