@@ -92,11 +92,16 @@ class TestSink:
         assert sink.arrived().events == 1
 
     def test_forgets_when_it_is_reset(self, sink: SinkControl) -> None:
-        """The next side starts at zero."""
+        """The next side starts at zero, also with a request of the last one's still held."""
         requests.post(sink.url, data=_body(7), timeout=30)
+        sink.hold()
+        with ThreadPoolExecutor() as pool:
+            held = pool.submit(requests.post, sink.url, data=_body(1), timeout=30)
+            wait([held], timeout=0.5)
 
-        sink.reset()
+            sink.reset()
 
+            assert held.result(timeout=30).status_code == 200
         assert sink.arrived().events == 0
 
 

@@ -43,6 +43,7 @@ class Sink:
         # Guards the counts; connections have a thread each.
         self._lock = threading.Lock()
         self._round_trip = 0.0
+        self._resets = 0
         self._open = threading.Event()
         self._open.set()
         self._reset()
@@ -77,6 +78,7 @@ class Sink:
                 filled += read
             start = head_end + 4
             head = bytes(buffer[:start])
+            resets = self._resets
             path = head.split(b" ", 2)[1]
             control = path.startswith(CONTROL)
             if fresh and not control:
@@ -97,7 +99,9 @@ class Sink:
             else:
                 # Only now: a connection that was stuck halfway through a body is slow ever after.
                 self._open.wait()
-                self._count(head, buffer, start, end)
+                # What a side that has ended sent before the last reset is not the next one's.
+                if resets == self._resets:
+                    self._count(head, buffer, start, end)
                 fresh = False
                 time.sleep(self._round_trip)
                 answer = {}
@@ -121,6 +125,7 @@ class Sink:
     def _control(self, order: str) -> dict[str, Any]:
         word, _, value = order.partition("/")
         if word == "reset":
+            self._resets += 1
             self._open.set()
             self._round_trip = float(value or 0)
             self._reset()

@@ -56,7 +56,7 @@ class SinkControl:
 
     def reset(self, round_trip: float = 0.0) -> None:
         """
-        Count from zero, and answer *round_trip* seconds after a request has arrived.
+        Count from zero what comes from now on, answered *round_trip* seconds after it has come.
         """
         self._order(f"reset/{round_trip}")
 
