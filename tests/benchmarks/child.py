@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.benchmarks import measures
 from tests.benchmarks.measures import MEASURES, Bench, Figures
-from tests.benchmarks.sides import SIDES
+from tests.benchmarks.sides import SIDES, ours
 from tests.benchmarks.sink_control import SinkControl
 
 # A million events have to get into a spool and out of it.
@@ -98,7 +98,7 @@ def _answer(task: Task, directory: Path) -> Answer:
         return Bench(side, opened, sink, task.count, task.round_trip, task.threads, task.held)
 
     if task.measure == "recovery":
-        filled = run(replace(task, measure="fill", directory=str(directory)))
+        filled = run(replace(task, side=ours.SPOOLED, measure="fill", directory=str(directory)))
         if filled.trouble:
             return filled
         sink.reset(task.round_trip)

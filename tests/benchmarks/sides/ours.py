@@ -18,6 +18,9 @@ from tests.benchmarks.event import NAME, Event
 from tests.benchmarks.sides.limits import opened_handler
 from tests.benchmarks.sides.side import HOLD_TIMEOUT, QUEUE, Opened, Side, opened_processor
 
+SPOOLED = "Pipeline.track, spool"
+RECOVERED = "a spool taken over"
+
 _SPOOL = "spool.sqlite"
 
 
@@ -26,16 +29,14 @@ def _library() -> Any:
     return importlib.import_module("cio_events")
 
 
-def _pipeline(url: str, spool: Path | None = None) -> Any:
+def _pipeline(url: str, **options: Any) -> Any:
     return _library().Pipeline(
-        site_id="site",
-        api_key="key",
-        track_url=url,
-        timeout=HOLD_TIMEOUT,
-        max_pending=QUEUE,
-        max_pending_bytes=QUEUE * 1_000,
-        spool=None if spool is None else str(spool),
+        site_id="site", api_key="key", track_url=url, timeout=HOLD_TIMEOUT, **options
     )
+
+
+def _roomy_pipeline(url: str, spool: Path | None = None) -> Any:
+    return _pipeline(url, spool=spool, max_pending=QUEUE, max_pending_bytes=QUEUE * 1_000)
 
 
 def _opened(pipeline: Any, call: Callable[[Event], object]) -> Opened:
@@ -54,11 +55,18 @@ def _opened_track(pipeline: Any) -> Opened:
 
 
 def _track(url: str, _directory: Path) -> Opened:
-    return _opened_track(_pipeline(url))
+    return _opened_track(_roomy_pipeline(url))
 
 
 def _spooled_track(url: str, directory: Path) -> Opened:
-    return _opened_track(_pipeline(url, directory / _SPOOL))
+    return _opened_track(_roomy_pipeline(url, directory / _SPOOL))
+
+
+def _recovered(url: str, directory: Path) -> Opened:
+    """
+    What another process has left, taken over with the options' defaults.
+    """
+    return _opened_track(_pipeline(url, spool=directory / _SPOOL))
 
 
 def _standard(ours: Sequence[Any]) -> Callable[[Event], None]:
@@ -110,17 +118,17 @@ def _line(log: Any) -> Callable[[Event], None]:
 
 
 def _structlog(url: str, _directory: Path) -> Opened:
-    pipeline = _pipeline(url)
+    pipeline = _roomy_pipeline(url)
     return _opened(pipeline, _standard([_library().CustomerIOProcessor(pipeline)]))
 
 
 def _spooled_structlog(url: str, directory: Path) -> Opened:
-    pipeline = _pipeline(url, directory / _SPOOL)
+    pipeline = _roomy_pipeline(url, directory / _SPOOL)
     return _opened(pipeline, _standard([_library().CustomerIOProcessor(pipeline)]))
 
 
 def _fast_structlog(url: str, _directory: Path) -> Opened:
-    pipeline = _pipeline(url)
+    pipeline = _roomy_pipeline(url)
     return _opened(pipeline, _fast([_library().CustomerIOProcessor(pipeline)]))
 
 
@@ -140,16 +148,16 @@ def _logging_line(ours: Sequence[logging.Handler]) -> Callable[[Event], None]:
 
 
 def _logging(url: str, _directory: Path) -> Opened:
-    pipeline = _pipeline(url)
+    pipeline = _roomy_pipeline(url)
     return _opened(pipeline, _logging_line([_library().CustomerIOHandler(pipeline)]))
 
 
 def _processor(url: str, _directory: Path) -> Opened:
-    return opened_processor(_library().CustomerIOProcessor(_pipeline(url)))
+    return opened_processor(_library().CustomerIOProcessor(_roomy_pipeline(url)))
 
 
 def _handler(url: str, _directory: Path) -> Opened:
-    return opened_handler(_library().CustomerIOHandler(_pipeline(url)))
+    return opened_handler(_library().CustomerIOHandler(_roomy_pipeline(url)))
 
 
 def _ours(name: str, open_: Callable[[str, Path], Opened], *, delivers: bool = True) -> Side:
@@ -175,7 +183,8 @@ SIDES = (
     _ours("logging", _logging),
     _alone("logging alone", _logging_line),
     _ours("Pipeline.track", _track),
-    _ours("Pipeline.track, spool", _spooled_track),
+    _ours(SPOOLED, _spooled_track),
+    _ours(RECOVERED, _recovered),
     _ours("CustomerIOProcessor", _processor, delivers=False),
     _ours("CustomerIOHandler", _handler, delivers=False),
 )
