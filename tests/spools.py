@@ -36,6 +36,7 @@ class Noting(list):
     """Keeps what a spool has to say."""
 
     def __call__(self, kind: str, message: str) -> None:
+        """Hear it."""
         self.append((kind, message))
 
     @property
@@ -56,9 +57,7 @@ def envelope(number: int, size: int = 100, route: Route = Route.BATCH) -> Envelo
         b'"id":"%b","timestamp":1700000000,"attributes":{"number":%d,"x":"%b"}}'
     )
     id_ = new_id(1_700_000_000_000 + number)
-    return seal(
-        route, 1_700_000_000_000 + number, id_, body % (id_.encode(), number, b"x" * size)
-    )
+    return seal(route, 1_700_000_000_000 + number, id_, body % (id_.encode(), number, b"x" * size))
 
 
 def number_of(one: Envelope) -> int:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -17,11 +18,13 @@ from tests.spools import Noting, drain, envelope, left_in, number_of, opened, sp
 
 @pytest.fixture
 def directory(tmp_path):
+    """Where the spool is."""
     return tmp_path / "spool"
 
 
 @pytest.fixture
 def spool(directory):
+    """A spool with which nothing goes wrong."""
     report = Noting()
     spool = opened(directory, report)
     yield spool
@@ -160,16 +163,21 @@ def test_adopting_again_counts_nothing_twice(directory):
     spool.close()
 
 
+def open_files():
+    """How many file descriptors this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_two_spools_share_a_directory(directory):
     """Spools of one process leave each other's files alone, however often they look."""
     one, other = opened(directory), opened(directory)
     one.put(envelope(1))
     other.put(envelope(2))
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = open_files()
     for _ in range(20):
         assert one.adopt() == other.adopt() == (0, 0)
 
-    assert len(os.listdir("/proc/self/fd")) <= descriptors + 2
+    assert open_files() <= descriptors + 2
     assert [number_of(each) for each in one.take(9)] == [1]
     assert [number_of(each) for each in other.take(9)] == [2]
     one.close()

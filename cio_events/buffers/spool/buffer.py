@@ -124,9 +124,9 @@ class Spool:
         another `put` on the same thread: that one writes both when it goes on.
         """
         self._incoming.append(envelope)
-        if _holds(self._lock):
-            return
         try:
+            if _holds(self._lock):
+                return
             self._write_incoming()
             if self._troubles:
                 self._troubles.speak()

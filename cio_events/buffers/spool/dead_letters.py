@@ -60,9 +60,9 @@ _SCHEMA = (
     "CREATE INDEX letters_by_id ON letters (id)",
 )
 
-# Parameters: the ids as JSON, or None for all; a reason, or None for any.
 _SELECTED = (
-    "(?1 IS NULL OR id IN (SELECT value FROM json_each(?1))) AND (?2 IS NULL OR reason = ?2)"
+    "(:ids IS NULL OR id IN (SELECT value FROM json_each(:ids))) "
+    "AND (:reason IS NULL OR reason = :reason)"
 )
 
 
@@ -138,8 +138,8 @@ class DeadLetters:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.path = directory / NAME
-        self.lock = threading.RLock()
+        self.path: Path = directory / NAME
+        self.lock: threading.RLock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
 
@@ -177,8 +177,8 @@ class DeadLetters:
             with self._reading() as connection:
                 rows = connection.execute(
                     "SELECT number, id, reason, status, detail, failed_at, envelope FROM letters "  # noqa: S608
-                    f"WHERE {_SELECTED} AND number > ?3 ORDER BY number LIMIT ?4",
-                    (*_selection(ids, reason), last, _CHUNK),
+                    f"WHERE {_SELECTED} AND number > :last ORDER BY number LIMIT :most",
+                    {**_selection(ids, reason), "last": last, "most": _CHUNK},
                 ).fetchall()
             for _, id_, why, status, detail, failed_at, envelope in rows:
                 yield DeadLetter(id_, why, status, detail, _moment(failed_at), Envelope(envelope))
@@ -287,15 +287,13 @@ class DeadLetters:
         """
         with self.lock:
             self.close()
-            aside = self.path.with_name(f"{NAME}.{_now()}.damaged")
             try:
                 if self.path.stat().st_ino != self._inode:
                     return None
-                self.path.rename(aside)
             except FileNotFoundError:
                 return None
-            for suffix in ("-wal", "-shm"):
-                self.path.with_name(NAME + suffix).unlink(missing_ok=True)
+            aside = sqlite.set_aside(self.path, f"{NAME}.{_now()}.damaged")
+            self.path.with_name(f"{NAME}-shm").unlink(missing_ok=True)
             return aside
 
     @contextmanager
@@ -376,8 +374,9 @@ def _bytes_in_use(connection: sqlite3.Connection) -> int:
     return int((pages - free) * size)
 
 
-def _selection(ids: Sequence[str] | None, reason: str | None) -> tuple[str | None, str | None]:
-    return None if ids is None else orjson.dumps([id_.upper() for id_ in ids]).decode(), reason
+def _selection(ids: Sequence[str] | None, reason: str | None) -> dict[str, str | int | None]:
+    as_json = None if ids is None else orjson.dumps([id_.upper() for id_ in ids]).decode()
+    return {"ids": as_json, "reason": reason}
 
 
 def _now() -> int:

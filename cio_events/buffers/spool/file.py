@@ -71,7 +71,7 @@ class SpoolFile:
         self.path = path
         self.age = age
         self.guard = guard
-        self.unreadable = 0
+        self.unreadable: int = 0
         self._connection = connection
         # One cursor for all: it is never used by two at a time.
         self._execute = connection.cursor().execute

@@ -30,7 +30,7 @@ def commits_after(journal: Path, frames: int, page_bytes: int) -> int:
         with journal.open("rb") as file:
             salts = _salts(file.read(_HEADER_BYTES))
             # What is not complete was cut off while it was written: nobody was told it is there.
-            for start in range(_HEADER_BYTES + frames * step, size - step + 1, step):
+            for start in range(_HEADER_BYTES + max(frames, 0) * step, size - step + 1, step):
                 file.seek(start)
                 _, committed, *of_frame = struct.unpack(">IIII8x", file.read(_FRAME_HEADER_BYTES))
                 # A damaged header leaves the frames' own word for what belongs together.

@@ -82,32 +82,30 @@ def claim(path: Path) -> tuple[SpoolFile, int] | None:
         OSError: It cannot be read.
     """
     found = path.stat()
-    if found.st_size == 0:
-        if journal_of(path).exists():
+    if found.st_size < PAGE_BYTES:
+        if found.st_size or journal_of(path).exists():
             # SQLite would take it for new, and delete the journal.
-            raise sqlite3.DatabaseError("the file was truncated")
+            raise sqlite3.DatabaseError("it was truncated")
         if time.time() - found.st_mtime < _BIRTH_SECONDS:
             return None
     connection = _connect(path)
     try:
+        # Otherwise, of a truncated file, SQLite would not read what is left.
+        connection.execute("PRAGMA writable_schema = ON")
         if not _lock(connection):
             connection.close()
             return None
         marks = sqlite.marks(connection)
-        if marks == (0, 0) and sqlite.is_empty(connection):
-            # Its maker died before it was done.
+        unfinished = marks == (0, 0) and sqlite.is_empty(connection)
+        if marks != (_APPLICATION_ID, _VERSION) and not unfinished:
+            raise sqlite.OtherVersionError
+        lost = _save_journal(connection, path)
+        if unfinished:
+            if lost:
+                raise sqlite3.DatabaseError("its journal cannot be read")
             connection.close()
             sqlite.delete(path)
             return None
-        if marks != (_APPLICATION_ID, _VERSION):
-            raise sqlite.OtherVersionError
-        # Before anything is written, which could overwrite what the journal has lost.
-        _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        lost = journal.commits_after(journal_of(path), frames, PAGE_BYTES)
-        if lost:
-            copy = path.with_name(f"{path.name}-wal.damaged")
-            sqlite.create_private(copy)
-            copy.write_bytes(journal_of(path).read_bytes())
         _settle(connection)
         return SpoolFile(path, age_of(path), connection, nullcontext), lost
     except BaseException:
@@ -145,6 +143,25 @@ def _lock(connection: sqlite3.Connection) -> bool:
         raise
     connection.execute("COMMIT")
     return True
+
+
+def _save_journal(connection: sqlite3.Connection, path: Path) -> int:
+    """
+    Move what SQLite takes of the journal into the file; returns how many calls are lost.
+
+    If there are any, a copy of the journal is kept.
+    """
+    try:
+        _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.OperationalError:
+        # The disk is full; that must not keep the calls from being read and sent.
+        return 0
+    lost = journal.commits_after(journal_of(path), frames, PAGE_BYTES)
+    if lost:
+        copy = path.with_name(f"{path.name}-wal.damaged")
+        sqlite.create_private(copy)
+        copy.write_bytes(journal_of(path).read_bytes())
+    return lost
 
 
 def _settle(connection: sqlite3.Connection) -> None:

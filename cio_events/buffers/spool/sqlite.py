@@ -153,14 +153,19 @@ def create_private_directory(directory: Path) -> None:
         directory.chmod(0o700)
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Path, name: str | None = None) -> Path:
     """
-    Rename the damaged file at *path*, with its journal; returns its new name.
+    Rename the damaged file at *path*, with its journal; returns its new path.
+
+    Args:
+        path: Where it is.
+
+        name: Its new name; None is the old one with ``.damaged``.
 
     Raises:
         OSError: It cannot be renamed.
     """
-    aside = path.with_name(f"{path.name}.damaged")
+    aside = path.with_name(name or f"{path.name}.damaged")
     with suppress(FileNotFoundError):
         path.rename(aside)
         journal_of(path).rename(journal_of(aside))
@@ -169,10 +174,12 @@ def set_aside(path: Path) -> Path:
 
 def delete(path: Path) -> None:
     """
-    Delete the file at *path* and its journal, as far as they are there.
+    Delete the file at *path* and its journals, as far as they are there.
 
     Raises:
         OSError: It cannot be deleted.
     """
     path.unlink(missing_ok=True)
     journal_of(path).unlink(missing_ok=True)
+    # That of its first moments.
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)

@@ -31,8 +31,8 @@ class Troubles:
         self._directory = directory
         self._report = report
         self._notes: deque[tuple[str, str]] = deque()
-        self.count = 0
-        self.lost = 0
+        self.count: int = 0
+        self.lost: int = 0
 
     def __bool__(self) -> bool:
         return bool(self._notes)
