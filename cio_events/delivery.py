@@ -7,6 +7,7 @@ is decided elsewhere.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,9 +26,6 @@ from cio_events.wire.request import Request
 
 # A server that asks for more than five minutes is asked again after five.
 RETRY_AFTER_CAP = 300.0
-
-# Of one batch's refusal, split to find the culprit.
-_BAD_CONTENT = frozenset({400, 413, 422})
 
 _BAD_SETTINGS = frozenset({401, 403, 407})
 
@@ -120,16 +118,23 @@ def deliver(job: Job, endpoint: Endpoint, timeout: float) -> Verdict:
     Send *job* to *endpoint*, in *timeout* seconds at the most, and judge the answer.
     """
     route = job.envelopes[0].route
+    try:
+        request = _request(job, route)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return Refused("invalid", None, "it cannot be read any more")
     job.attempts += 1
     try:
-        answer = endpoint.send(
-            _request(job, route), timeout=timeout, repeatable=route is not Route.APP
-        )
+        answer = endpoint.send(request, timeout=timeout, repeatable=route is not Route.APP)
+        return _judge(job, route, answer)
     except NoAnswerError as error:
         if route is Route.APP and error.maybe_received:
             return Refused("ambiguous", None, error.message)
         return TryAgain("no_answer" if error.maybe_received else "no_connection", None)
-    return _judge(job, route, answer)
+    except Exception as error:
+        # A fault of ours, or of an adapter of the application's.
+        if route is Route.APP:
+            return Refused("ambiguous", None, type(error).__name__)
+        raise
 
 
 def _request(job: Job, route: Route) -> Request:
@@ -153,9 +158,7 @@ def _judge(job: Job, route: Route, answer: Answer) -> Verdict:
         return TryAgain("server_error", status, _retry_after(answer))
     if route is Route.APP:
         doubt = status == 408 or status >= 500
-        return Refused(
-            "ambiguous" if doubt else "rejected", status, _cut(app.said(answer.body))
-        )
+        return Refused("ambiguous" if doubt else "rejected", status, _cut(app.said(answer.body)))
     if len(job.envelopes) > 1:
         return Split()
     return Refused("rejected", status, _cut(answer.body.decode("utf-8", "replace")))
@@ -171,9 +174,10 @@ def _success(job: Job, route: Route, answer: Answer) -> Verdict:
         refused: dict[int, str] = {}
         for error in errors:
             index = error["batch_index"]
-            if isinstance(index, int) and 0 <= index < len(job.envelopes):
-                refused[index] = _cut("; ".join(filter(None, (refused.get(index), _words(error)))))
-    except (ValueError, KeyError, TypeError):
+            if index not in range(len(job.envelopes)):
+                raise ValueError
+            refused[index] = _cut("; ".join(filter(None, (refused.get(index), _words(error)))))
+    except (ValueError, KeyError, TypeError, AttributeError):
         # Which of the calls were refused cannot be known, and to repeat them is safe.
         return TryAgain("server_error", answer.status)
     return Delivered(answer.status, refused)
@@ -190,13 +194,11 @@ def _cut(text: str) -> str:
 
 def _retry_after(answer: Answer) -> float | None:
     text = (answer.headers.get("Retry-After") or "").strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdigit():
+    try:
         seconds = float(text)
-    else:
+    except ValueError:
         try:
             seconds = parsedate_to_datetime(text).timestamp() - time.time()
         except (ValueError, TypeError):
             return None
-    return min(max(seconds, 0.0), RETRY_AFTER_CAP)
+    return min(max(seconds, 0.0), RETRY_AFTER_CAP) if math.isfinite(seconds) else None

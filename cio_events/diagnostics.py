@@ -10,6 +10,8 @@ import logging
 import sys
 import time
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 
 from cio_events.errors import CustomerIOWarning
 
@@ -36,32 +38,38 @@ class Diagnostics:
             self._once.add(kind)
             _say(message)
 
-    def warn(self, kind: str, message: str) -> None:
+    def warn(self, kind: str, message: str | Callable[[], str]) -> None:
         """
         Say *message*, unless something of this *kind* was said within the last minute.
+
+        One that takes time to put together may be given as what does so.
         """
         now = time.monotonic()
         if now >= self._quiet_until.get(kind, 0.0):
             self._quiet_until[kind] = now + _SECONDS_BETWEEN_LINES
-            _say(message)
+            _say(message if isinstance(message, str) else message())
 
 
 _process = Diagnostics()
 
-warn_once = _process.warn_once
+warn_once: Callable[[str, str], None] = _process.warn_once
 """Say something that concerns no pipeline in particular, once for each *kind*."""
 
 
 def _say(message: str) -> None:
-    if _logger.isEnabledFor(logging.WARNING) and _heard() and not _inside_a_handler():
-        _logger.warning(message)
-        return
+    """
+    Say it, and never raise, whatever the application's handlers and filters do.
+    """
+    with suppress(Exception):
+        if _logger.isEnabledFor(logging.WARNING) and _heard() and not _inside_a_handler():
+            _logger.warning(message)
+            return
     try:
         # Of no place in the code, since none would tell anything.
         warnings.warn_explicit(message, CustomerIOWarning, "cio_events", 1, "cio_events")
-    except CustomerIOWarning:
-        # The application turns warnings into errors, but logging must go on.
-        print(f"cio_events: {message}", file=sys.stderr)  # noqa: T201
+    except Exception:  # noqa: BLE001 - most often this one, where warnings are made errors
+        with suppress(Exception):
+            print(f"cio_events: {message}", file=sys.stderr)  # noqa: T201
 
 
 def _heard() -> bool:

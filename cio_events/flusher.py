@@ -1,8 +1,8 @@
 """
-The flushing thread: when calls leave, and what happens to ledger, buffer and signals then.
+The flushing thread: when calls leave, and in which requests.
 
 What an answer means is decided in `cio_events.delivery`, who may travel beside whom in
-`cio_events.lanes`.
+`cio_events.lanes`; who is told what became of them in `cio_events.outcomes`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 
-from cio_events import signals
-from cio_events.buffers import ADOPT_INTERVAL, Buffer, Failure
+from cio_events.buffers import ADOPT_INTERVAL, Buffer
 from cio_events.delivery import Delivered, Hold, Job, Refused, Split, TryAgain, Verdict, deliver
 from cio_events.diagnostics import Diagnostics
 from cio_events.http import Endpoint
@@ -24,9 +25,9 @@ from cio_events.ledger import Ledger
 from cio_events.lifecycle import exiting
 from cio_events.options import Options
 from cio_events.origin import marked_as_ours
-from cio_events.signals import DroppedReason, FailedReason, Report, Retry
+from cio_events.outcomes import Outcomes
+from cio_events.signals import DroppedReason
 from cio_events.wire import v2
-from cio_events.wire.encode import call_of
 from cio_events.wire.envelope import Envelope, Route
 
 # What may be in the lanes, beside a spool of any size; about 30 MB.
@@ -42,8 +43,11 @@ _SHORTEST_SLEEP = 0.05
 # Between attempts to start a thread where none can be had.
 _SECONDS_BETWEEN_STARTS = 1.0
 
-# What giving up waits for a conclusion under way: longer than any takes, but for slow receivers.
-_CONCLUSION_SECONDS = 0.2
+# Somebody who waits for longer looks again; more than some weeks overflows what waits.
+_LONGEST_SLEEP = 86_400.0
+
+# Short, and still a time that a request can be given.
+_SHORTEST_TIMEOUT = 0.001
 
 _APP_BYTE = Route.APP[0]
 
@@ -53,6 +57,7 @@ NEVER = float("inf")
 class _State(Enum):
     AWAKE = "awake"
     GATHERING = "gathering"
+    PAUSED = "paused"
     IDLE = "idle"
 
 
@@ -83,19 +88,19 @@ class Flusher:
         *,
         threaded: bool = True,
     ) -> None:
-        self._sender = sender
         self._options = options
         self._buffer = buffer
         self._ledger = ledger
         self._diagnostics = diagnostics
+        self._outcomes = Outcomes(sender, options, buffer, ledger, diagnostics)
         self._track, self._app = self._lanes = (
             Lane("Track", endpoints[0]),
             Lane("App", endpoints[1]),
         )
-        # Guards the lanes against a close that could not wait for the request under way.
-        # Re-entrant, since a receiver may close the pipeline.
+        # Guards the lanes against a close that could not wait for the request under way. Never
+        # held while the application's code runs.
         self._moving = threading.RLock()
-        self._given_up: DroppedReason | None = None
+        self._over: DroppedReason | None = None
         self._threaded = threaded
         self._adopt_at = 0.0
         self._adopted = options.spool is None or not options.enabled
@@ -122,6 +127,8 @@ class Flusher:
             self._state is _GATHERING and self._ledger.pending_bytes >= v2.BATCH_ROOM
         ):
             self._ring()
+        if self._over is not None:
+            self.let_go(self._over)  # it came too late for the last round
 
     def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """
@@ -147,10 +154,8 @@ class Flusher:
                         return condition()  # nothing moves any more
                     self._deliver_inline(end, condition)
                 else:
-                    try:
-                        waiter.get(timeout=left)
-                    except queue.Empty:
-                        return condition()
+                    with suppress(queue.Empty):
+                        waiter.get(timeout=min(left, _LONGEST_SLEEP))
             return True
         finally:
             self._waiters.remove(waiter)
@@ -178,9 +183,9 @@ class Flusher:
 
     def runs_here(self) -> bool:
         """
-        Whether it is this thread that delivers, so that it cannot wait for delivery.
+        Whether this thread delivers or announces, so that it cannot wait for either.
         """
-        return self._deliverer == threading.get_ident()
+        return self._deliverer == threading.get_ident() or self._outcomes.announces_here()
 
     def disown(self) -> None:
         """
@@ -198,7 +203,7 @@ class Flusher:
         self._ring()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
+            thread.join(min(timeout, _LONGEST_SLEEP))
 
     def _start(self) -> None:
         # Not blocking: an interrupt may log while this same thread is starting the other one.
@@ -245,8 +250,6 @@ class Flusher:
                         self._round_safely(NEVER)
             finally:
                 self._thread = None
-                if self._given_up is not None:
-                    self.let_go(self._given_up)
                 self._tell_waiters()
 
     def _sleep(self) -> None:
@@ -262,16 +265,17 @@ class Flusher:
             if not self.quiet():
                 self._state = _State.AWAKE
                 return
-            seconds = None if self._options.spool is None else max(self._adopt_at - now, 0.0)
+            seconds = NEVER if self._options.spool is None else max(self._adopt_at - now, 0.0)
+        elif ready_at > now:
+            self._state = _State.PAUSED
+            seconds = min(max(self._options.flush_interval, _SHORTEST_SLEEP), ready_at - now)
         else:
             self._state = _State.GATHERING
-            seconds = max(self._options.flush_interval, _SHORTEST_SLEEP if ready_at > now else 0)
-            if ready_at > now:
-                seconds = min(seconds, ready_at - now)
-            elif self._waiters or self._ledger.pending_bytes >= v2.BATCH_ROOM:
+            seconds = self._options.flush_interval
+            if self._waiters or self._ledger.pending_bytes >= v2.BATCH_ROOM:
                 seconds = 0.0
         try:
-            bell.get(timeout=seconds)
+            bell.get(timeout=min(seconds, _LONGEST_SLEEP))
             while True:
                 bell.get_nowait()
         except queue.Empty:
@@ -313,10 +317,11 @@ class Flusher:
         with self._moving:
             self._adopt()
             self._fill_lanes()
-        while time.monotonic() < end:
+        while True:
             with self._moving:
                 lane = self._next_lane()
-            if lane is None:
+            self._outcomes.announce()
+            if lane is None or time.monotonic() >= end:
                 return
             self._send_wave(lane, end)
             self._tell_waiters()
@@ -352,40 +357,67 @@ class Flusher:
         if lost > 0:
             self._lost += lost
             self._ledger.settle(0, dropped={"damaged": lost})
-            self._ledger.announced(lost)
 
     def _fill_lanes(self) -> None:
-        room = _TAKE_MOST - len(self._track.waiting) - len(self._app.waiting)
-        to_track, to_app = self._track.waiting.append, self._app.waiting.append
-        for envelope in self._buffer.take(room):
-            (to_app if envelope[0] == _APP_BYTE else to_track)(envelope)
+        # Not fewer than max_pending: a paused lane must leave room for those of the other.
+        room = max(_TAKE_MOST, self._options.max_pending)
+        room -= len(self._track.waiting) + len(self._app.waiting)
+        taken = self._buffer.take(room)
+        for_app = [envelope for envelope in taken if envelope[0] == _APP_BYTE]
+        if for_app:
+            self._app.waiting += for_app
+            taken = [envelope for envelope in taken if envelope[0] != _APP_BYTE]
+        self._track.waiting += taken
 
     def _give_up_expired(self, lane: Lane) -> None:
-        born_before = int((time.time() - self._options.max_age) * 1000)
+        oldest = time.time() - self._options.max_age
+        if oldest <= 0:
+            return
+        born_before = int(oldest * 1000)
         for chain in lane.wave:
             for job in chain:
                 if job.envelopes[0].accepted < born_before:
                     old = [one for one in job.envelopes if one.accepted < born_before]
                     job.envelopes = [one for one in job.envelopes if one.accepted >= born_before]
-                    self._fail(old, job.attempts, "expired")
+                    self._outcomes.failed(old, job.attempts, "expired")
         lane.wave = [chain for chain in map(_without_empty_jobs, lane.wave) if chain]
         old = []
         while lane.waiting and lane.waiting[0].accepted < born_before:
             old.append(lane.waiting.popleft())
         if old:
-            self._fail(old, 0, "expired")
+            self._outcomes.failed(old, 0, "expired")
 
     def _send_wave(self, lane: Lane, end: float) -> None:
-        if len(lane.wave) == 1:
-            (chain,) = lane.wave
-            while chain and self._may_send(lane, end):
-                job = chain[0]
-                self._conclude(lane, chain, job, self._send(lane, job, end))
-        else:
-            self._send_side_by_side(lane, end)
-        lane.wave = [chain for chain in lane.wave if chain]
+        with self._moving:
+            chains = list(lane.wave)
+        if len(chains) > 1 and not lane.doubtful:
+            self._send_side_by_side(lane, chains, end)
+        elif len(chains) > 1:
+            self._send_one(lane, chains[0], end)
+        elif chains:
+            self._send_chain(lane, chains[0], end)
+        with self._moving:
+            lane.wave = [chain for chain in lane.wave if chain]
 
-    def _send_side_by_side(self, lane: Lane, end: float) -> None:
+    def _send_chain(self, lane: Lane, chain: Chain, end: float) -> None:
+        while self._send_one(lane, chain, end):
+            pass
+
+    def _send_one(self, lane: Lane, chain: Chain, end: float) -> bool:
+        job = self._next_job(lane, chain, end)
+        if job is None:
+            return False
+        self._conclude(lane, chain, job, self._send(lane, job, end))
+        return True
+
+    def _next_job(self, lane: Lane, chain: Chain, end: float) -> Job | None:
+        now = time.monotonic()
+        if self._stopping or now < lane.ready_at or now >= end:
+            return None
+        with self._moving:
+            return chain[0] if chain else None
+
+    def _send_side_by_side(self, lane: Lane, wave: list[Chain], end: float) -> None:
         """
         Send several chains at once; all but the requests themselves happens on this thread.
         """
@@ -400,39 +432,43 @@ class Flusher:
                     except BaseException as error:  # noqa: BLE001
                         done.put((*next_, error))
 
+        chains = deque(wave)
         helpers = 0
-        for _ in range(min(_AT_ONCE, len(lane.wave))):
+        for _ in range(min(_AT_ONCE, len(chains))):
             try:
                 threading.Thread(target=work, name="cio_events-single", daemon=True).start()
             except RuntimeError:
                 break
             helpers += 1
-        under_way = 0
-        for chain in lane.wave:
-            todo.put((chain, chain[0]))
-            under_way += 1
         if not helpers:
-            todo.put(None)
-            work()
+            for chain in chains:
+                self._send_chain(lane, chain, end)
+            return
+        under_way = 0
         fault: BaseException | None = None
-        while under_way:
+        while True:
+            # Not all at once: what the first requests find out may be that there must be a pause.
+            while chains and under_way < helpers and fault is None:
+                chain = chains.popleft()
+                job = self._next_job(lane, chain, end)
+                if job is not None:
+                    todo.put((chain, job))
+                    under_way += 1
+            if not under_way:
+                break
             chain, job, result = done.get()
             under_way -= 1
-            if isinstance(result, BaseException):
-                fault = result
-                continue
-            self._conclude(lane, chain, job, result)
-            if chain and fault is None and helpers and self._may_send(lane, end):
-                todo.put((chain, chain[0]))
-                under_way += 1
+            chains.appendleft(chain)
+            try:
+                if isinstance(result, BaseException):
+                    raise result
+                self._conclude(lane, chain, job, result)
+            except BaseException as error:  # noqa: BLE001 - raised again when all are concluded
+                fault = error
         for _ in range(helpers):
             todo.put(None)
         if fault is not None:
             raise fault
-
-    def _may_send(self, lane: Lane, end: float) -> bool:
-        now = time.monotonic()
-        return now >= lane.ready_at and now < end and not self._stopping
 
     def _send(self, lane: Lane, job: Job, end: float) -> Verdict:
         (first, *_) = job.envelopes
@@ -453,19 +489,22 @@ class Flusher:
             self._ledger.retry()
         assert lane.endpoint is not None  # noqa: S101 - the door lets nothing in without one
         timeout = min(self._options.timeout, end - time.monotonic())
-        return deliver(job, lane.endpoint, timeout)
+        return deliver(job, lane.endpoint, max(timeout, _SHORTEST_TIMEOUT))
 
     def _conclude(self, lane: Lane, chain: Chain, job: Job, verdict: Verdict) -> None:
         with self._moving:
             # Otherwise a close has given its calls up meanwhile.
             if chain and chain[0] is job:
                 self._apply(verdict, lane, chain)
+        self._outcomes.announce()
 
     def _apply(self, verdict: Verdict, lane: Lane, chain: Chain) -> None:
         job = chain[0]
         now = time.monotonic()
         if isinstance(verdict, (TryAgain, Hold)):
-            self._try_again(lane, job, verdict, now)
+            job.again = True
+            delay = lane.pause(verdict, now, self._options)
+            self._outcomes.delayed(lane.name, verdict, job, delay)
             return
         lane.succeeded(now)
         chain.popleft()
@@ -474,107 +513,41 @@ class Flusher:
             chain.appendleft(Job(job.envelopes[middle:], job.attempts))
             chain.appendleft(Job(job.envelopes[:middle], job.attempts))
         elif isinstance(verdict, Refused):
-            self._fail(
+            self._outcomes.failed(
                 job.envelopes, job.attempts, verdict.reason, verdict.status, [verdict.detail]
             )
         else:
             self._delivered(job, verdict)
 
-    def _try_again(self, lane: Lane, job: Job, verdict: TryAgain | Hold, now: float) -> None:
-        delay = lane.pause(verdict, now, self._options)
-        job.again = True
-        if isinstance(verdict, Hold):
-            self._diagnostics.warn_once(
-                f"held {lane.name} {verdict.status}",
-                f"the {lane.name} API answers with status {verdict.status}: look at the "
-                f"credentials, the region ({self._options.region}) and the URL; nothing is lost, "
-                f"delivery is tried again every {self._options.hold_interval:g} s",
-            )
-        else:
-            self._diagnostics.warn(
-                f"retry {lane.name} {verdict.reason}",
-                f"the {lane.name} API cannot be reached for now ({verdict.reason}"
-                f"{'' if verdict.status is None else f', status {verdict.status}'}); "
-                f"{self._ledger.pending} calls wait and are tried again",
-            )
-        reason = "held" if isinstance(verdict, Hold) else verdict.reason
-        retry = Retry(reason, verdict.status, job.attempts, delay, len(job.envelopes))
-        signals.announce(signals.retrying, self._sender, retry=retry)
-
-    # Where calls end.
-
     def _delivered(self, job: Job, verdict: Delivered) -> None:
+        refused = sorted(verdict.refused)
+        if refused:
+            self._outcomes.failed(
+                [job.envelopes[n] for n in refused],
+                job.attempts,
+                "rejected",
+                verdict.status,
+                [verdict.refused[n] for n in refused],
+            )
         taken = job.envelopes
-        if verdict.refused:
-            taken = [one for n, one in enumerate(job.envelopes) if n not in verdict.refused]
-        self._buffer.forget(taken)
-        self._ledger.settle(sum(map(len, taken)), sent=len(taken))
-        try:
-            if signals.sent.receivers:
-                for envelope in taken:
-                    report = Report(
-                        call_of(envelope),
-                        envelope.id,
-                        job.attempts,
-                        verdict.status,
-                        receipt=verdict.receipt,
-                    )
-                    signals.announce(signals.sent, self._sender, report=report)
-        finally:
-            self._ledger.announced(len(taken))
-            if verdict.refused:
-                refused = sorted(verdict.refused)
-                self._fail(
-                    [job.envelopes[n] for n in refused],
-                    job.attempts,
-                    "rejected",
-                    verdict.status,
-                    [verdict.refused[n] for n in refused],
-                )
-
-    def _fail(
-        self,
-        envelopes: Sequence[Envelope],
-        attempts: int,
-        reason: FailedReason,
-        status: int | None = None,
-        details: Sequence[str | None] = (),
-    ) -> None:
-        details = details or [None] * len(envelopes)
-        for envelope, detail in zip(envelopes, details, strict=True):
-            self._buffer.bury(envelope, Failure(reason, status, detail))
-        self._ledger.settle(sum(map(len, envelopes)), failed={reason: len(envelopes)})
-        self._diagnostics.warn(
-            f"failed {reason}",
-            f"{len(envelopes)} calls have failed for good ({reason}"
-            f"{'' if status is None else f', status {status}'}); "
-            "the signal cio_events.signals.failed tells which",
-        )
-        try:
-            if signals.failed.receivers:
-                for envelope, detail in zip(envelopes, details, strict=True):
-                    report = Report(
-                        call_of(envelope), envelope.id, attempts, status, reason, detail
-                    )
-                    signals.announce(signals.failed, self._sender, report=report)
-        finally:
-            self._ledger.announced(len(envelopes))
+        if refused:
+            taken = [one for n, one in enumerate(taken) if n not in verdict.refused]
+        if taken:
+            self._outcomes.sent(taken, job.attempts, verdict.status, verdict.receipt)
 
     def let_go(self, reason: DroppedReason) -> int:
         """
         Leave all that is pending to the spool, or give it up; returns how many were given up.
 
-        Where a receiver takes too long to be waited for, the flushing thread does it later.
+        The same holds for what is put into the buffer later.
         """
-        if not self._moving.acquire(timeout=_CONCLUSION_SECONDS):
-            self._given_up = reason
-            return self._ledger.pending
-        try:
-            return self._let_go(reason)
-        finally:
-            self._moving.release()
+        with self._moving:
+            lost = self._let_go(reason)
+        self._outcomes.announce()
+        return lost
 
     def _let_go(self, reason: DroppedReason) -> int:
+        self._over = reason
         taken: list[Envelope] = []
         attempts: dict[Envelope, int] = {}
         for lane in self._lanes:
@@ -588,17 +561,8 @@ class Flusher:
             lane.waiting.clear()
         lost = self._buffer.close(taken)
         if lost:
-            self._ledger.settle(sum(map(len, lost)), dropped={reason: len(lost)})
+            self._outcomes.lost(lost, attempts, reason)
         self._ledger.leave()
-        try:
-            if signals.dropped.receivers:
-                for envelope in lost:
-                    report = Report(
-                        call_of(envelope), envelope.id, attempts.get(envelope, 0), reason=reason
-                    )
-                    signals.announce(signals.dropped, self._sender, report=report)
-        finally:
-            self._ledger.announced(len(lost))
         return len(lost)
 
 

@@ -22,6 +22,9 @@ from cio_events.wire.envelope import BATCH_BYTE, HEADER_BYTES, Envelope
 # So that a wave ends soon, and what has come meanwhile is seen.
 _SINGLES_IN_A_WAVE = 64
 
+# In a batch, a comma stands where an envelope has its header.
+_HEADER_LESS_COMMA = HEADER_BYTES - 1
+
 # 2 ** 30 times any delay is over every cap, and still a number.
 _DOUBLINGS = 30
 
@@ -51,12 +54,19 @@ class Lane:
         self.endpoint = endpoint
         self.waiting: deque[Envelope] = deque()
         self.wave: list[Chain] = []
-        self.ready_at = 0.0
-        self.held = False
+        self.ready_at: float = 0.0
+        self.held: bool = False
         self._failures = 0  # requests without success since the last one with
 
     def __bool__(self) -> bool:
         return bool(self.waiting or self.wave)
+
+    @property
+    def doubtful(self) -> bool:
+        """
+        Whether the last request failed, so that one alone has to find out what the next does.
+        """
+        return self._failures > 0
 
     def oldest(self) -> int:
         """
@@ -108,8 +118,7 @@ def next_wave(waiting: deque[Envelope], until: int | None) -> list[Chain]:
     It ends before a call of a customer who is in another chain already, with a full batch, or
     with enough single calls.
     """
-    batch: list[Envelope] = []
-    room = v2.BATCH_ROOM
+    batch, room = _leading_batch(waiting, until)
     # Whom the batch is about: only asked once a single call makes it matter, as it takes time.
     batched: set[str] | None = None
     singles: list[Chain] = []
@@ -126,7 +135,7 @@ def next_wave(waiting: deque[Envelope], until: int | None) -> list[Chain]:
                     break
                 if batched is not None:
                     batched.update(customers)
-            room -= len(envelope) - HEADER_BYTES + 1  # the comma
+            room -= len(envelope) - _HEADER_LESS_COMMA
             if room < 0:
                 break
             batch.append(waiting.popleft())
@@ -150,6 +159,26 @@ def next_wave(waiting: deque[Envelope], until: int | None) -> list[Chain]:
         chain_of.update(dict.fromkeys(customers, chain))
         count += 1
     return [deque([Job(batch)]), *singles] if batch else singles
+
+
+def _leading_batch(waiting: deque[Envelope], until: int | None) -> tuple[list[Envelope], int]:
+    """
+    Take what *waiting* begins with and one batch can carry; returns the room that is left, too.
+
+    Most calls go this way, so that it looks at no more than it must.
+    """
+    room, count = v2.BATCH_ROOM, 0
+    for envelope in waiting:
+        size = len(envelope) - _HEADER_LESS_COMMA
+        if (
+            size > room
+            or envelope[0] != BATCH_BYTE
+            or (until is not None and envelope.accepted > until)
+        ):
+            break
+        room -= size
+        count += 1
+    return [waiting.popleft() for _ in range(count)], room
 
 
 def _all_anonymous(customers: tuple[str, ...]) -> bool:

@@ -67,7 +67,7 @@ class Ledger:
         self._lock = threading.RLock()  # guards all that follows
         self._changing = False
         self._postponed: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self.pending_bytes = 0
+        self.pending_bytes: int = 0
         self._received = 0
         self._ended = 0
         self._sent = 0
@@ -138,13 +138,14 @@ class Ledger:
         sent: int = 0,
         failed: Mapping[str, int] = NOTHING,
         dropped: Mapping[str, int] = NOTHING,
+        unannounced: int = 0,
     ) -> None:
         """
         Move calls, of *size* bytes together, from pending to where they ended.
 
-        They count as unannounced until `announced` says that their signals were sent.
+        So many of them count as *unannounced* until `announced` says that they are.
         """
-        self._change(self._settle, size, sent, failed, dropped)
+        self._change(self._settle, size, sent, failed, dropped, unannounced)
 
     def announced(self, count: int) -> None:
         """
@@ -235,10 +236,15 @@ class Ledger:
         self._unannounced += count
 
     def _settle(
-        self, size: int, sent: int, failed: Mapping[str, int], dropped: Mapping[str, int]
+        self,
+        size: int,
+        sent: int,
+        failed: Mapping[str, int],
+        dropped: Mapping[str, int],
+        unannounced: int,
     ) -> None:
         count = sent + sum(failed.values()) + sum(dropped.values())
-        self._unannounced += count
+        self._unannounced += unannounced
         self._sent += sent
         self._failed.update(failed)
         self._dropped.update(dropped)

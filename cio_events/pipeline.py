@@ -56,6 +56,7 @@ class Pipeline(Verbs):
     """
 
     def __init__(self, **options: Any) -> None:
+        self.options: Options
         self.options, problem = options_from(options)
         self._diagnostics = Diagnostics()
         self._closed: DroppedReason | None = None if self.options.enabled else "disabled"
@@ -122,8 +123,8 @@ class Pipeline(Verbs):
         """
         if lifecycle.forks_without_hooks:
             lifecycle.notice_fork()
-        now = time.time_ns() // 1_000_000
-        return self._offer(call, getattr(call, "id", None) or self._ids.new_id(now), now)
+        taken, _ = self._offer(call, None)
+        return taken
 
     def accept(self, call: Call, id_: str | None = None) -> str:
         """
@@ -133,9 +134,7 @@ class Pipeline(Verbs):
         """
         if lifecycle.forks_without_hooks:
             lifecycle.notice_fork()
-        now = time.time_ns() // 1_000_000
-        id_ = getattr(call, "id", None) or id_ or self._ids.new_id(now)
-        self._offer(call, id_, now)
+        _, id_ = self._offer(call, id_)
         return id_
 
     def refuse(self, error: ParamError) -> str:
@@ -151,7 +150,16 @@ class Pipeline(Verbs):
         self._refuse(None, id_, error)
         return id_
 
-    def _offer(self, call: Call, id_: str, now: int) -> bool:
+    def _offer(self, call: Call, id_: str | None) -> tuple[bool, str]:
+        """
+        Let *call* in, or not; returns whether it is, and the ULID under which it is known.
+        """
+        now = time.time_ns() // 1_000_000
+        if not isinstance(call, Call):
+            id_ = id_ or self._ids.new_id(now)
+            error = ParamError("call", "must be a call of cio_events")
+            return self._refuse(None, id_, error), id_
+        id_ = getattr(call, "id", None) or id_ or self._ids.new_id(now)
         reason = self._closed
         problem = self._no_app if isinstance(call, Message) else self._no_track
         if problem is not None and reason is None:
@@ -160,29 +168,31 @@ class Pipeline(Verbs):
             ledger = self._ledger
             filtered = self._filtered(call)
             if self._ledger is not ledger:
-                return False  # before_send has forked: in the child, the call is the parent's
+                # before_send has forked: in the child, the call is the parent's
+                return False, id_
             if filtered is None:
                 reason = "before_send"
             else:
                 call = filtered
+                id_ = getattr(call, "id", None) or id_
         if reason is not None:
-            return self._drop(call, id_, reason)
+            return self._drop(call, id_, reason), id_
         try:
             envelope = encode(call, id_, now, self.options.api)
         except ParamError as error:
-            return self._refuse(call, id_, error)
+            return self._refuse(call, id_, error), id_
         size = len(envelope)
         if size > ATTRIBUTE_VALUE_BYTES:
             self._look_for_long_attributes(call)
         if not self._ledger.admit(size) and not self._wait_for_room(size):
-            return self._drop(call, id_, self._closed or "full")
+            return self._drop(call, id_, self._closed or "full"), id_
         self._buffer.put(envelope)
         self._flusher.notice()
         if not self._expects_exit:
             self._expect_exit()
         if self._exit_left is not None:
             self._deliver_late(self._exit_left)
-        return True
+        return True, id_
 
     def _unconfigured(self, problem: ParamError) -> DroppedReason:
         self._diagnostics.warn_once(
@@ -217,14 +227,18 @@ class Pipeline(Verbs):
         if reason == "full":
             self._diagnostics.warn(
                 "full",
-                f"{self._ledger.pending} calls are pending, more than max_pending or "
-                f"max_pending_bytes allow; {self.stats().dropped_by_reason['full']} were dropped "
-                "so far",
+                lambda: (
+                    f"{self._ledger.pending} calls are pending, as many as max_pending or "
+                    f"max_pending_bytes allow; {self._dropped_as_full()} were dropped so far"
+                ),
             )
         if signals.dropped.receivers:
             report = Report(call, id_, 0, reason=reason)
             signals.announce(signals.dropped, self, report=report)
         return False
+
+    def _dropped_as_full(self) -> int:
+        return self._ledger.stats(0).dropped_by_reason.get("full", 0)
 
     def _refuse(self, call: Call | None, id_: str, error: ParamError) -> bool:
         if self.options.strict:
@@ -301,6 +315,12 @@ class Pipeline(Verbs):
         delivered = self.flush(timeout)
         self._flusher.stop(max(end - time.monotonic(), 0.0))
         self._flusher.let_go("closed")
+        if self._dropped_as_full():
+            self._diagnostics.warn_once(
+                "full in all",
+                f"{self._dropped_as_full()} calls were dropped in all, as more were pending than "
+                "max_pending or max_pending_bytes allow",
+            )
         self._close_endpoints()
         lifecycle.forget(self)
         return delivered and self._ledger.quiet() and not self._ledger.pending
@@ -455,7 +475,7 @@ class Pipeline(Verbs):
         try:
             return make(self.options), None
         except ParamError as error:
-            if error.param in given:
+            if given.get(error.param) is not None:
                 raise
             return None, error
 
@@ -468,7 +488,7 @@ class Pipeline(Verbs):
 def _track_endpoint(options: Options) -> http.Endpoint:
     return http.Endpoint(
         _url("track_url", http.track_url, options.region, options.track_url),
-        http.basic(_needed("site_id", options.site_id), _needed("api_key", options.api_key)),
+        http.basic(*_needed(options, "site_id", "api_key")),
         timeout=options.timeout,
         user_agent=options.user_agent,
         session=options.session,
@@ -478,7 +498,7 @@ def _track_endpoint(options: Options) -> http.Endpoint:
 def _app_endpoint(options: Options) -> http.Endpoint:
     return http.Endpoint(
         _url("app_url", http.app_url, options.region, options.app_url),
-        http.bearer(_needed("app_api_key", options.app_api_key)),
+        http.bearer(*_needed(options, "app_api_key")),
         timeout=options.timeout,
         user_agent=options.user_agent,
         session=options.session,
@@ -492,10 +512,14 @@ def _url(param: str, read: Callable[[str, str | None], str], region: str, url: s
         raise ParamError(param, error.message) from None
 
 
-def _needed(name: str, value: str | None) -> str:
-    if value is None:
-        raise ParamError(name, f"is missing; give it as an option or set CIO_{name.upper()}")
-    return value
+def _needed(options: Options, *names: str) -> list[str]:
+    missing = [name for name in names if getattr(options, name) is None]
+    if missing:
+        first, *more = missing
+        so_are = "".join(f", and so is {name}" for name in more)
+        variables = " and ".join(f"CIO_{name.upper()}" for name in missing)
+        raise ParamError(first, f"is missing{so_are}; give it as an option or set {variables}")
+    return [getattr(options, name) for name in names]
 
 
 _lock = threading.RLock()  # guards the two below; re-entrant, as an interrupt may log

@@ -118,10 +118,10 @@ class Retry:
 
 _namespace = blinker.Namespace()
 
-sent = _namespace.signal("sent")
-failed = _namespace.signal("failed")
-dropped = _namespace.signal("dropped")
-retrying = _namespace.signal("retrying")
+sent: blinker.NamedSignal = _namespace.signal("sent")
+failed: blinker.NamedSignal = _namespace.signal("failed")
+dropped: blinker.NamedSignal = _namespace.signal("dropped")
+retrying: blinker.NamedSignal = _namespace.signal("retrying")
 
 
 def announce(signal: blinker.NamedSignal, sender: object, **kwargs: object) -> None:
@@ -130,6 +130,7 @@ def announce(signal: blinker.NamedSignal, sender: object, **kwargs: object) -> N
     """
     if not signal.receivers or signal.is_muted:
         return
+    fatal: BaseException | None = None
     with marked_as_ours():
         for receiver in list(signal.receivers_for(sender)):
             try:
@@ -139,3 +140,7 @@ def announce(signal: blinker.NamedSignal, sender: object, **kwargs: object) -> N
                     f"receiver of {signal.name}",
                     f"a receiver of the signal {signal.name!r} raised {type(error).__name__}",
                 )
+            except BaseException as error:  # noqa: BLE001 - after all others, raised again
+                fatal = error
+    if fatal is not None:
+        raise fatal

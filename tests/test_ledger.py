@@ -54,11 +54,11 @@ class Truth:
         else:
             self.received += 1
             if kind == 3:
-                self.ledger.settle(SIZE, sent=1)
+                self.ledger.settle(SIZE, sent=1, unannounced=1)
                 self.sent += 1
                 self.ledger.announced(1)
             elif kind == 4:
-                self.ledger.settle(SIZE, failed={"rejected": 1})
+                self.ledger.settle(SIZE, failed={"rejected": 1}, unannounced=1)
                 self.failed += 1
                 self.ledger.announced(1)
 
@@ -80,7 +80,7 @@ def test_call_is_in_one_column_at_a_time() -> None:
     assert balanced(ledger.stats(0)) == Stats(2, 0, 0, 0, 2, 0)
 
     ledger.settle(3, sent=1)
-    ledger.settle(4, failed={"rejected": 1})
+    ledger.settle(4, failed={"rejected": 1}, unannounced=1)
     ledger.fail("invalid")
     ledger.drop("disabled")
     ledger.retry()
@@ -120,7 +120,7 @@ def test_quiet_waits_for_the_signals() -> None:
     assert ledger.quiet()
     ledger.admit(1)
     assert not ledger.quiet()
-    ledger.settle(1, sent=1)
+    ledger.settle(1, sent=1, unannounced=1)
     assert not ledger.quiet()
     ledger.announced(1)
     assert ledger.quiet()
