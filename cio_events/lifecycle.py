@@ -67,7 +67,7 @@ _held: list[Lock] = []
 _held_now: list[Lock] = []  # changed only by the thread that holds all of them
 _hooked = False
 
-forks_without_hooks = "uwsgi" in sys.modules
+forks_without_hooks: bool = "uwsgi" in sys.modules
 """Whether `notice_fork` has to be asked: uWSGI forks its workers behind Python's back."""
 
 _process = os.getpid()

@@ -4,7 +4,7 @@ Whether the code that runs now is this package's own, whose log records are neve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -12,7 +12,7 @@ from contextvars import ContextVar
 # gevent patches the process after this module was imported.
 _ours: ContextVar[bool] = ContextVar("cio_events_ours", default=False)
 
-ours = _ours.get
+ours: Callable[[], bool] = _ours.get
 """True on the flushing thread, inside a signal's receiver and inside ``before_send``."""
 
 

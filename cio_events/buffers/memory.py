@@ -5,7 +5,7 @@ Accepted calls in memory: what a process without a spool has.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cio_events.buffers import Failure
@@ -27,7 +27,7 @@ class MemoryBuffer:
 
     def __init__(self) -> None:
         self._waiting: deque[Envelope] = deque()
-        self.put = self._waiting.append
+        self.put: Callable[[Envelope], None] = self._waiting.append
 
     def take(self, most: int) -> list[Envelope]:
         """

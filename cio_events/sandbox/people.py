@@ -19,7 +19,7 @@ NAMES = ("id", "email")
 # What a call may not change, by the kind of identifier that it names the person by. Only by
 # cio_id can everything be changed; by id also the address, as the workspace setting "Allow
 # updates to email using ID" has it.
-FIXED = {"id": ("id",), "email": NAMES, "phone": NAMES, "cio_id": ()}
+FIXED: dict[str, tuple[str, ...]] = {"id": ("id",), "email": NAMES, "phone": NAMES, "cio_id": ()}
 
 
 class People:

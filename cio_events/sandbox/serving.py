@@ -30,11 +30,11 @@ BACKLOG = 2048
 PATIENCE_SECONDS = 10.0
 
 # Ours, so that a fault of the sandbox itself is seen, and uvicorn's loggers stay as they are.
-logger = logging.getLogger("cio_events.sandbox")
+logger: logging.Logger = logging.getLogger("cio_events.sandbox")
 logger.setLevel(logging.ERROR)  # what a client sends wrongly is in its answer
 
 
-class Connection(H11Protocol):
+class _Connection(H11Protocol):
     """A connection that an endpoint can reach, as `request.state.connection`, to break it."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Connection(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, {**app_state, "connection": self}, _loop)
-        self.logger = logger
+        self.logger: logging.Logger = logger
         self.access_log = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -99,7 +99,7 @@ class Serving:
     async def _serve(self) -> None:
         config = Config(
             self._app,
-            http=Connection,
+            http=_Connection,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -110,7 +110,7 @@ class Serving:
         config.load()
         state = ServerState()
         server = await self._loop.create_server(
-            lambda: Connection(config, state, {}), sock=self._listener, backlog=BACKLOG
+            lambda: _Connection(config, state, {}), sock=self._listener, backlog=BACKLOG
         )
         self._ready.set()
         await self._stopping.wait()

@@ -32,13 +32,13 @@ class World:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
-        self.people = People()
-        self.objects = Objects()
+        self.people: People = People()
+        self.objects: Objects = Objects()
         self.events: list[Event] = []
         self.metrics: list[Metric] = []
         self.messages: list[Message] = []
