@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 import json
 import pkgutil
+import signal
 import types
 
 import pytest
@@ -29,10 +30,23 @@ SIGNATURES = [
     # Clients
     "TrackClient(site_id, api_key, *, " + _CLIENT_OPTIONS,
     "AppClient(app_api_key, *, " + _CLIENT_OPTIONS,
+    "AppClient.send(message, *, timeout=None)",
     "AppClient.send_email(message, *, timeout=None)",
+    "AppClient.send_in_app(message, *, timeout=None)",
+    "AppClient.send_inbox_message(message, *, timeout=None)",
     "AppClient.send_push(message, *, timeout=None)",
+    "AppClient.send_sms(message, *, timeout=None)",
+    "AppClient.send_whatsapp(message, *, timeout=None)",
+    "TrackClient.send(call, *, timeout=None)",
     "TrackClient.batch(calls, *, timeout=None)",
+    "TrackClient.region(*, timeout=None)",
     "deadline(seconds)",
+    # Life, and what it leaves behind
+    "flushing(pipeline=None, *, timeout=None)",
+    f"install_signal_handlers(signals={(signal.SIGTERM, signal.SIGINT)}, *, timeout=None)",
+    "Pipeline.failures()",
+    "Pipeline.resend(ids=None)",
+    "Pipeline.discard(ids=None)",
     # Calls
     "Identifier(value, type='id')",
     "Identify(customer, attributes=None, *, timestamp=None)",
@@ -44,7 +58,38 @@ SIGNATURES = [
     "Merge(primary, secondary)",
     "AddDevice(customer, device_id, platform, data=None)",
     "DeleteDevice(customer, device_id)",
+    # Messages and objects
+    "SendEmail.attach(name, data)",
+    "Device(token, platform, data=None)",
+    "ObjectIdentifier(object_type_id=None, object_id=None, *, cio_object_id=None)",
+    "Relationship(to, attributes=None)",
+    "IdentifyObject(object, attributes=None, relationships=())",
+    "DeleteObject(object)",
+    "AddRelationships(subject, relationships)",
+    "DeleteRelationships(subject, relationships)",
+    "ReportMetric(delivery_id, metric, *, timestamp=None, recipient=None, reason=None, href=None)",
 ]
+
+# Every field of the vendor's schema, each optional by itself and left out unless it is given.
+_OF_ALL_MESSAGES = {
+    "transactional_message_id",
+    "identifiers",
+    "message_data",
+    "send_at",
+    "language",
+    "disable_message_retention",
+    "queue_draft",
+    "auto_create",
+}
+FIELDS = {
+    "SendEmail": _OF_ALL_MESSAGES
+    | {"to", "from_", "reply_to", "cc", "bcc", "fake_bcc", "subject", "preheader", "body"}
+    | {"body_plain", "body_amp", "headers", "attachments", "tracked", "send_to_unsubscribed"}
+    | {"disable_css_preprocessing"},
+    "SendPush": _OF_ALL_MESSAGES
+    | {"to", "title", "message", "image_url", "link", "sound", "custom_data", "custom_payload"}
+    | {"custom_device", "send_to_unsubscribed"},
+}
 
 # Each is send(Call(...)), with the call's own arguments.
 VERBS = {
@@ -57,6 +102,11 @@ VERBS = {
     "delete_device": cio_events.DeleteDevice,
     "suppress": cio_events.Suppress,
     "unsuppress": cio_events.Unsuppress,
+    "identify_object": cio_events.IdentifyObject,
+    "delete_object": cio_events.DeleteObject,
+    "add_relationships": cio_events.AddRelationships,
+    "delete_relationships": cio_events.DeleteRelationships,
+    "report_metric": cio_events.ReportMetric,
 }
 
 
@@ -82,6 +132,18 @@ def test_it_is_called_as_documented(expected: str) -> None:
     The names, the parameters and their defaults are a contract.
     """
     assert signature(expected.partition("(")[0]) == expected
+
+
+@pytest.mark.parametrize("message", FIELDS)
+def test_a_message_has_every_field_of_the_vendor(message: str) -> None:
+    """
+    Each is a keyword, and what is not given is None: left out.
+    """
+    parameters = inspect.signature(getattr(cio_events, message)).parameters
+
+    assert {*parameters} == FIELDS[message]
+    assert {one.kind for one in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    assert {one.default for one in parameters.values()} == {None}
 
 
 @pytest.mark.parametrize("verb", VERBS)
