@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from cio_events.default import configure
 from cio_events.diagnostics import warn_once
 from cio_events.errors import ParamError
+from cio_events.fields import KEYS_OF_RECORDS, PayloadKeys
 from cio_events.intake import take
-from cio_events.pipeline import Pipeline, configure
-from cio_events.tags import KEYS_OF_RECORDS, PayloadKeys
+
+if TYPE_CHECKING:
+    from cio_events.pipeline import Pipeline
 
 # What sends our calls logs on its own behalf; to take that would never end.
 _NEVER_TAKEN = frozenset({"cio_events", "urllib3", "requests", "charset_normalizer"})

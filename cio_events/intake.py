@@ -5,14 +5,18 @@ What both ways in do with a tagged record: take it, once, and mark it.
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cio_events.calls import Call
+from cio_events.default import default_pipeline
 from cio_events.diagnostics import warn_once
 from cio_events.errors import ParamError
+from cio_events.fields import PayloadKeys
 from cio_events.origin import ours
-from cio_events.pipeline import Pipeline, default_pipeline
-from cio_events.tags import PayloadKeys, Taken, call_of, id_of, shown
+from cio_events.tags import Taken, call_of, id_of, shown
+
+if TYPE_CHECKING:
+    from cio_events.pipeline import Pipeline
 
 
 def take(

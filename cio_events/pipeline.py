@@ -7,7 +7,6 @@ The door is here: what is let in, and what is refused. When accepted calls leave
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -520,46 +519,3 @@ def _needed(options: Options, *names: str) -> list[str]:
         variables = " and ".join(f"CIO_{name.upper()}" for name in missing)
         raise ParamError(first, f"is missing{so_are}; give it as an option or set {variables}")
     return [getattr(options, name) for name in names]
-
-
-_lock = threading.RLock()  # guards the two below; re-entrant, as an interrupt may log
-
-
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.RLock()
-
-
-_configured: list[Pipeline] = []
-_default: Pipeline | None = None
-
-
-def configure(**options: Any) -> Pipeline:
-    """
-    Make the process's default pipeline.
-
-    The same options again give the same pipeline. With others there is a new default; the one
-    before goes on delivering what it has.
-
-    Raises:
-        ParamError: As in `Pipeline`.
-    """
-    global _default
-    lifecycle.in_child(_renew_lock)
-    wanted, _ = options_from(options)
-    with _lock:
-        _configured[:] = [pipeline for pipeline in _configured if not pipeline.closed]
-        for pipeline in _configured:
-            if pipeline.options == wanted:
-                _default = pipeline
-                return pipeline
-        _configured.append(Pipeline(**options))
-        _default = _configured[-1]
-        return _default
-
-
-def default_pipeline() -> Pipeline:
-    """
-    The process's default pipeline, made from the environment if `configure` was not called.
-    """
-    return _default or configure()

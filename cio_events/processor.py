@@ -8,13 +8,14 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
 
 from cio_events.diagnostics import warn_once
+from cio_events.fields import TAGS, PayloadKeys
 from cio_events.handler import CustomerIOHandler
 from cio_events.intake import take
-from cio_events.pipeline import Pipeline
-from cio_events.tags import TAGS, PayloadKeys
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, WrappedLogger
+
+    from cio_events.pipeline import Pipeline
 
 _NO_HANDLER = (
     "CustomerIOProcessor leaves tagged records of logging to a CustomerIOHandler, and there is "

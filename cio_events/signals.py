@@ -9,14 +9,16 @@ caller's for a call that is refused at the door. What receivers log is not taken
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import blinker
 
 from cio_events import diagnostics
 from cio_events.calls import Call
-from cio_events.messages import Receipt
 from cio_events.origin import marked_as_ours
+
+if TYPE_CHECKING:
+    from cio_events.messages import Receipt
 
 FailedReason: TypeAlias = Literal["invalid", "rejected", "too_large", "expired", "ambiguous"]
 """

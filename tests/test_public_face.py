@@ -171,8 +171,8 @@ def test_all_is_what_is_visible() -> None:
     }
     visible = {
         name
-        for name in vars(cio_events)
-        if not name.startswith("_") and name not in {*rooms, "annotations"}
+        for name in dir(cio_events)
+        if not name.startswith("_") and name not in {*rooms, "annotations", "TYPE_CHECKING"}
     }
 
     assert {*cio_events.__all__} == visible | {"__version__"}

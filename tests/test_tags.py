@@ -16,7 +16,7 @@ import pytest
 from structlog.contextvars import bound_contextvars
 from structlog.processors import CallsiteParameter
 
-from cio_events import diagnostics, tags
+from cio_events import diagnostics, fields, tags
 from cio_events.calls import (
     AddDevice,
     Call,
@@ -31,6 +31,7 @@ from cio_events.calls import (
     Unsuppress,
 )
 from cio_events.errors import ParamError
+from cio_events.fields import KEYS_OF_RECORDS, PayloadKeys
 from cio_events.messages import (
     SendEmail,
     SendInApp,
@@ -48,7 +49,7 @@ from cio_events.objects import (
     Relationship,
     ReportMetric,
 )
-from cio_events.tags import KEYS_OF_RECORDS, PayloadKeys, Taken, call_of
+from cio_events.tags import Taken, call_of
 
 ULID = "01HZX3Q4R5S6T7V8W9XABCDEFG"
 ACME = ObjectIdentifier(1, "acme")
@@ -104,7 +105,7 @@ class TestWhat:
     def test_the_words_are_those_of_the_calls(self) -> None:
         """A call's own tag asks for that kind of call."""
         for kind in (Identify, Track, Delete, Suppress, Unsuppress, Merge, AddDevice):
-            assert kind.tag in tags._READERS
+            assert kind.tag in tags.WORDS
 
     def test_a_call_object_is_sent_as_it_is(self) -> None:
         """No other field of the record touches it."""
@@ -578,7 +579,7 @@ class TestPayload:
             assert keys[f"k{number}"] is True
             assert keys[f"_k{number}"] is False
 
-        assert len(keys) <= tags._NAMES_REMEMBERED
+        assert len(keys) <= fields._NAMES_REMEMBERED
 
 
 class TestErrors:

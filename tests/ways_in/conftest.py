@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from cio_events import diagnostics
-from cio_events import pipeline as pipelines
+from cio_events import default as pipelines
 from cio_events.handler import CustomerIOHandler
 from cio_events.pipeline import Pipeline
 from cio_events.sandbox import Sandbox

@@ -20,13 +20,14 @@ from hypothesis import strategies as st
 from structlog.contextvars import bound_contextvars
 from structlog.stdlib import ProcessorFormatter
 
-from cio_events import pipeline as pipelines
+from cio_events import default as pipelines
 from cio_events import signals
 from cio_events.calls import Identifier, Track
 from cio_events.errors import ParamError
+from cio_events.fields import TAGS
 from cio_events.handler import CustomerIOHandler
 from cio_events.pipeline import Pipeline
-from cio_events.tags import TAGS, Taken
+from cio_events.tags import Taken
 from tests.ways_in.arrivals import CREDENTIALS, LONG, Arrivals
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from cio_events.default import default_pipeline
 from cio_events.errors import ParamError
-from cio_events.pipeline import Pipeline, default_pipeline
+from cio_events.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from typing_extensions import Self
