@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cio_events import __version__
+from cio_events.cli_spool import spool
 from cio_events.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class MissingExtraError(click.ClickException):
 @click.version_option(__version__, prog_name="cio-events")
 def commands() -> None:
     """The log line is the event: tools around it."""
+
+
+commands.add_command(spool)
 
 
 @commands.command()

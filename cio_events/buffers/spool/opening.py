@@ -159,7 +159,8 @@ def _save_journal(connection: sqlite3.Connection, path: Path) -> int:
     lost = journal.commits_after(journal_of(path), frames, PAGE_BYTES)
     if lost:
         copy = path.with_name(f"{path.name}-wal.damaged")
-        sqlite.create_private(copy)
+        if not copy.exists():
+            sqlite.create_private(copy)
         copy.write_bytes(journal_of(path).read_bytes())
     return lost
 
