@@ -7,18 +7,18 @@ import sys
 
 def main() -> None:
     """Run the command line."""
-    # Optional: click comes with the extras that have commands, and a log line needs none.
+    # Optional: click and rich come with the extras that have commands, and a log line needs none.
     try:
         from cio_events.cli import commands
     except ModuleNotFoundError as missing:
-        if missing.name != "click":
+        if missing.name not in ("click", "rich"):
             raise
-        sys.exit(_without_click())
+        sys.exit(_without(missing.name))
     commands(prog_name="cio-events")
 
 
-def _without_click() -> int:
-    sys.stderr.write("cio-events needs click: pip install 'cio-events[sandbox]'\n")
+def _without(package: str) -> int:
+    sys.stderr.write(f"cio-events needs {package}: pip install 'cio-events[sandbox]'\n")
     return 2
 
 
