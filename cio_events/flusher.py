@@ -258,7 +258,7 @@ class Flusher:
         """
         bell = self._bell
         assert bell is not None  # noqa: S101 - made before the thread
-        ready_at = min((lane.ready_at for lane in self._lanes if lane), default=NEVER)
+        ready_at = min((lane.ready_at for lane in self._lanes if lane), default=0.0)
         now = time.monotonic()
         if self.quiet():
             self._state = _State.IDLE
@@ -544,6 +544,7 @@ class Flusher:
         with self._moving:
             lost = self._let_go(reason)
         self._outcomes.announce()
+        self._tell_waiters()
         return lost
 
     def _let_go(self, reason: DroppedReason) -> int:

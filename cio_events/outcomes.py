@@ -11,8 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-
-import blinker
+from typing import TYPE_CHECKING
 
 from cio_events import signals
 from cio_events.buffers import Buffer, Failure
@@ -25,6 +24,9 @@ from cio_events.options import Options
 from cio_events.signals import DroppedReason, FailedReason, Report, Retry
 from cio_events.wire.encode import call_of
 from cio_events.wire.envelope import Envelope
+
+if TYPE_CHECKING:
+    import blinker
 
 
 class Outcomes:
@@ -131,8 +133,8 @@ class Outcomes:
             )
         reason = "held" if isinstance(verdict, Hold) else verdict.reason
         retry = Retry(reason, status, job.attempts, delay, len(job.envelopes))
-        say = partial(signals.announce, signals.retrying, self._sender)
-        self._news.append(map(lambda retry: say(retry=retry), (retry,)))
+        say = partial(signals.announce, signals.retrying, self._sender, retry=retry)
+        self._news.append(say() for _ in range(1))
 
     # Saying it.
 

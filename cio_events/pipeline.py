@@ -163,7 +163,7 @@ class Pipeline(Verbs):
         problem = self._no_app if isinstance(call, Message) else self._no_track
         if problem is not None and reason is None:
             reason = self._unconfigured(problem)
-        if self.options.before_send is not None and reason is None:
+        if self._before_send is not None and reason is None:
             ledger = self._ledger
             filtered = self._filtered(call)
             if self._ledger is not ledger:
@@ -177,7 +177,7 @@ class Pipeline(Verbs):
         if reason is not None:
             return self._drop(call, id_, reason), id_
         try:
-            envelope = encode(call, id_, now, self.options.api)
+            envelope = encode(call, id_, now, self._api)
         except ParamError as error:
             return self._refuse(call, id_, error), id_
         size = len(envelope)
@@ -274,7 +274,9 @@ class Pipeline(Verbs):
             )
 
         while self._closed is None and not lifecycle.exiting():
-            if self._flusher.wait_until(room, _BLOCKED_SECONDS) and ledger.admit(size):
+            if not self._flusher.wait_until(room, _BLOCKED_SECONDS):
+                continue
+            if self._closed is None and ledger.admit(size):
                 return True
         return False
 

@@ -11,7 +11,7 @@ import pytest
 from cio_events import Pipeline
 from cio_events import default as pipelines
 from cio_events.sandbox import Sandbox
-from tests.pipeline.watching import QUICK, Heard, balanced
+from tests.pipeline.watching import QUICK, Heard, balanced, eventually, threads_of_ours
 
 MakePipeline: TypeAlias = Callable[..., Pipeline]
 
@@ -40,9 +40,12 @@ def make(sandbox: Sandbox) -> Iterator[MakePipeline]:
         return made[-1]
 
     yield make_pipeline
+    sandbox.heal()
     for pipeline in made:
         pipeline.close(0)
         assert balanced(pipeline).pending == 0
+    # No request of this test must arrive during the next one.
+    assert eventually(lambda: not threads_of_ours())
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,11 @@ def eventually(condition: Callable[[], object]) -> bool:
             return False
         time.sleep(0.003)
     return True
+
+
+def threads_of_ours() -> list[str]:
+    """The threads that pipelines have started and that have not ended."""
+    return [t.name for t in threading.enumerate() if t.name in ("cio_events", "cio_events-single")]
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
