@@ -165,7 +165,7 @@ def _reason(error: BaseException | None, handled: BaseException | None) -> str:
             reason = error.strerror
         elif type(error) is OSError:  # of a proxy's refusal, or of a file that is not there
             reason = str(error)
-        else:
+        elif isinstance(error, _FAILURES):  # not what urllib3 1.26 stumbles over by the way
             reason = type(error).__name__
         error = error.__cause__ or error.__context__
     return where + reason
