@@ -140,7 +140,8 @@ class _Timed(HTTPConnection):
             self.connect()
         if not self.connecting:
             exchange.sending = True
-        self.sock.settimeout(exchange.left())
+        sock: Any = self.sock
+        sock.settimeout(exchange.left())
         super().send(data)
 
 
@@ -149,7 +150,7 @@ class _TimedHTTPS(_Timed, HTTPSConnection):
 
 
 class _TimedPool(HTTPConnectionPool):
-    ConnectionCls = _Timed
+    ConnectionCls: Any = _Timed
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         exchange = current.get()
