@@ -37,6 +37,7 @@ from cio_events.errors import (
     TransactionalError,
 )
 from cio_events.handler import CustomerIOHandler
+from cio_events.lifecycle import late_imports as _late_imports
 from cio_events.processor import CustomerIOProcessor
 from cio_events.signals import Report, Retry
 from cio_events.version import __version__
@@ -152,7 +153,8 @@ def __getattr__(name: str) -> object:
     room = _ROOM_OF.get(name)
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(_import_module(room), name)
+    with _late_imports:
+        value: object = getattr(_import_module(room), name)
     globals()[name] = value  # so that it is asked for here but once
     return value
 

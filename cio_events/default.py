@@ -7,6 +7,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from cio_events import lifecycle
+
 if TYPE_CHECKING:
     from cio_events.pipeline import Pipeline
 
@@ -34,9 +36,9 @@ def configure(**options: Any) -> Pipeline:
     """
     global _default
     # Not imported above: a process that only sets up its loggers needs none of all this yet.
-    from cio_events import lifecycle
-    from cio_events.options import options_from
-    from cio_events.pipeline import Pipeline
+    with lifecycle.late_imports:
+        from cio_events.options import options_from
+        from cio_events.pipeline import Pipeline
 
     lifecycle.in_child(_renew_lock)
     wanted, _ = options_from(options)

@@ -75,6 +75,9 @@ class Pipeline(Verbs):
         self._ledger = Ledger(options.max_pending, options.max_pending_bytes)
         self._flusher = self._new_flusher(threaded=True)
         self._ids = IdSource()
+        # Looked up for each call.
+        self._api = options.api
+        self._before_send = options.before_send
         self._expects_exit = False
         # Once the end has come: how many seconds of exit_timeout were not used yet.
         self._exit_left: float | None = None
@@ -204,7 +207,7 @@ class Pipeline(Verbs):
         """
         What ``before_send`` makes of *call*; it fails closed.
         """
-        before_send = self.options.before_send
+        before_send = self._before_send
         assert before_send is not None  # noqa: S101 - the caller has looked
         try:
             with marked_as_ours():
@@ -427,10 +430,13 @@ class Pipeline(Verbs):
         if self._flusher.runs_here():
             return  # who delivers below us goes on with this call
         started = time.monotonic()
-        self.flush_in_time(started, left)
+        delivered = self.flush_in_time(started, left)
         # Only what is spent here counts; other exit hooks may take their time.
         self._exit_left = max(left - (time.monotonic() - started), 0.0)
-        self._give_up()
+        if delivered:
+            self._close_endpoints()
+        else:
+            self._give_up()
 
     def _give_up(self) -> None:
         lost = self._flusher.let_go("exit")
@@ -450,7 +456,8 @@ class Pipeline(Verbs):
         if self.options.spool is None:
             return MemoryBuffer()
         # Not imported above: a process without a spool does not need SQLite.
-        from cio_events.buffers.spool import Spool
+        with lifecycle.late_imports:
+            from cio_events.buffers.spool import Spool
 
         return Spool(self.options.spool, report=self._diagnostics.warn)
 

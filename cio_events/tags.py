@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from cio_events import lifecycle
 from cio_events.calls import (
     AddDevice,
     Call,
@@ -241,7 +242,8 @@ def _reader_for(word: object) -> Reader:
         raise ParamError("cio", f"must be a call, or one of {', '.join(WORDS)}")
     if word not in _READERS:
         # Not imported above: most applications need neither messages nor objects.
-        from cio_events import rarer_tags
+        with lifecycle.late_imports:
+            from cio_events import rarer_tags
 
         _READERS.update(rarer_tags.READERS)
     return _READERS[word]
