@@ -151,7 +151,7 @@ class TestWhatIsSent:
 
     def test_basic_credentials_are_utf8_in_standard_base64(self) -> None:
         """
-        Alone, requests would write them in Latin-1; the seed used the URL-safe alphabet.
+        Alone, requests would write them in Latin-1; go-customerio takes the URL-safe alphabet.
         """
         with ScriptedServer() as server:
             client = Endpoint(server.url, basic("sïte>?", "kéy??>>ÿ"))
@@ -176,7 +176,7 @@ class TestWhatIsSent:
     @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
     def test_every_method_has_our_user_agent(self, method: str) -> None:
         """
-        The seed's DELETE had Go's.
+        That of go-customerio's DELETE is Go's own.
         """
         with ScriptedServer() as server:
             client = endpoint(server.url)
