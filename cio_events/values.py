@@ -41,6 +41,9 @@ _LISTS: tuple[type[Iterable[object]], ...] = (
     type({}.items()),
 )
 
+# Looked up for each call.
+_dumps, _OPTIONS = orjson.dumps, orjson.OPT_PASSTHROUGH_DATETIME
+
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 
@@ -53,11 +56,11 @@ def dumps(value: object) -> bytes:
     null. Anything unknown becomes ``<type name>``.
     """
     try:
-        return orjson.dumps(value, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+        return _dumps(value, _plain, _OPTIONS)
     except TypeError:
         # orjson's word for all that it cannot write: keys that are no text, lone surrogates,
         # integers beyond 64 bits, cycles, deep nests.
-        return orjson.dumps(_reduce(value, (), 0))
+        return _dumps(_reduce(value, (), 0))
 
 
 def unix_seconds(value: date) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from cio_events.calls import Identifier
+from cio_events.calls import Call, Identifier
 from cio_events.errors import ParamError
 from cio_events.messages import (
     Device,
@@ -50,17 +50,16 @@ def request(message: Message) -> Request:
     return request_of(encode(message))
 
 
-def encode(message: Message) -> bytes:
+def encode(message: Call) -> bytes:
     """
     *message* as it waits.
 
     Raises:
         ParamError: It is none of the kinds that Customer.io has.
     """
-    kind = _KIND_OF.get(type(message))
-    if kind is None:
-        raise ParamError("call", "must be a message of cio_events")
-    return b"%b\n%b" % (kind.encode("ascii"), dumps(_fields(message)))
+    if not isinstance(message, Message) or type(message) not in _KIND_OF:
+        raise ParamError("call", "must be a call of cio_events")
+    return b"%b\n%b" % (_KIND_OF[type(message)].encode("ascii"), dumps(_fields(message)))
 
 
 def request_of(waiting: bytes) -> Request:

@@ -4,21 +4,20 @@ An accepted call as the envelope in which it waits: which way it goes, and wheth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from cio_events import limits
 from cio_events.calls import AddDevice, Call, Identify, Track, TrackAnonymous
 from cio_events.errors import ParamError
-from cio_events.messages import Message
 from cio_events.values import dumps
 from cio_events.wire import app, v2
 from cio_events.wire.envelope import Envelope, Route, seal
 
 Api: TypeAlias = Literal["v2", "v1"]
 
-# An enum's members take longer to look up than all the rest of choosing one.
+# Looked up for each call.
 _BATCH, _SINGLE, _APP = Route.BATCH, Route.SINGLE, Route.APP
+_V2_OPERATION_BYTES = limits.V2_OPERATION_BYTES
 
 # What of a call may grow large, as its parameter is called.
 _DATA_OF: dict[type[Call], str] = {
@@ -36,19 +35,15 @@ def encode(call: Call, id_: str, now: int, api: Api) -> Envelope:
     Raises:
         ParamError: The call is over a limit of Customer.io's, or is no call at all.
     """
-    kind = type(call)
-    if isinstance(call, Message):
+    write = v2.WRITE.get(type(call))
+    if write is None:
         return seal(_APP, now, id_, app.encode(call))
-    operation = v2.operation(call, id_, now // 1000)
-    route = _SINGLE if api == "v1" or kind in v2.LACKS else _BATCH
-    if isinstance(call, Identify) and isinstance(
-        call.attributes.get("cio_relationships"), Mapping
-    ):
-        route = _SINGLE  # v1's form of it, which can take relationships away
-    if len(operation) > limits.V2_OPERATION_BYTES:
+    operation = dumps(write(call, id_, now // 1000))
+    if len(operation) > _V2_OPERATION_BYTES:
         check_size(call)
-        route = _SINGLE
-    return seal(route, now, id_, operation)
+    elif api == "v2" and (type(call) is Track or not v2.lacks(call)):
+        return seal(_BATCH, now, id_, operation)
+    return seal(_SINGLE, now, id_, operation)
 
 
 def check_size(call: Call) -> None:

@@ -8,7 +8,7 @@ server ever sees.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -41,11 +41,18 @@ _BATCH_START, _BATCH_END = b'{"batch":[', b"]}"
 ANONYMOUS = "anonymous "
 """How the key of somebody begins who is not known yet."""
 
-LACKS: frozenset[type[Call]] = frozenset({TrackAnonymous, ReportMetric})
-"""The calls that v2 has no operation for."""
-
 BATCH_ROOM = limits.V2_BATCH_BYTES - len(_BATCH_START) - len(_BATCH_END) + 1
 """What the operations of one batch may take, with a comma after each; the last is not written."""
+
+
+def lacks(call: Call) -> bool:
+    """
+    Whether v2 has no operation that says all of *call*.
+    """
+    if isinstance(call, Identify):
+        # v1 has a form of relationships that takes some away.
+        return isinstance(call.attributes.get("cio_relationships"), Mapping)
+    return isinstance(call, (TrackAnonymous, ReportMetric))
 
 
 def operation(call: Call, id_: str, now: int) -> bytes:
@@ -55,7 +62,7 @@ def operation(call: Call, id_: str, now: int) -> bytes:
     Raises:
         ParamError: It is none of the calls that go to the Track API.
     """
-    write = _WRITE.get(type(call))
+    write = WRITE.get(type(call))
     if write is None:
         raise ParamError("call", "must be a call of cio_events")
     return dumps(write(call, id_, now))
@@ -120,9 +127,10 @@ def _identify(call: Identify, _id: str, now: int) -> dict[str, object]:
 
 
 def _track(call: Track, id_: str, now: int) -> dict[str, object]:
+    customer = call.customer
     return {
         "type": "person",
-        "identifiers": {call.customer.type: call.customer.value},
+        "identifiers": {customer.type: customer.value},
         "action": call.type,
         "name": call.name,
         "id": call.id or id_,
@@ -197,7 +205,7 @@ def _other(call: Call, _id: str, _now: int) -> dict[str, object]:
     return objects.WRITE[type(call)](call)
 
 
-_WRITE: dict[type[Call], Callable[[Any, str, int], dict[str, object]]] = {
+WRITE: dict[type[Call], Callable[[Any, str, int], dict[str, object]]] = {
     Identify: _identify,
     Track: _track,
     TrackAnonymous: _track_anonymous,
@@ -210,6 +218,7 @@ _WRITE: dict[type[Call], Callable[[Any, str, int], dict[str, object]]] = {
     ReportMetric: lambda call, _id, now: objects.waiting_metric(call, now),
     **dict.fromkeys(objects.WRITE, _other),
 }
+"""What makes each call an operation, of the call, its ULID and its time (Unix seconds)."""
 
 
 def _read_identify(body: dict[str, Any]) -> Call:
