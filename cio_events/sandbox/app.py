@@ -17,7 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cio_events.sandbox import track_v1, track_v2, transactional, views
-from cio_events.sandbox.exchange import Answer, Body, Call, Endpoint, InvalidError
+from cio_events.sandbox.exchange import Answer, Body, Call, Endpoint
+from cio_events.sandbox.invalid import InvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from cio_events.sandbox import limits
-from cio_events.sandbox.exchange import InvalidError
+from cio_events.sandbox.invalid import InvalidError
 
 PERSON_IDENTIFIERS = ("id", "email", "cio_id")
 

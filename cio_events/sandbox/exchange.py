@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
+from cio_events.sandbox.invalid import InvalidError
+
 if TYPE_CHECKING:
     from cio_events.sandbox.world import World
-
-
-class InvalidError(Exception):
-    """A request, or one operation of a batch, that Customer.io would refuse."""
-
-    def __init__(self, reason: str, field: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.field = field
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True)

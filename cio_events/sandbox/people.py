@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from cio_events.sandbox import checks
-from cio_events.sandbox.exchange import InvalidError
+from cio_events.sandbox.invalid import InvalidError
 from cio_events.sandbox.records import Person
 
 if TYPE_CHECKING:

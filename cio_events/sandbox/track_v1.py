@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from cio_events.sandbox import checks, limits
 from cio_events.sandbox.checks import Who
-from cio_events.sandbox.exchange import Answer, Call, Endpoint, InvalidError
+from cio_events.sandbox.exchange import Answer, Call, Endpoint
+from cio_events.sandbox.invalid import InvalidError
 from cio_events.sandbox.records import Event, Metric
 
 if TYPE_CHECKING:

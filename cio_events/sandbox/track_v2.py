@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import orjson
 
 from cio_events.sandbox import checks, limits
-from cio_events.sandbox.exchange import Answer, Call, Endpoint, InvalidError
+from cio_events.sandbox.exchange import Answer, Call, Endpoint
+from cio_events.sandbox.invalid import InvalidError
 from cio_events.sandbox.records import Event, Metric
 
 if TYPE_CHECKING:

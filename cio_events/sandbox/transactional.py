@@ -11,7 +11,8 @@ from email.utils import getaddresses
 from typing import TYPE_CHECKING, Any
 
 from cio_events.sandbox import checks, limits
-from cio_events.sandbox.exchange import Answer, Call, Endpoint, InvalidError
+from cio_events.sandbox.exchange import Answer, Call, Endpoint
+from cio_events.sandbox.invalid import InvalidError
 from cio_events.sandbox.records import Message
 
 if TYPE_CHECKING:
