@@ -8,12 +8,12 @@ The door is here: what is let in, and what is refused. When accepted calls leave
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from cio_events import http, lifecycle, origin, signals
+from cio_events import endpoints, lifecycle, origin, signals
 from cio_events.buffers import Buffer
 from cio_events.buffers.memory import MemoryBuffer
 from cio_events.calls import Call
@@ -24,7 +24,7 @@ from cio_events.ids import IdSource
 from cio_events.ledger import Ledger, Stats
 from cio_events.limits import ATTRIBUTE_VALUE_BYTES
 from cio_events.messages import Message
-from cio_events.options import Options, options_from
+from cio_events.options import options_from
 from cio_events.origin import marked_as_ours, ours
 from cio_events.signals import DroppedReason, FailedReason, Report
 from cio_events.verbs import Verbs
@@ -60,8 +60,10 @@ class Pipeline(Verbs):
         self._diagnostics = Diagnostics()
         self._closed: DroppedReason | None = None if self.options.enabled else "disabled"
         # Why there is no endpoint, where there is none.
-        self._track, self._no_track = self._endpoint(_track_endpoint, options, problem)
-        self._app, self._no_app = self._endpoint(_app_endpoint, options, problem)
+        self._track, self._no_track = endpoints.opened(
+            endpoints.track, self.options, options, problem
+        )
+        self._app, self._no_app = endpoints.opened(endpoints.app, self.options, options, problem)
         self._buffer = self._new_buffer()
         self._begin()
         lifecycle.watch(self)
@@ -472,59 +474,7 @@ class Pipeline(Verbs):
             threaded=threaded,
         )
 
-    def _endpoint(
-        self,
-        make: Callable[[Options], http.Endpoint],
-        given: Mapping[str, object],
-        problem: ParamError | None,
-    ) -> tuple[http.Endpoint | None, ParamError | None]:
-        if problem is not None:
-            return None, problem
-        try:
-            return make(self.options), None
-        except ParamError as error:
-            if given.get(error.param) is not None:
-                raise
-            return None, error
-
     def _close_endpoints(self) -> None:
         for endpoint in (self._track, self._app):
             if endpoint is not None:
                 endpoint.close()
-
-
-def _track_endpoint(options: Options) -> http.Endpoint:
-    return http.Endpoint(
-        _url("track_url", http.track_url, options.region, options.track_url),
-        http.basic(*_needed(options, "site_id", "api_key")),
-        timeout=options.timeout,
-        user_agent=options.user_agent,
-        session=options.session,
-    )
-
-
-def _app_endpoint(options: Options) -> http.Endpoint:
-    return http.Endpoint(
-        _url("app_url", http.app_url, options.region, options.app_url),
-        http.bearer(*_needed(options, "app_api_key")),
-        timeout=options.timeout,
-        user_agent=options.user_agent,
-        session=options.session,
-    )
-
-
-def _url(param: str, read: Callable[[str, str | None], str], region: str, url: str | None) -> str:
-    try:
-        return read(region, url)
-    except ParamError as error:
-        raise ParamError(param, error.message) from None
-
-
-def _needed(options: Options, *names: str) -> list[str]:
-    missing = [name for name in names if getattr(options, name) is None]
-    if missing:
-        first, *more = missing
-        so_are = "".join(f", and so is {name}" for name in more)
-        variables = " and ".join(f"CIO_{name.upper()}" for name in missing)
-        raise ParamError(first, f"is missing{so_are}; give it as an option or set {variables}")
-    return [getattr(options, name) for name in names]
