@@ -120,7 +120,7 @@ class _LateImports:
         self._lock.release()
 
 
-late_imports = _LateImports()
+late_imports: _LateImports = _LateImports()
 
 
 def notice_fork() -> None:

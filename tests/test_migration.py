@@ -42,6 +42,9 @@ RECEIPT = answer(200, b'{"delivery_id":"abc","queued_at":1700000000}')
 SENDING = [row for row in (*GO, *PYTHON) if row.request is not None]
 SENDING_PYTHON = [row for row in PYTHON if row.request is not None]
 
+# What ``from cio_events import *`` brings.
+PUBLIC = {name: getattr(cio_events, name) for name in cio_events.__all__}
+
 
 def names(row: Row) -> str:
     """
@@ -62,7 +65,7 @@ def run(code: str, **known: Any) -> None:
     """
     Run a line of the tables.
     """
-    exec(code, {**vars(cio_events), **known})
+    exec(code, {**PUBLIC, **known})
 
 
 def without_additions(sent: Sent, wanted: Sent) -> Sent:
@@ -245,7 +248,7 @@ def value_of(code: str, **known: Any) -> Any:
     """
     The value of an expression of the tables.
     """
-    return eval(code, {**vars(cio_events), **known})
+    return eval(code, {**PUBLIC, **known})
 
 
 @pytest.fixture
