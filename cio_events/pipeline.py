@@ -24,7 +24,7 @@ from cio_events.ids import IdSource
 from cio_events.ledger import Ledger, Stats
 from cio_events.limits import ATTRIBUTE_VALUE_BYTES
 from cio_events.messages import Message
-from cio_events.options import options_from
+from cio_events.options import Options, options_from
 from cio_events.origin import marked_as_ours, ours
 from cio_events.signals import DroppedReason, FailedReason, Report
 from cio_events.verbs import Verbs

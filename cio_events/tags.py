@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from cio_events import lifecycle
-from cio_events import lifecycle
 from cio_events.calls import (
     AddDevice,
     Call,
@@ -244,7 +243,6 @@ def _reader_for(word: object) -> Reader:
     if word not in _READERS:
         # Not imported above: most applications need neither messages nor objects.
         with lifecycle.late_imports:
-            with lifecycle.late_imports:
             from cio_events import rarer_tags
 
         _READERS.update(rarer_tags.READERS)
