@@ -47,7 +47,8 @@ def spool() -> None:
 
 
 _directory = click.argument(
-    "directory", type=click.Path(exists=True, file_okay=False, path_type=Path)
+    "directory",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
 )
 _ids = click.argument("ids", nargs=-1, metavar="[ID]...")
 _reason = click.option("--reason", help="Only those that failed for this reason.")
@@ -213,7 +214,7 @@ def stats(directory: Path, *, as_json: bool) -> None:
 
 @contextmanager
 def _dead_letters(directory: Path) -> Iterator[DeadLetters]:
-    letters = DeadLetters(directory.absolute())
+    letters = DeadLetters(directory)
     try:
         yield letters
     except TROUBLE as error:

@@ -247,6 +247,18 @@ def test_stats_counts_what_is_there(directory):
     assert set(before) <= {path.name for path in directory.iterdir()} | {"x"}
 
 
+def test_a_directory_can_be_named_from_where_one_is(directory):
+    """A relative path does, also with calls that wait."""
+    (id_,) = bury(directory, [envelope(0)])
+    relative = os.path.relpath(directory, ROOT)
+    resent = run("resend", relative, id_)
+    seen = run("stats", relative)
+
+    assert (resent.returncode, resent.stderr) == (0, "")
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert "There are no dead letters." in seen.stdout
+
+
 def test_stats_of_an_empty_spool(directory):
     """An empty directory has no calls and no dead letters, and stays empty."""
     directory.mkdir()
