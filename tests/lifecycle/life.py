@@ -1,0 +1,189 @@
+"""Lives of processes: scripts that run, fork, are killed and end, and what is left of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+# For a whole script: far more than any takes on a loaded machine, less than the suite's guard.
+PATIENCE = 60
+
+# What every script begins with. `say` logs a tagged record; `forked` runs a function in a child
+# made by os.fork and returns its exit code, negative for a signal.
+PRELUDE = """
+import faulthandler, logging, os, signal, sys, threading, time
+# Not dump_traceback_later: at its exit, a forked child would wait for the thread of that.
+faulthandler.register(signal.SIGALRM, chain=True)
+signal.alarm(50)
+os.register_at_fork(after_in_child=lambda: signal.alarm(40))
+import cio_events
+
+def make(**options):
+    return cio_events.configure(site_id="site", api_key="key", **options)
+
+log = logging.getLogger("app")
+log.setLevel(logging.INFO)
+log.propagate = False
+log.addHandler(cio_events.CustomerIOHandler())
+
+def say(name, **tags):
+    log.info(name, extra={"cio_customer": "5", **tags})
+
+def fork(function):
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 70
+    try:
+        function()
+        status = 0
+    finally:
+        if status:
+            sys.excepthook(*sys.exc_info())
+        os._exit(status)
+
+def ended(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+def forked(function):
+    return ended(fork(function))
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """
+    How a script ended.
+
+    Attributes:
+        code: Its exit code; negative for a signal.
+
+        out: What it printed.
+
+        err: What it wrote to stderr.
+    """
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """
+        What it printed, by lines.
+        """
+        return self.out.splitlines()
+
+
+def start(script: str, url: str, *, prelude: str = PRELUDE, **environ: str) -> Running:
+    """
+    Begin to run *script*, after the prelude, with the Track API at *url*.
+    """
+    return Running(
+        [sys.executable, "-c", prelude + textwrap.dedent(script)], url, cwd=ROOT, environ=environ
+    )
+
+
+def live(script: str, url: str, *, prelude: str = PRELUDE, **environ: str) -> Ended:
+    """
+    Run *script*, after the prelude, to its end.
+    """
+    with start(script, url, prelude=prelude, **environ) as running:
+        return running.end()
+
+
+def live_in_file(script: str, url: str, file: Path, **environ: str) -> Ended:
+    """
+    Run *script*, after the prelude, from *file*, which other processes may import.
+    """
+    file.write_text(PRELUDE + textwrap.dedent(script))
+    with Running([sys.executable, str(file)], url, cwd=ROOT, environ=environ) as running:
+        return running.end()
+
+
+class Running:
+    """
+    A command that runs in a process group of its own, of which nothing is left at the end.
+    """
+
+    def __init__(
+        self, command: list[str], url: str, *, cwd: Path, environ: dict[str, str]
+    ) -> None:
+        self._process: subprocess.Popen[str] = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={
+                **{
+                    name: value
+                    for name, value in os.environ.items()
+                    if "proxy" not in name.lower()
+                },
+                # From 3.12 on, a fork beside threads warns; here, it is the point.
+                "PYTHONWARNINGS": "ignore:This process:DeprecationWarning",
+                "PYTHONPATH": str(ROOT),
+                "CIO_TRACK_URL": url,
+                **environ,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait(PATIENCE)
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def line(self) -> str:
+        """
+        The next line that it prints.
+        """
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().rstrip("\n")
+
+    def send(self, number: int) -> None:
+        """
+        Send it a signal.
+        """
+        self._process.send_signal(number)
+
+    def end(self) -> Ended:
+        """
+        Wait until it ends.
+        """
+        out, err = self._process.communicate(timeout=PATIENCE)
+        print(out, err, sep="\n")  # pytest shows it if the test fails
+        return Ended(self._process.returncode, out, err)
+
+
+def names(sandbox: Any) -> list[str]:
+    """
+    The names of all events that have arrived, in the order of arrival.
+    """
+    return [event.name for event in sandbox.events]
+
+
+def ids_sent(sandbox: Any) -> list[str]:
+    """
+    The ids of all events that were sent, repeats included.
+    """
+    return [operation["id"] for request in sandbox.requests for operation in request.body["batch"]]
