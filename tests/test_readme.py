@@ -185,6 +185,41 @@ def test_the_quickstart_prints_what_is_shown() -> None:
     assert re.sub(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b", "01M89…", out) == shown
 
 
+REFUSED = """
+import cio_events
+pipeline = cio_events.configure(spool="spool")
+pipeline.identify(cio_events.Identifier("lucy at example.com", "email"), {"plan": "free"})
+"""
+
+
+def test_the_commands_of_a_spool_print_what_is_shown(sandbox: Sandbox, tmp_path: Path) -> None:
+    """
+    The captured run is a run, but for the id and the times.
+    """
+    (shown,) = blocks("Spool", "text")
+    env = environment(sandbox, TZ="UTC", COLUMNS="100")
+    run_python("-c", REFUSED, env=env, cwd=tmp_path)
+    varying = {
+        r"\b01[0-9A-HJKMNP-TV-Z]{24}\b": "",
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d": "",
+        r"\b\d{10}\b": "",
+    }
+    for pattern in varying:
+        found = re.search(pattern, shown)
+        assert found is not None
+        varying[pattern] = found[0]
+
+    printed, id_ = "", ""
+    for line in re.findall(r"^\$ cio-events (.*)$", shown, re.MULTILINE):
+        words = [id_ if word.startswith("01") else word for word in line.split()]
+        out, _ = run_python("-m", "cio_events", *words, env=env, cwd=tmp_path)
+        id_ = id_ or re.findall(r"\b01\w{24}\b", out)[0]
+        printed += f"$ cio-events {line}\n{out}"
+    for pattern, example in varying.items():
+        printed = re.sub(pattern, example, printed)
+    assert printed == shown
+
+
 def table(section: str, first: str) -> list[list[str]]:
     """
     The rows of the table in a section whose first column has that heading.
