@@ -45,6 +45,22 @@ def test_calls_come_out_as_they_went_in(spool):
     assert spool.take(10) == []
 
 
+@pytest.mark.parametrize("large", [0, 1, 1500, 2999])
+def test_calls_keep_their_order_around_a_large_one(spool, large):
+    """More calls than are at hand in memory, one of them large, come out in order."""
+    for number in range(3000):
+        spool.put(envelope(number, size=20_000 if number == large else 10))
+    numbers = []
+    while taken := spool.take(130):
+        numbers += map(number_of, taken)
+        spool.forget(taken)
+        if len(numbers) % 3 == 0:
+            spool.put(envelope(3000 + len(numbers)))
+
+    assert numbers == sorted(numbers)
+    assert numbers[:3000] == list(range(3000))
+
+
 def test_a_large_call_is_kept_whole(spool):
     """A message with attachments of megabytes comes out as it went in."""
     large = seal(Route.APP, 1_700_000_000_000, envelope(1).id, os.urandom(3_000_000))

@@ -245,6 +245,7 @@ class TestOwnFile:
         spool.forget(held[: taken // 2])
         spool._own.checkpoint()
         spool._own._execute("PRAGMA cache_size = 0")
+        spool._own._fresh.clear()
         (path,) = spool_files(directory)
         # A process of its own, since to open the file here would drop SQLite's locks.
         _overwrite_elsewhere(path, 30 * PAGE)

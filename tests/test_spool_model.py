@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from cio_events.buffers import Failure
-from cio_events.buffers.spool import buffer, older
+from cio_events.buffers.spool import buffer, file, older
 from tests.spools import Noting, envelope, number_of, opened
 
 MANY = st.integers(min_value=1, max_value=150)
@@ -135,3 +135,4 @@ class TestSpoolModel(SpoolModel.TestCase):
         monkeypatch.setattr(buffer, "_JOURNAL_BYTES", 50_000)
         monkeypatch.setattr(buffer, "RETRY_INTERVAL", 0.0)
         monkeypatch.setattr(older, "_CHUNK", 20)
+        monkeypatch.setattr(file, "_FRESH_MOST", 100)

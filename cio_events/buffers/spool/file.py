@@ -34,9 +34,15 @@ SCHEMA = (
 
 _SALVAGE_CHUNK = 256
 
+# The newest calls are taken from memory rather than read again, up to so many of so many bytes,
+# which is 4 MiB at the most.
+_FRESH_MOST, _FRESH_BYTES = 1024, 4096
+
 _INSERT = "INSERT INTO calls VALUES (?, ?, ?)"
 
 _Row: TypeAlias = "tuple[int, int, bytes]"
+
+_Found: TypeAlias = "tuple[int, Envelope | None]"  # without what is damaged
 
 Guard: TypeAlias = Callable[[], AbstractContextManager[object]]
 
@@ -76,6 +82,7 @@ class SpoolFile:
         # One cursor for all: it is never used by two at a time.
         self._execute = connection.cursor().execute
         self._last: tuple[int, Envelope | None] = (0, None)
+        self._fresh: deque[tuple[int, Envelope]] = deque(maxlen=_FRESH_MOST)
         self._absent = 0  # places up to the last that hold no live call
         self._below = 1
         self._read_up_to = 0
@@ -121,7 +128,9 @@ class SpoolFile:
         # If the interrupt came between insert and the next line, it has its place already.
         with suppress(sqlite3.IntegrityError):
             self._execute(_INSERT, (place, crc32(envelope), envelope))
-        self._last = (place, envelope)
+        self._last = fresh = (place, envelope)
+        if len(envelope) <= _FRESH_BYTES:
+            self._fresh.append(fresh)
 
     def append_all(self, envelopes: Sequence[Envelope]) -> None:
         """
@@ -143,28 +152,45 @@ class SpoolFile:
         The next calls, at most so many places on.
         """
         with self.guard():
-            rows = self._execute(
-                "SELECT place, crc, envelope FROM calls WHERE place > ? ORDER BY place LIMIT ?",
-                (self._read_up_to, most),
-            ).fetchall()
+            found = self._pop_fresh(most) or self._read(most)
             last = self._last[0]
         taken, order = self._taken, self._order
         envelopes = []
-        for place, crc, stored in rows:
-            if _intact(crc, stored):
-                envelope = Envelope(stored)
+        for place, envelope in found:
+            if envelope is not None:
                 # Nothing keeps two calls from being equal to the byte.
                 taken[envelope] = (*taken.get(envelope, ()), place)
                 order.append(place)
                 envelopes.append(envelope)
-        if len(rows) < most or rows[-1][0] == last:
+        if len(found) < most or found[-1][0] == last:
             self._read_up_to = last
             missing = last - self._absent - self._in_hand
             self._absent += missing
             self.unreadable += missing
         else:
-            self._read_up_to = rows[-1][0]
+            self._read_up_to = found[-1][0]
         return envelopes
+
+    def _pop_fresh(self, most: int) -> Sequence[_Found]:
+        """
+        The next calls, if all that are left are the newest.
+        """
+        fresh = self._fresh
+        while fresh and fresh[0][0] <= self._read_up_to:
+            fresh.popleft()
+        if len(fresh) != self._last[0] - self._read_up_to:
+            return []
+        return [fresh.popleft() for _ in range(min(most, len(fresh)))]
+
+    def _read(self, most: int) -> Sequence[_Found]:
+        rows = self._execute(
+            "SELECT place, crc, envelope FROM calls WHERE place > ? ORDER BY place LIMIT ?",
+            (self._read_up_to, most),
+        ).fetchall()
+        return [
+            (place, Envelope(stored) if _intact(crc, stored) else None)
+            for place, crc, stored in rows
+        ]
 
     def release(self, envelopes: Sequence[Envelope]) -> tuple[list[int], list[Envelope]]:
         """
