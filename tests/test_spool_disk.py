@@ -197,6 +197,7 @@ def test_a_directory_without_permission(tmp_path):
         directory.chmod(0o500)
         spool_files(directory)[0].chmod(0)
     code = f"""
+import urllib.parse  # while Python's library can be read
 {become}
 report = Noting()
 spool = opened(directory, report)
