@@ -330,20 +330,17 @@ def test_ctrl_c_ends_the_wait() -> None:
     """
     Who presses it a second time does not want to wait; the count is said, and no traceback.
     """
-    with ScriptedServer([stall()]) as server:
-        with start(
-            """
-            make(exit_timeout=40, timeout=45)
-            say("lost")
-            print("ready", flush=True)
-            """,
-            server.url,
-        ) as running:
-            assert running.line() == "ready"
-            while not server.requests:
-                time.sleep(0.01)
-            running.send(signal.SIGINT)
-            life = running.end()
+    script = """
+        make(exit_timeout=40, timeout=45)
+        say("lost")
+        print("ready", flush=True)
+        """
+    with ScriptedServer([stall()]) as server, start(script, server.url) as running:
+        assert running.line() == "ready"
+        while not server.requests:
+            time.sleep(0.01)
+        running.send(signal.SIGINT)
+        life = running.end()
 
     assert life.code == 0
     assert "1 calls could not be delivered" in life.err
@@ -352,7 +349,7 @@ def test_ctrl_c_ends_the_wait() -> None:
 
 def test_logging_shutdown_does_not_wait_and_does_not_close(sandbox: Sandbox) -> None:
     """
-    logging closes all handlers at its own shutdown; what is logged later still arrives.
+    All handlers are closed then; what is logged later still arrives.
     """
     life = live(
         """

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cann
 
 
 def ended_well(life: Ended) -> bool:
+    """Whether it exited with 0 and nothing on stderr."""
     assert (life.code, life.err) == (0, "")
     return True
 
@@ -500,7 +501,7 @@ def test_fork_while_other_threads_log(sandbox: Sandbox) -> None:
 
 def test_a_fork_without_hooks_is_noticed_where_servers_make_them(sandbox: Sandbox) -> None:
     """
-    uWSGI forks its workers in C and calls none of Python's hooks.
+    The workers of uWSGI are forked in C, which calls none of Python's hooks.
     """
     life = live(
         """

@@ -168,7 +168,7 @@ assert process.exitcode == 0
 
 def test_a_thread_that_outlives_the_target(sandbox: Sandbox, tmp_path: Path) -> None:
     """
-    multiprocessing waits for it after its own finalizers; it delivers what it logs by itself.
+    It is waited for after the finalizers have run, and delivers what it logs by itself.
     """
     main = """
 def late():
