@@ -98,7 +98,8 @@ class Spool:
         """
         How many calls are in no file.
         """
-        return len(self._incoming) + self._loose.total()
+        # As a list first: the flushing thread may be changing it.
+        return len(self._incoming) + sum(list(self._loose.values()))
 
     @property
     def lost(self) -> int:
@@ -128,7 +129,7 @@ class Spool:
             if _holds(self._lock):
                 return
             self._write_incoming()
-            if self._troubles:
+            if self._troubles and not _holds(self._turn):
                 self._troubles.speak()
         except Exception:  # noqa: BLE001, S110
             # As when the caller's stack is nearly full. The next call writes it.
@@ -244,8 +245,8 @@ class Spool:
                 self._retry_at = 0.0
                 self._look_after_disk()
                 self._retire_own()
-                left.extend(self._incoming)
-                self._incoming.clear()
+                while self._resting and self._incoming:
+                    left.append(self._incoming.popleft())
                 self._older.give_up_all()
                 self._burial.close()
         return left
