@@ -202,7 +202,8 @@ class Flusher:
         self._stopping = True
         self._ring()
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        # What a thread that was given up may still do is of no consequence.
+        if thread is not None and thread is not threading.current_thread() and self._over is None:
             thread.join(min(timeout, _LONGEST_SLEEP))
 
     def _start(self) -> None:
