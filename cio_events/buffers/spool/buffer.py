@@ -137,21 +137,18 @@ class Spool:
 
     def _write_incoming(self) -> None:
         # Again, since an interrupt may have added to it as long as the lock was held.
-        while self._incoming and not self._resting:
-            with self._lock:
-                self._write()
-
-    def _write(self) -> None:
         incoming = self._incoming
-        try:
-            own = self._own
-            if own is None:
-                own = self._own = opening.create(self._directory, self._undisturbed)
-            while incoming:
-                own.append(incoming[0])
-                incoming.popleft()
-        except (sqlite3.Error, OSError) as error:
-            self._rest(error)
+        while incoming and not self._resting:
+            with self._lock:
+                try:
+                    own = self._own
+                    if own is None:
+                        own = self._own = opening.create(self._directory, self._undisturbed)
+                    while incoming:
+                        own.append(incoming[0])
+                        incoming.popleft()
+                except (sqlite3.Error, OSError) as error:
+                    self._rest(error)
 
     # For the flushing side.
 
