@@ -316,7 +316,7 @@ def test_caller_with_little_stack_left_does_not_lose_the_event() -> None:
 
 def test_mapping_that_another_thread_writes_to_does_not_lose_the_event() -> None:
     """A dictionary that changes its size meanwhile is written as it was at one moment."""
-    shared: dict[object, object] = dict.fromkeys(range(200), 2 ** 70)
+    shared: dict[object, object] = dict.fromkeys(range(200), 2**70)
     done = threading.Event()
 
     def churn() -> None:

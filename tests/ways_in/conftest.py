@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from cio_events import diagnostics
 from cio_events import default as pipelines
+from cio_events import diagnostics
 from cio_events.handler import CustomerIOHandler
 from cio_events.pipeline import Pipeline
 from cio_events.sandbox import Sandbox
