@@ -12,7 +12,7 @@ from cio_events.default import default_pipeline
 from cio_events.diagnostics import warn_once
 from cio_events.errors import ParamError
 from cio_events.fields import PayloadKeys
-from cio_events.origin import ours
+from cio_events.origin import interrupted, ours
 from cio_events.tags import Taken, call_of, id_of, shown
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def take(
         ParamError: No call can be made of the record, and the pipeline is strict.
     """
     given = None
-    if ours() or ("cio_event_id" in fields and type(fields["cio_event_id"]) is Taken):
+    if "cio_event_id" in fields and type(fields["cio_event_id"]) is Taken:
+        return False
+    if ours() and not interrupted():
         return False
     try:
         if pipeline is None:
