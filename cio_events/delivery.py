@@ -122,7 +122,6 @@ def deliver(job: Job, endpoint: Endpoint, timeout: float) -> Verdict:
         request = _request(job, route)
     except (ValueError, TypeError, LookupError, AttributeError):
         return Refused("invalid", None, "it cannot be read any more")
-    job.attempts += 1
     try:
         answer = endpoint.send(request, timeout=timeout, repeatable=route is not Route.APP)
         return _judge(job, route, answer)

@@ -412,11 +412,17 @@ class Flusher:
         return True
 
     def _next_job(self, lane: Lane, chain: Chain, end: float) -> Job | None:
+        """
+        What to send now, if anything. Its attempt counts from here: a close may come in between.
+        """
         now = time.monotonic()
         if self._stopping or now < lane.ready_at or now >= end:
             return None
         with self._moving:
-            return chain[0] if chain else None
+            if not chain:
+                return None
+            chain[0].attempts += 1
+            return chain[0]
 
     def _send_side_by_side(self, lane: Lane, wave: list[Chain], end: float) -> None:
         """
@@ -476,7 +482,7 @@ class Flusher:
         if first[0] != _APP_BYTE:
             return self._request(lane, job, end)
         # At most once, also over the death of this process.
-        if not job.attempts and self._buffer.maybe_sent(first):
+        if job.attempts == 1 and self._buffer.maybe_sent(first):
             return Refused("ambiguous", None, "the process that sent it ended before the answer")
         self._buffer.sending(first)
         verdict = self._request(lane, job, end)

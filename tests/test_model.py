@@ -247,7 +247,7 @@ class Machine(RuleBasedStateMachine):
         maybe = {
             report.id
             for report in [*heard.failed, *heard.dropped]
-            if report.attempts and report.reason != "rejected"
+            if report.attempts > (1 if report.reason == "rejected" else 0)
         }
         events = [event.id for event in self.sandbox.events]
         assert len(events) == len(set(events))
