@@ -173,6 +173,34 @@ def test_flushing_within_a_put_waits_for_its_turn(spool):
     assert all(file.live == 0 for file in spool._files())
 
 
+def test_flushing_within_flushing_hands_out_each_call_once(spool):
+    """At each line of taking and forgetting, an interrupt that does the same disturbs nothing."""
+    put = iter(range(1_000_000))
+    numbers = []
+
+    def log():
+        spool.put(envelope(next(put)))
+
+    def flush(most=3):
+        taken = spool.take(most)
+        numbers.extend(map(number_of, taken))
+        spool.forget(taken[1:])
+        spool.forget(taken[:1])
+
+    for _ in range(5):
+        log()
+    lines = lines_of(flush)
+    for line in range(1, lines + 30):
+        for _ in range(4):
+            log()
+        with Interrupts(line, lambda: flush(2)):
+            flush()
+    numbers += drain(spool)
+
+    assert sorted(numbers) == list(range(next(put)))
+    assert sum(file.live for file in spool._files()) == 0
+
+
 def test_a_destructor_that_logs_does_not_hang(spool):
     """Objects whose `__del__` puts a call, collected while others put and take, are all heard."""
     number = iter(range(1_000_000))

@@ -17,6 +17,7 @@ from tests.spools import (
     CHILD_SECONDS,
     CHILD_START,
     ROOT,
+    Noting,
     child,
     drain,
     envelope,
@@ -105,7 +106,8 @@ def test_the_living_are_left_alone(directory):
     with child(PUT_FOR_EVER, directory) as process:
         for _ in range(100):
             last = int(process.stdout.readline())
-        spool = opened(directory)
+        report = Noting()
+        spool = opened(directory, report)
         for _ in range(20):
             assert spool.adopt() == (0, 0)
         os.kill(process.pid, signal.SIGKILL)
@@ -113,6 +115,7 @@ def test_the_living_are_left_alone(directory):
         process.wait(CHILD_SECONDS)
 
         assert spool.adopt()[0] >= last + 1
+        assert report == []
         spool.close()
 
 
