@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -102,13 +104,24 @@ class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        flushed: Future[bool] = Future()
+        flushed.set_running_or_notify_cancel()
+
+        def flush() -> None:
+            try:
+                flushed.set_result(self._flush())
+            except BaseException as error:  # noqa: BLE001 - raised by the await
+                flushed.set_exception(error)
+
+        # Not in the loop's executor, which makes the loop's end fail where no thread can be had.
+        thread = threading.Thread(target=flush, name="cio_events-flush", daemon=True)
         try:
-            waiting = asyncio.get_running_loop().run_in_executor(None, self._flush)
-        except RuntimeError:
-            # Neither is another kind of event loop ours to ask, nor can a thread always be had.
+            waiting = asyncio.wrap_future(flushed, loop=asyncio.get_running_loop())
+            thread.start()
+        except RuntimeError:  # no thread, or another kind of event loop
             self._flush()
         else:
             await waiting
 
-    def _flush(self) -> None:
-        (self._pipeline or default_pipeline()).flush(self._timeout)
+    def _flush(self) -> bool:
+        return (self._pipeline or default_pipeline()).flush(self._timeout)
