@@ -1,0 +1,160 @@
+"""``python -m tests.soak``: soak, report, and say by the exit status whether all went well."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cio_events import Pipeline
+from cio_events.sandbox import Sandbox
+from tests.soak.faults import FAULTS, any_fault
+from tests.soak.process import CLOSE_SECONDS
+from tests.soak.report import Soak, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cio_events.sandbox import Request
+
+_KILL_SECONDS = 30.0
+_FAULT_SECONDS = 1.0
+
+
+class Soaked:
+    """
+    A process that logs.
+
+    Args:
+        url: Of Customer.io.
+
+        directory: Where its spool and its notes are.
+
+        name: What its customers are called after.
+    """
+
+    def __init__(self, url: str, directory: Path, name: str, rate: float) -> None:
+        self._notes = directory / f"{name}.notes"
+        arguments = [url, str(directory / "spool"), str(self._notes), name, str(rate)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.soak.process", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def memory(self) -> int | None:
+        """
+        Its resident bytes, where the system tells.
+        """
+        try:
+            statm = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii")
+        except OSError:
+            return None
+        return int(statm.split()[1]) * resource.getpagesize()
+
+    def kill(self) -> set[str]:
+        """
+        End it at once; returns what it had accepted.
+        """
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate(timeout=CLOSE_SECONDS)
+        return self._noted()
+
+    def end(self) -> tuple[set[str], dict[str, int]]:
+        """
+        Let it close; returns what it had accepted, and its ledger.
+        """
+        self.process.send_signal(signal.SIGTERM)
+        out, _ = self.process.communicate(timeout=3 * CLOSE_SECONDS)
+        return self._noted(), json.loads(out)
+
+    def _noted(self) -> set[str]:
+        if not self._notes.exists():
+            return set()
+        return set(self._notes.read_text(encoding="utf-8").split())
+
+
+def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
+    """
+    Do it.
+    """
+    result, dice = Soak(seconds), random.Random(seed)
+
+    def count(request: Request) -> None:
+        result.statuses[request.status] += 1
+
+    progress = Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console
+    )
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        Sandbox(on_answer=count) as sandbox,
+        progress,
+    ):
+        directory, started = Path(temporary), time.monotonic()
+        shown = progress.add_task("soaking", total=seconds)
+        lasting = Soaked(sandbox.url, directory, "lasting", rate)
+        mortal = Soaked(sandbox.url, directory, "life0", rate)
+        kill_at = started + _KILL_SECONDS
+        while (now := time.monotonic()) < started + seconds:
+            memory = lasting.memory()
+            if memory is not None:
+                result.memory.append(memory)
+            fault = any_fault(dice)
+            result.faults[fault] += 1
+            FAULTS[fault](sandbox)
+            if now >= kill_at:
+                kill_at += _KILL_SECONDS
+                result.accepted |= mortal.kill()
+                result.kills += 1
+                mortal = Soaked(sandbox.url, directory, f"life{result.kills}", rate)
+            time.sleep(max(now + _FAULT_SECONDS - time.monotonic(), 0.0))
+            progress.update(shown, completed=now - started, description=f"soaking ({fault})")
+        sandbox.heal()
+        progress.update(shown, completed=seconds, description="closing")
+        for process in (mortal, lasting):
+            accepted, ledger = process.end()
+            result.accepted |= accepted
+            result.ledgers.append(ledger)
+        # What a process that was killed last has left to nobody.
+        with Pipeline(
+            site_id="site", api_key="key", track_url=sandbox.url, spool=str(directory / "spool")
+        ) as pipeline:
+            pipeline.flush(CLOSE_SECONDS)
+            result.pending = pipeline.stats().pending
+            result.dead = len(list(pipeline.failures()))
+        result.arrived = [event.name for event in sandbox.events]
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Soak as long as the command line asks for; returns the exit status.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0, help="default: %(default)s")
+    parser.add_argument(
+        "--rate", type=float, default=20.0, help="events a second of each thread; %(default)s"
+    )
+    parser.add_argument("--seed", type=int, default=None, help="of what goes wrong when")
+    options = parser.parse_args(arguments)
+    seed = random.randrange(10**6) if options.seed is None else options.seed
+    console = Console()
+    result = soak(options.minutes * 60, options.rate, seed, console)
+    console.print(show(result), f"seed {seed}")
+    return 0 if all(result.verdicts().values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
