@@ -106,13 +106,16 @@ def valid_data(data: Data | None, param: str) -> dict[str, object]:
     A copy of *data*, so that the call stays as it was made; None is no data.
 
     Raises:
-        ParamError: It is no mapping, or has too many or too long names.
+        ParamError: It is no mapping, cannot be read, or has too many or too long names.
     """
     if data is None:
         return {}
     if type(data) is not dict and not isinstance(data, Mapping):
         raise ParamError(param, "must be a mapping")
-    data = dict(data)
+    try:
+        data = dict(data)
+    except Exception:  # noqa: BLE001 - whatever an application's own mapping raises
+        raise ParamError(param, "cannot be read") from None
     if len(data) > limits.ATTRIBUTES:
         raise ParamError(param, f"has over {limits.ATTRIBUTES} entries", limits.ATTRIBUTES)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+from collections import UserDict
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from types import MappingProxyType
@@ -61,6 +62,14 @@ class BrokenZone(tzinfo):
     def utcoffset(self, _: datetime | None) -> timedelta | None:
         """Raise, as it then does."""
         raise RuntimeError("no such zone")
+
+
+class BrokenMapping(UserDict):
+    """A mapping that raises when it is read."""
+
+    def __iter__(self) -> Any:
+        """Raise, as a lazy one does whose database is gone."""
+        raise RuntimeError("secret")
 
 
 def refused(make: Any) -> ParamError:
@@ -253,6 +262,15 @@ def test_data_that_is_no_mapping_is_refused(field: str, make: Any, data: Any) ->
 
     assert error.param == field.split()[0]
     assert "mapping" in str(error)
+
+
+@with_data
+def test_data_that_cannot_be_read_is_refused(field: str, make: Any) -> None:
+    """Whatever an application's own mapping raises."""
+    error = refused(lambda: make(BrokenMapping(a=1)))
+
+    assert error.param == field.split()[0]
+    assert "secret" not in str(error)
 
 
 @with_data

@@ -11,6 +11,7 @@ import pytest
 import cio_events
 from cio_events import Identifier, ParamError, Pipeline, Track
 from cio_events.sandbox import Sandbox
+from cio_events.verbs import Verbs
 from tests.pipeline.watching import Heard, balanced, names, said, settled
 
 MakePipeline = Callable[..., Pipeline]
@@ -27,6 +28,11 @@ CALL_OF_VERB = {
     "merge_customers": cio_events.Merge,
     "add_device": cio_events.AddDevice,
     "delete_device": cio_events.DeleteDevice,
+    "identify_object": cio_events.IdentifyObject,
+    "delete_object": cio_events.DeleteObject,
+    "add_relationships": cio_events.AddRelationships,
+    "delete_relationships": cio_events.DeleteRelationships,
+    "report_metric": cio_events.ReportMetric,
 }
 each_api = pytest.mark.parametrize("api", ["v1", "v2"])
 
@@ -104,6 +110,11 @@ def test_identifier_of_any_text_arrives_as_it_is(
     (event,) = sandbox.events
     assert (person.id, event.customer) == (who, who)
     assert list(person.devices) == ["to/ken?"]
+
+
+def test_every_verb_is_here() -> None:
+    """The table of these tests names all there are."""
+    assert {name for name in vars(Verbs) if not name.startswith("_")} == set(CALL_OF_VERB)
 
 
 @pytest.mark.parametrize(("verb", "call"), CALL_OF_VERB.items(), ids=CALL_OF_VERB)
