@@ -20,7 +20,8 @@ def _outage(sandbox: Sandbox) -> None:
     sandbox.start()
 
 
-# None of them is a reason to give a call up, so that all of them must arrive.
+# None of them is a reason to give a call up, so that every call must arrive. (A refused batch may
+# be one of a single call, which is then refused for good.)
 FAULTS: dict[str, Callable[[Sandbox], None]] = {
     "500": lambda sandbox: sandbox.fail_next(500, times=2),
     "503, wait a second": lambda sandbox: sandbox.fail_next(503, retry_after=1),
@@ -33,7 +34,6 @@ FAULTS: dict[str, Callable[[Sandbox], None]] = {
     "answer forgotten": lambda sandbox: sandbox.forget_next(times=2),
     "slow answer": lambda sandbox: sandbox.delay(0.5, times=2),
     "slow to accept": lambda sandbox: sandbox.delay(0.5, times=2, before=True),
-    "refused batch": lambda sandbox: sandbox.fail_next(413, path="/batch"),
     "nobody listens": _outage,
 }
 
