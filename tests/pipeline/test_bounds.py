@@ -7,13 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cio_events import Identify, Pipeline, SendPush, Track, flusher, signals
+from cio_events import Identify, Pipeline, SendPush, Track, rounds, signals
 from cio_events.sandbox import Sandbox
 from tests.pipeline.watching import LONG, Heard, balanced, eventually, names, said, settled
 from tests.servers import ScriptedServer, answer, stall
@@ -251,7 +251,7 @@ def test_paused_destination_does_not_fill_the_room_of_the_other(
     make: MakePipeline, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many events wait for a Track API that refuses us, a message goes out."""
-    monkeypatch.setattr(flusher, "_TAKE_MOST", 50)
+    monkeypatch.setattr(rounds, "_TAKE_MOST", 50)
     sandbox.fail_next(401, times=None, path="/api/")
     pipeline = make(app_url=sandbox.url, max_pending=500, hold_interval=0.1)
     for n in range(300):
@@ -269,14 +269,14 @@ def test_producer_wakes_nobody_while_a_destination_is_paused(make: MakePipeline)
         track_url="http://127.0.0.1:9", flush_interval=0.2, retry_base=3600, retry_cap=3600
     )
     rounds = 0
-    original = pipeline._flusher._round
+    original = pipeline._flusher._rounds.run
 
-    def counting(end: float) -> None:
+    def counting(end: float) -> Iterator[None]:
         nonlocal rounds
         rounds += 1
-        original(end)
+        yield from original(end)
 
-    pipeline._flusher._round = counting  # type: ignore[method-assign]
+    pipeline._flusher._rounds.run = counting  # type: ignore[method-assign]
     for _ in range(30):
         pipeline.track("5", "x", {"pad": "x" * 30_000})
     assert eventually(lambda: balanced(pipeline).pending == 30 and rounds)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cio_events import Pipeline, Track, flusher, signals
+from cio_events import Pipeline, Track, rounds, signals
 from cio_events.sandbox import Sandbox
 from tests.pipeline.watching import LONG, Heard, balanced, eventually, names, said, settled
 from tests.servers import ScriptedServer, reset, stall
@@ -371,14 +371,14 @@ def test_delivery_goes_on_after_a_fault_of_ours(
 ) -> None:
     """Whatever goes wrong inside, the thread survives, says it once, and tries again."""
     faults = [MemoryError()] * 3
-    deliver = flusher.deliver
+    deliver = rounds.deliver
 
     def faulty(*args: Any) -> Any:
         if faults:
             raise faults.pop()
         return deliver(*args)
 
-    monkeypatch.setattr(flusher, "deliver", faulty)
+    monkeypatch.setattr(rounds, "deliver", faulty)
     for api in ("v2", "v1"):
         faults[:] = [MemoryError()] * 3
         pipeline = make(api=api)
