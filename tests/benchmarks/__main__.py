@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     names = ",".join(row.name for row in ROWS)
     parser.add_argument("--rows", type=_rows, default=ROWS, metavar="A,B", help=f"of {names}")
+    parser.add_argument("--sides", type=re.compile, metavar="REGEX", help="only those it finds")
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="few events, figures mean nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures")
@@ -35,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     rows = [row.quickly() if options.quick else row for row in options.rows]
+    if options.sides:
+        rows = [row.only(options.sides) for row in rows]
     console = Console()
     if not console.is_terminal:
         console.width = _PAGE

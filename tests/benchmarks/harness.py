@@ -74,6 +74,8 @@ class RowResult:
         """
         The side by another one, round by round; None if one of them shows nothing.
         """
+        if side not in self.sides or against not in self.sides:
+            return None
         pairs = zip(self.sides[side].rounds, self.sides[against].rounds, strict=False)
         ratios = [one[self.row.figure] / other[self.row.figure] for one, other in pairs]
         if not ratios:
@@ -140,8 +142,12 @@ def judge(results: Sequence[RowResult]) -> list[BarResult]:
 
 
 def _judge(bar: Bar, result: RowResult) -> BarResult:
-    medians = {side: result.sides[side].median(result.row.figure) for side in bar.against}
-    there = {side: median for side, median in medians.items() if median is not None}
+    there = {
+        side: median
+        for side in bar.against
+        if side in result.sides
+        and (median := result.sides[side].median(result.row.figure)) is not None
+    }
     if not there:
         return BarResult(bar, "", None)
     best = (min if bar.at_most else max)(there, key=there.__getitem__)

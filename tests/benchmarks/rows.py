@@ -4,6 +4,7 @@ The rows of the table: what is measured, of which sides, at which size, and comp
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from tests.benchmarks.child import Task
@@ -77,6 +78,12 @@ class Row:
         What a process has to do for one round of one side, with the sink at *port*.
         """
         return Task(side, self.measure, port, self.count, self.round_trip, self.threads, self.held)
+
+    def only(self, pattern: re.Pattern[str]) -> Row:
+        """
+        The same row with those sides in whose names *pattern* is found.
+        """
+        return replace(self, sides=tuple(side for side in self.sides if pattern.search(side)))
 
     def quickly(self) -> Row:
         """
