@@ -294,6 +294,8 @@ def _console() -> Console:
 
 def _progress() -> Progress:
     console = Console(stderr=True)
+    # A rich before 14.3 ends its line even where it shows none.
+    console.quiet = not console.is_terminal
     return Progress(
         "{task.description}",
         BarColumn(),
