@@ -143,6 +143,16 @@ def test_large_call_waits_for_the_batch_with_its_customer() -> None:
     assert [customers_of(one) for one in second[0][0].envelopes] == [("a",)]
 
 
+def test_large_call_waits_for_whoever_has_joined_the_batch() -> None:
+    """Also for those who joined it after the first large call of the wave."""
+    large = {"pad": "." * 40_000}
+    calls = [Track("a", "1"), Track("c", "1", large), Track("b", "1"), Track("b", "2", large)]
+    waiting = deque(map(sealed, calls))
+    next_wave(waiting, until=None)
+
+    assert [customers_of(one) for one in waiting] == [("b",)]
+
+
 def test_merge_waits_for_both_people() -> None:
     """With one request a call, what comes after a merge of two people comes after it."""
     calls = [Track("a", "x"), Track("b", "x"), Merge("a", "b"), Track("b", "x")]

@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -215,14 +216,34 @@ def test_interrupt_that_is_postponed_is_not_quiet() -> None:
             balanced(ledger.stats(0))
             return super().values()
 
-    ledger.admit(1)
-    ledger.settle(1, failed=Interrupting(rejected=1))
-    ledger.announced(1)
+    ledger.settle(0, failed=Interrupting())
 
     assert told
     assert not any(told)
     assert balanced(ledger.stats(0)).pending == len(told)
     assert not ledger.quiet()
+
+
+def test_interrupt_at_the_very_end_of_a_change_is_counted() -> None:
+    """What comes when a change has looked for the last time is not left for the next one."""
+    ledger = Ledger(10, 100)
+    answers: list[bool] = []
+
+    class Interrupted(deque[Any]):
+        """What was postponed; somebody interrupts when it is first found empty."""
+
+        def __bool__(self) -> bool:
+            if not len(self) and not answers:
+                answers.append(True)
+                assert ledger.admit(1)
+                return False
+            return len(self) > 0
+
+    ledger._postponed = Interrupted()
+    ledger.retry()
+
+    assert answers
+    assert ledger.pending == 1
 
 
 def test_bounds_hold_for_interrupts_too() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cio_events import Identify, Pipeline, SendPush, Track, rounds, signals
+from cio_events import pipeline as pipelines
 from cio_events.sandbox import Sandbox
 from tests.pipeline.watching import LONG, Heard, balanced, eventually, names, said, settled
 from tests.servers import ScriptedServer, answer, stall
@@ -152,8 +153,11 @@ def test_threads_wait_for_room_and_all_get_it(make: MakePipeline, sandbox: Sandb
         assert [event.name for event in sandbox.events_of(who)] == [str(n) for n in range(40)]
 
 
-def test_caller_who_waits_is_let_go_by_a_close(make: MakePipeline) -> None:
-    """The call is dropped as closed."""
+def test_caller_who_waits_is_let_go_by_a_close(
+    make: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once; the call is dropped as closed."""
+    monkeypatch.setattr(pipelines, "_BLOCKED_SECONDS", 10 * LONG)
     with ScriptedServer([stall()]) as server:
         pipeline = make(track_url=server.url, on_full="block", max_pending=1)
         pipeline.track("5", "x")

@@ -279,7 +279,9 @@ def test_close_delivers_and_takes_nothing_more(make: MakePipeline, sandbox: Sand
     assert names(sandbox) == ["x"]
 
 
-def test_close_drops_what_cannot_be_delivered_in_time(make: MakePipeline, heard: Heard) -> None:
+def test_close_drops_what_cannot_be_delivered_in_time(
+    make: MakePipeline, heard: Heard, caplog: Any
+) -> None:
     """Each call has its report, and the request under way changes nothing afterwards."""
     with ScriptedServer([stall()]) as server:
         pipeline = make(track_url=server.url, timeout=PATIENCE * 3)
@@ -299,6 +301,7 @@ def test_close_drops_what_cannot_be_delivered_in_time(make: MakePipeline, heard:
         time.sleep(PATIENCE * 3)
         assert pipeline.stats() == stats
         assert len(server.requests) == 1
+        assert not [line for line in said(caplog) if "interrupted" in line]
 
 
 def test_leaving_the_block_closes(make: MakePipeline, sandbox: Sandbox) -> None:

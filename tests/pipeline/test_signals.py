@@ -411,6 +411,8 @@ def test_receiver_of_what_was_dropped_may_flush(make: MakePipeline) -> None:
         pipeline = make(track_url=server.url, flush_interval=3600)
         for n in range(50):
             pipeline.track("5", f"{n}")
+        assert not pipeline.flush(0)
+        assert eventually(lambda: server.requests)
         answers: list[bool] = []
 
         def flush(sender: Pipeline, report: Report) -> None:
