@@ -70,14 +70,17 @@ class RowResult:
     row: Row
     sides: dict[str, Measured]
 
-    def ratio(self, side: str, against: str) -> Ratio | None:
+    def ratio(self, side: str, against: str, figure: str = "") -> Ratio | None:
         """
         The side by another one, round by round; None if one of them shows nothing.
+
+        *figure* is what is compared; "" is the row's own.
         """
+        figure = figure or self.row.figure
         if side not in self.sides or against not in self.sides:
             return None
         pairs = zip(self.sides[side].rounds, self.sides[against].rounds, strict=False)
-        ratios = [one[self.row.figure] / other[self.row.figure] for one, other in pairs]
+        ratios = [one[figure] / other[figure] for one, other in pairs]
         if not ratios:
             return None
         return Ratio(statistics.median(ratios), min(ratios), max(ratios))
@@ -146,12 +149,12 @@ def _judge(bar: Bar, result: RowResult) -> BarResult:
         side: median
         for side in bar.against
         if side in result.sides
-        and (median := result.sides[side].median(result.row.figure)) is not None
+        and (median := result.sides[side].median(bar.figure or result.row.figure)) is not None
     }
     if not there:
         return BarResult(bar, "", None)
     best = (min if bar.at_most else max)(there, key=there.__getitem__)
-    return BarResult(bar, best, result.ratio(bar.side, best))
+    return BarResult(bar, best, result.ratio(bar.side, best, bar.figure))
 
 
 def circumstances(results: Sequence[RowResult]) -> dict[str, Any]:

@@ -54,9 +54,9 @@ def beside(row: Row, measured: Measured) -> str:
 
 def _rows(results: Sequence[RowResult]) -> Table:
     table = Table(title="Side by side: medians of the rounds, and ratios to the side marked *")
-    table.add_column("", no_wrap=True)
+    table.add_column("", max_width=46)
     table.add_column("figure", justify="right", no_wrap=True)
-    table.add_column("beside it", justify="right")
+    table.add_column("beside it", justify="right", min_width=30)
     table.add_column("÷ *", justify="right", no_wrap=True)
     table.add_column("spread", justify="right", no_wrap=True)
     for result in results:
