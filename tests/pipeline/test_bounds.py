@@ -159,7 +159,7 @@ def test_caller_who_waits_is_let_go_by_a_close(
     """At once; the call is dropped as closed."""
     monkeypatch.setattr(pipelines, "_BLOCKED_SECONDS", 10 * LONG)
     with ScriptedServer([stall()]) as server:
-        pipeline = make(track_url=server.url, on_full="block", max_pending=1)
+        pipeline = make(track_url=server.url, on_full="block", max_pending=1, timeout=10 * LONG)
         pipeline.track("5", "x")
         taken: list[bool] = []
         thread = threading.Thread(target=lambda: taken.append(pipeline.track("5", "y")))
@@ -168,8 +168,8 @@ def test_caller_who_waits_is_let_go_by_a_close(
         assert taken == []
         pipeline.close(0)
         thread.join(LONG)
+        assert taken == [False]
 
-    assert taken == [False]
     assert balanced(pipeline).dropped_by_reason == {"closed": 2}
 
 

@@ -408,7 +408,7 @@ def test_receiver_may_send(make: MakePipeline, sandbox: Sandbox) -> None:
 def test_receiver_of_what_was_dropped_may_flush(make: MakePipeline) -> None:
     """Where a close announces, nothing can be waited for."""
     with ScriptedServer([stall()]) as server:
-        pipeline = make(track_url=server.url, flush_interval=3600)
+        pipeline = make(track_url=server.url, flush_interval=3600, timeout=LONG)
         for n in range(50):
             pipeline.track("5", f"{n}")
         assert not pipeline.flush(0)
@@ -423,7 +423,7 @@ def test_receiver_of_what_was_dropped_may_flush(make: MakePipeline) -> None:
             pipeline.close(0)
 
     assert answers == [False] * 50
-    assert time.monotonic() - started < LONG
+    assert time.monotonic() - started < LONG / 2
     assert pipeline.flush(0)
 
 
