@@ -7,6 +7,7 @@ The door is here: what is let in, and what is refused. When accepted calls leave
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -432,7 +433,8 @@ class Pipeline(Verbs):
         if self._flusher.runs_here():
             return  # who delivers below us goes on with this call
         started = time.monotonic()
-        delivered = self.flush_in_time(started, left)
+        # What is needed to send has begun to go, once the interpreter is taken apart.
+        delivered = not sys.is_finalizing() and self.flush_in_time(started, left)
         # Only what is spent here counts; other exit hooks may take their time.
         self._exit_left = max(left - (time.monotonic() - started), 0.0)
         if delivered:

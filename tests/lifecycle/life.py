@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[2]
 # For a whole script: far more than any takes on a loaded machine, less than the suite's guard.
 PATIENCE = 60
 
-# What every script begins with. `say` logs a tagged record; `forked` runs a function in a child
-# made by os.fork and returns its exit code, negative for a signal.
+# What every script begins with. `say` logs a tagged record; `wait` waits for `Running.go`;
+# `forked` runs a function in a child made by os.fork and returns its exit code, negative for a
+# signal.
 PRELUDE = """
 import faulthandler, logging, os, signal, sys, threading, time
 # Not dump_traceback_later: at its exit, a forked child would wait for the thread of that.
@@ -40,6 +41,10 @@ log.addHandler(cio_events.CustomerIOHandler())
 
 def say(name, **tags):
     log.info(name, extra={"cio_customer": "5", **tags})
+
+def wait():
+    print("waiting", flush=True)
+    sys.stdin.readline()
 
 def fork(function):
     pid = os.fork()
@@ -134,9 +139,11 @@ class Running:
                 "PYTHONWARNINGS": "ignore:This process:DeprecationWarning",
                 "PYTHONPATH": str(ROOT),
                 "CIO_TRACK_URL": url,
+                # On a loaded machine, what is to be delivered may take a while.
+                "CIO_EXIT_TIMEOUT": "20",
                 **environ,
             },
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -151,7 +158,7 @@ class Running:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait(PATIENCE)
-        for pipe in (self._process.stdout, self._process.stderr):
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
 
@@ -161,6 +168,15 @@ class Running:
         """
         assert self._process.stdout is not None
         return self._process.stdout.readline().rstrip("\n")
+
+    def go(self) -> None:
+        """
+        Let it go on, once it waits for that.
+        """
+        assert self._process.stdin is not None
+        assert self.line() == "waiting"
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
 
     def send(self, number: int) -> None:
         """

@@ -66,24 +66,18 @@ def test_the_budget_bounds_the_exit_while_a_request_hangs() -> None:
     """
     with ScriptedServer([stall()] * 2) as server:
         started = time.monotonic()
-        quick = live(
-            "make(exit_timeout=0.5, flush_interval=0, timeout=40); say('lost')", server.url
-        )
+        script = "make(exit_timeout=0.5, flush_interval=0, timeout=45); say('lost'); "
+        with start(script + "wait()", server.url) as running:
+            while not server.requests:
+                time.sleep(0.01)
+            running.go()
+            under_way = running.end()
+        begun = live(script, server.url)
         taken = time.monotonic() - started
-        slow = live(
-            """
-            make(exit_timeout=0.5, flush_interval=0, timeout=40)
-            say("lost")
-            time.sleep(0.7)
-            """,
-            server.url,
-        )
-        requests = len(server.requests)
 
-    assert (quick.code, slow.code) == (0, 0)
-    assert taken < 20
-    assert requests == 2
-    for life in (quick, slow):
+    assert (under_way.code, begun.code) == (0, 0)
+    assert taken < 30
+    for life in (under_way, begun):
         assert "1 calls could not be delivered before the exit and are lost" in life.err
         assert "Traceback" not in life.err
         assert len(life.err.splitlines()) == 1
@@ -95,10 +89,16 @@ def test_a_receiver_that_hangs_does_not_put_the_exit_off(sandbox: Sandbox) -> No
     """
     life = live(
         """
-        cio_events.signals.sent.connect(hang := lambda *_, **__: time.sleep(45))
+        hanging = threading.Event()
+
+        @cio_events.signals.sent.connect
+        def hang(sender, report):
+            hanging.set()
+            time.sleep(45)
+
         make(exit_timeout=0.3, flush_interval=0)
         say("sent")
-        time.sleep(0.5)
+        assert hanging.wait(20)
         say("lost")
         """,
         sandbox.url,
@@ -118,7 +118,7 @@ def test_pipelines_share_one_budget(sandbox: Sandbox) -> None:
         started = time.monotonic()
         life = live(
             f"""
-            options = dict(site_id="site", api_key="key", flush_interval=3600, exit_timeout=1.0)
+            options = dict(site_id="site", api_key="key", flush_interval=3600, exit_timeout=3)
             silent = [
                 cio_events.Pipeline(**options, track_url={server.url!r}) for _ in range(3)
             ]
@@ -163,15 +163,16 @@ def test_other_exit_hooks_may_log(sandbox: Sandbox) -> None:
     life = live(
         """
         import atexit
+        clock = time.monotonic
 
         def after():
-            time.sleep(0.7)
+            time.monotonic = lambda: clock() + 1000
             say("after ours 1")
             say("after ours 2")
             print(pipeline.stats().sent, pipeline.stats().pending)
 
         atexit.register(after)
-        pipeline = make(exit_timeout=0.5)
+        pipeline = make()
         say("before the end")
         atexit.register(say, "before ours")
         """,
@@ -236,6 +237,36 @@ def test_a_late_event_that_cannot_be_delivered_is_said_to_be_lost() -> None:
     assert "Traceback" not in life.err
 
 
+def test_a_finalizer_that_logs_while_the_interpreter_is_taken_apart(sandbox: Sandbox) -> None:
+    """
+    Nothing can be sent then, which is said at once.
+    """
+    started = time.monotonic()
+    life = live(
+        """
+        import gc
+
+        class Late:
+            def __del__(self):
+                assert sys.is_finalizing()
+                say("lost")
+
+        gc.disable()
+        late = Late()
+        late.itself = late
+        del late
+        make(exit_timeout=45)
+        say("event")
+        """,
+        sandbox.url,
+    )
+
+    assert life.code == 0
+    assert time.monotonic() - started < 30
+    assert names(sandbox) == ["event"]
+    assert life.err.splitlines() == ["1 calls could not be delivered before the exit and are lost"]
+
+
 def test_exit_during_an_import(sandbox: Sandbox, tmp_path: Path) -> None:
     """
     A module that logs and exits while it is imported, with the import's locks held.
@@ -286,6 +317,7 @@ def test_threads_may_outlive_the_main_thread(sandbox: Sandbox, first: str) -> No
             for number in range(5):
                 say(f"thread {{number}}")
                 time.sleep(0.1)
+            assert pipeline.flush(20)
             print(pipeline.stats().dropped)
 
         threading.Thread(target=work).start()

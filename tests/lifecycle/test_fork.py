@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import ssl
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 
-from tests.lifecycle.life import Ended, ids_sent, live, names
+from tests.lifecycle.life import Ended, ids_sent, live, names, start
 from tests.servers import ScriptedServer, stall
 
 if TYPE_CHECKING:
@@ -219,20 +220,22 @@ def test_a_request_under_way_stays_the_parents() -> None:
     The child sends on a connection of its own while the parent waits for its answer.
     """
     with ScriptedServer([stall()]) as server:
-        life = live(
-            """
-            pipeline = make(flush_interval=0, exit_timeout=0)
+        script = """
+            pipeline = make(flush_interval=0, exit_timeout=0, timeout=45)
             say("parent")
-            time.sleep(0.7)
+            wait()
 
             def child():
                 say("child")
                 assert pipeline.flush(20)
 
             print(forked(child), pipeline.stats().pending)
-            """,
-            server.url,
-        )
+            """
+        with start(script, server.url) as running:
+            while not server.requests:
+                time.sleep(0.01)
+            running.go()
+            life = running.end()
         sent = [one.json["batch"][0]["name"] for one in server.requests]
         ports = {one.port for one in server.requests}
 
