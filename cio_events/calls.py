@@ -46,7 +46,6 @@ class Identifier:
     Raises:
         ParamError: *value* is blank, too long, ``.`` or ``..`` (HTTP clients fold them into
             another path), or neither text, nor an integer, nor a UUID; or there is no such *type*.
-
     """
 
     value: str
@@ -73,7 +72,6 @@ class Call:
 
     Attributes:
         tag: The word that asks for this call in a log record's ``cio``.
-
     """
 
     __slots__ = ()
@@ -101,7 +99,6 @@ class Identify(Call):
 
     Raises:
         ParamError: A value cannot be, or is over a limit.
-
     """
 
     tag: ClassVar[str] = "identify"
@@ -147,7 +144,6 @@ class Track(Call):
 
     Raises:
         ParamError: A value cannot be, or is over a limit.
-
     """
 
     tag: ClassVar[str] = "track"
@@ -194,7 +190,6 @@ class TrackAnonymous(Call):
 
     Raises:
         ParamError: A value cannot be, or is over a limit.
-
     """
 
     tag: ClassVar[str] = "track"
@@ -287,7 +282,6 @@ class Merge(Call):
         primary: The one who stays.
 
         secondary: The one who is merged away.
-
     """
 
     tag: ClassVar[str] = "merge"
@@ -317,7 +311,6 @@ class AddDevice(Call):
 
     Raises:
         ParamError: A value cannot be, or is over a limit.
-
     """
 
     tag: ClassVar[str] = "add_device"
@@ -348,7 +341,6 @@ class DeleteDevice(Call):
         customer: Who.
 
         device_id: The device's token.
-
     """
 
     tag: ClassVar[str] = "delete_device"

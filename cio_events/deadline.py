@@ -33,7 +33,6 @@ def deadline(seconds: float) -> Iterator[None]:
 
     Raises:
         ParamError: *seconds* is no number.
-
     """
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or math.isnan(seconds):
         raise ParamError("seconds", "must be a number")

@@ -37,7 +37,6 @@ class ParamError(CustomerIOError, ValueError):
 
         limit: The limit that the value is over, in the unit that the text names; None when the
             value is wrong for another reason.
-
     """
 
     def __init__(self, param: str, message: str, limit: int | None = None) -> None:
@@ -60,7 +59,6 @@ class APIError(CustomerIOError):
         url: The URL that was asked. It may hold an identifier, so the text does not show it.
 
         body: The answer's body, as it came.
-
     """
 
     def __init__(self, status: int, url: str, body: bytes) -> None:
@@ -81,7 +79,6 @@ class TransactionalError(CustomerIOError):
         status: The HTTP status.
 
         message: What Customer.io said. It may quote the message, so the text does not show it.
-
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -108,7 +105,6 @@ class AttachmentExistsError(CustomerIOError):
 
     Attributes:
         name: The attachment's name.
-
     """
 
     def __init__(self, name: str) -> None:
@@ -126,7 +122,6 @@ class NoAnswerError(CustomerIOError):
     Attributes:
         maybe_received: Whether Customer.io may have received the request all the same. False
             means that no connection was made: sending again is certainly safe.
-
     """
 
     def __init__(self, message: str, *, maybe_received: bool) -> None:

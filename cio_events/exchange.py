@@ -25,7 +25,6 @@ class Answer:
         headers: By their names in whatever case.
 
         body: As it was before compression.
-
     """
 
     status: int
@@ -50,7 +49,6 @@ class Exchange:
         sending: Whether a first byte of it may have left.
 
         answering: Whether a first byte of the answer has come.
-
     """
 
     ends: float
@@ -80,7 +78,6 @@ class Exchange:
 
         Raises:
             TimeoutError: There are none left.
-
         """
         left = self.ends - monotonic()
         if left <= 0:

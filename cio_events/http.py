@@ -69,7 +69,6 @@ def basic(site_id: str, api_key: str) -> Credentials:
 
     Raises:
         ParamError: One of them is blank, no text, or has characters that none can have.
-
     """
     if ":" in _secret(site_id, "site_id"):
         raise ParamError("site_id", "must not have a colon")
@@ -84,7 +83,6 @@ def bearer(app_api_key: str) -> Credentials:
 
     Raises:
         ParamError: The key is blank, no text, or has characters that none can have.
-
     """
     if not _secret(app_api_key, "app_api_key").isascii():
         raise ParamError("app_api_key", "must be ASCII")
@@ -112,7 +110,6 @@ def track_url(region: str = "us", url: str | None = None) -> str:
 
     Raises:
         ParamError: There is no such region, or *url* cannot be one.
-
     """
     return _base_url(TRACK_URLS, region, url)
 
@@ -161,7 +158,6 @@ def seconds(value: object, param: str) -> float:
 
     Raises:
         ParamError: It is no positive number.
-
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise ParamError(param, "must be a number of seconds over 0")
@@ -193,7 +189,6 @@ class Endpoint:
 
     Raises:
         ParamError: *timeout* or *user_agent* cannot be.
-
     """
 
     def __init__(
@@ -243,7 +238,6 @@ class Endpoint:
             AnswerTimeoutError: The time was up.
             NoAnswerError: There was no connection, or it broke.
             ParamError: *timeout* cannot be.
-
         """
         own = self._timeout if timeout is None else seconds(timeout, "timeout")
         ends = min(monotonic() + own, next_end())

@@ -70,7 +70,6 @@ def valid_id(value: object, param: str) -> str:
 
     Raises:
         ParamError: It is none; Customer.io would not deduplicate by it.
-
     """
     if isinstance(value, str) and _ULID.match(ulid := value.upper()):
         return ulid

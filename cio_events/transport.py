@@ -47,7 +47,6 @@ class Transport:
 
         inherited: Whether the application's session is that of a process from which this one
             was forked, so that its connections are not to be touched.
-
     """
 
     def __init__(

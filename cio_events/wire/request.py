@@ -18,7 +18,6 @@ class Request:
         path: The path below the base URL, percent-encoded.
 
         body: JSON, or None for a request without a body.
-
     """
 
     method: str
