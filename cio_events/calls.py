@@ -90,8 +90,8 @@ class Identify(Call):
     Attributes:
         customer: Who.
 
-        attributes: At most 300, of names up to 150 bytes, together 100 000 bytes. Customer.io
-            cuts a value over 1 000 bytes.
+        attributes: At most 300, of names up to 150 bytes, together 100 000 bytes. A value over
+            the vendor's 1 000 bytes is sent, and said once.
 
         timestamp: When they were so, in Unix seconds; None is the time of the call. Customer.io
             lets an earlier update not overwrite a later one. Among the attributes it may stand

@@ -261,8 +261,8 @@ class Pipeline(Verbs):
         if name is not None:
             self._diagnostics.warn_once(
                 "long attribute",
-                f"Customer.io cuts values over {ATTRIBUTE_VALUE_BYTES} bytes, such as the one of "
-                f"{name!r}",
+                f"the value of {name!r} is over Customer.io's limit of {ATTRIBUTE_VALUE_BYTES} "
+                "bytes; it is sent all the same",
             )
 
     def _wait_for_room(self, size: int) -> bool:

@@ -87,7 +87,7 @@ def customers_of(envelope: Envelope) -> tuple[str, ...]:
 
 def too_long_attribute(call: Call) -> str | None:
     """
-    The name of an attribute whose value Customer.io will cut, if there is one.
+    The name of an attribute whose value is over the limit for one, if there is any.
     """
     data = getattr(call, _DATA_OF.get(type(call), ""), {})
     limit = limits.ATTRIBUTE_VALUE_BYTES
