@@ -71,16 +71,14 @@ class Rounds:
         self._buffer = buffer
         self._ledger = ledger
         self._outcomes = outcomes
-        self._track, self._app = self.lanes = (
-            Lane("Track", endpoints[0]),
-            Lane("App", endpoints[1]),
-        )
+        self._track, self._app = Lane("Track", endpoints[0]), Lane("App", endpoints[1])
+        self.lanes: tuple[Lane, Lane] = (self._track, self._app)
         # Guards the lanes against a close that could not wait for the request under way. Never
         # held while the application's code runs.
         self._moving = threading.RLock()
         self.stopping = False
-        self.adopted = options.spool is None or not options.enabled
-        self.adopt_at = 0.0
+        self.adopted: bool = options.spool is None or not options.enabled
+        self.adopt_at: float = 0.0
         self.over: DroppedReason | None = None
         self._lost = 0  # calls of a damaged spool that the ledger knows of
 
