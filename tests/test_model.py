@@ -2,12 +2,16 @@
 The model: whatever is logged, by whomever, whatever fails, the ledger balances at every step.
 
 At the end, Customer.io has exactly the events that were counted as sent, in order per customer,
-and every message at most once.
+and every message at most once. With a spool, nothing that was taken is dropped.
 """
 
 from __future__ import annotations
 
+import os
+import pickle
+import tempfile
 import threading
+import warnings
 from collections import Counter, defaultdict
 from typing import Any, ClassVar
 
@@ -55,10 +59,40 @@ class Logged:
         self.order[who].append(pipeline.accept(call))
 
 
+class Told:
+    """What signals have told, as far as the end of a life compares it."""
+
+    def __init__(self) -> None:
+        self.tracked: set[str] = set()  # events that were sent
+        self.maybe: set[str] = set()  # given up after a request: nobody can know
+        self.ends: Counter[str] = Counter()
+
+    @classmethod
+    def of(cls, heard: Heard, sent: int = 0, failed: int = 0, dropped: int = 0) -> Told:
+        """What was heard after so many reports of each kind."""
+        told = cls()
+        given_up = [*heard.failed[failed:], *heard.dropped[dropped:]]
+        for report in heard.sent[sent:]:
+            if isinstance(report.call, (Track, TrackAnonymous)):
+                told.tracked.add(report.id)
+        for report in given_up:
+            if report.attempts > (1 if report.reason == "rejected" else 0):
+                told.maybe.add(report.id)
+        told.ends.update(report.id for report in [*heard.sent[sent:], *given_up])
+        return told
+
+    def add(self, other: Told) -> None:
+        """Take in what another process was told."""
+        self.tracked |= other.tracked
+        self.maybe |= other.maybe
+        self.ends.update(other.ends)
+
+
 class Machine(RuleBasedStateMachine):
     """One process's life with Customer.io."""
 
     sandbox: ClassVar[Sandbox]
+    spool: str | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,6 +101,7 @@ class Machine(RuleBasedStateMachine):
         self.heard.__enter__()
         self.pipelines: list[Pipeline] = []
         self.logged = Logged()
+        self.children = Told()
         self.serial = 0
 
     def next(self) -> int:
@@ -90,6 +125,7 @@ class Machine(RuleBasedStateMachine):
             hold_interval=0.004,
             timeout=LONG,
             before_send=some_are_secret,
+            spool=self.spool,
             **options,
         )
         self.pipelines.append(self.pipeline)
@@ -100,7 +136,7 @@ class Machine(RuleBasedStateMachine):
         if patience == LONG:
             self.sandbox.heal()
         closed = self.pipeline.close(patience)
-        assert balanced(self.pipeline).pending == 0
+        assert balanced(self.pipeline).pending == 0 or self.spool
         assert closed or patience != LONG
         # Its last request may be under way still; a new process would be no sooner.
         assert eventually(lambda: not threads_of_ours())
@@ -178,6 +214,39 @@ class Machine(RuleBasedStateMachine):
         for thread in threads:
             thread.join()
 
+    @precondition(lambda self: hasattr(os, "fork"))
+    @rule(times=st.integers(1, 5))
+    def log_in_a_forked_child(self, times: int) -> None:
+        """It delivers its own calls and leaves the parent's alone."""
+        names = [f"child {self.next()}" for _ in range(times)]
+        read, write = os.pipe()
+        with warnings.catch_warnings():
+            # From Python 3.12 on, a fork beside threads is warned of; here it is the point.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if not pid:
+            status = 1
+            try:
+                seen = len(self.heard.sent), len(self.heard.failed), len(self.heard.dropped)
+                ids = [self.pipeline.accept(Track("child", name)) for name in names]
+                assert self.pipeline.flush(LONG)
+                assert balanced(self.pipeline).pending == 0
+                told = Told.of(self.heard, *seen)
+                with os.fdopen(write, "wb") as pipe:
+                    pickle.dump((ids, told, self.pipeline.stats()), pipe)
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(write)
+        with os.fdopen(read, "rb") as pipe:
+            answer = pipe.read()
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        ids, told, stats = pickle.loads(answer)
+        if self.spool is None:
+            assert stats.received == times
+        self.logged.order["child"] += ids
+        self.children.add(told)
+
     # What goes wrong.
 
     @rule(
@@ -239,27 +308,20 @@ class Machine(RuleBasedStateMachine):
             ("dropped", heard.dropped),
         ):
             assert sum(getattr(one, column) for one in stats) == len(reports)
-        everyone = Counter(r.id for r in [*heard.sent, *heard.failed, *heard.dropped])
-        assert max(everyone.values(), default=1) == 1
-
-        sent = {report.id for report in heard.sent}
-        # Of what was given up while a request was under way, nobody can know.
-        maybe = {
-            report.id
-            for report in [*heard.failed, *heard.dropped]
-            if report.attempts > (1 if report.reason == "rejected" else 0)
-        }
+        told = Told.of(heard)
+        told.add(self.children)
+        assert max(told.ends.values(), default=1) == 1
+        maybe = told.maybe
         events = [event.id for event in self.sandbox.events]
         assert len(events) == len(set(events))
-        tracked = {r.id for r in heard.sent if isinstance(r.call, (Track, TrackAnonymous))}
-        assert tracked <= set(events) <= tracked | maybe
+        assert told.tracked <= set(events) <= told.tracked | maybe
 
         place = {id_: n for n, id_ in enumerate(events)}
         for who, ids in self.logged.order.items():
             places = [place[id_] for id_ in ids if id_ in place]
             assert places == sorted(places), who
         for who in PEOPLE:
-            self.knows_the_latest(who, sent, maybe)
+            self.knows_the_latest(who, maybe)
 
         messages = Counter(m.fields["transactional_message_id"] for m in self.sandbox.messages)
         assert max(messages.values(), default=1) == 1
@@ -273,7 +335,7 @@ class Machine(RuleBasedStateMachine):
         }
         assert received <= set(messages) <= received | doubtful
 
-    def knows_the_latest(self, who: str, sent: set[str], maybe: set[str]) -> None:
+    def knows_the_latest(self, who: str, maybe: set[str]) -> None:
         """The last of a person's updates that was sent is what holds."""
         updates = {
             r.id: r.call.attributes["n"] for r in self.heard.sent if isinstance(r.call, Identify)
@@ -284,6 +346,36 @@ class Machine(RuleBasedStateMachine):
             assert person.attributes["n"] == updates[latest[-1]]
 
 
+class SpoolMachine(Machine):
+    """The same life with a spool, which closed pipelines leave their calls to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._directory = tempfile.TemporaryDirectory()
+        self.spool = self._directory.name
+
+    @precondition(lambda self: self.pipelines)
+    @invariant()
+    def every_ledger_balances(self) -> None:
+        """What a closed pipeline has left is received once more by another one, and only once."""
+        stats = [balanced(pipeline) for pipeline in self.pipelines]
+        received = sum(one.received for one in stats)
+        left = sum(one.pending for one in stats[:-1])
+        assert self.logged.count <= received <= self.logged.count + left
+
+    def end(self) -> None:
+        """Nothing that was taken is dropped."""
+        super().end()
+        assert {report.reason for report in self.heard.dropped} <= {"full", "before_send"}
+
+    def teardown(self) -> None:
+        """Leave nothing on the disk either."""
+        try:
+            super().teardown()
+        finally:
+            self._directory.cleanup()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _sandbox() -> Any:
     with Sandbox() as sandbox:
@@ -291,10 +383,12 @@ def _sandbox() -> Any:
         yield
 
 
-TestModel = Machine.TestCase
-TestModel.settings = settings(
-    max_examples=100,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
+_SETTINGS = settings(
+    stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+TestModel = Machine.TestCase
+TestModel.settings = settings(_SETTINGS, max_examples=50)
+
+TestModelWithSpool = SpoolMachine.TestCase
+TestModelWithSpool.settings = settings(_SETTINGS, max_examples=25)
