@@ -2,8 +2,9 @@
 blinker signals that tell what became of every call, and what their receivers get.
 
 The sender is the pipeline. `sent`, `failed` and `dropped` carry ``report``, a `Report`;
-`retrying` carries ``retry``, a `Retry`. They are sent from the flushing thread, and from the
-caller's for a call that is refused at the door. What receivers log is not taken.
+`retrying` carries ``retry``, a `Retry`. They are sent from the flushing thread; for a call that
+is refused at the door from the caller's, and for what a close leaves undelivered from the closing
+one. What receivers log is not taken.
 """
 
 from __future__ import annotations
