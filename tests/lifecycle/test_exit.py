@@ -310,13 +310,13 @@ def test_threads_may_outlive_the_main_thread(sandbox: Sandbox, first: str) -> No
     """
     life = live(
         f"""
-        pipeline = make(exit_timeout=0.2, flush_interval=0.05)
+        pipeline = make(exit_timeout=0, flush_interval=0.05)
 
         def work():
             time.sleep(0.3)
             for number in range(5):
                 say(f"thread {{number}}")
-                time.sleep(0.1)
+                time.sleep(0.02)
             assert pipeline.flush(20)
             print(pipeline.stats().dropped)
 

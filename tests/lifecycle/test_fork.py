@@ -413,10 +413,11 @@ def test_a_receiver_may_fork(sandbox: Sandbox) -> None:
         def child():
             say("child")
             good = pipeline.flush(20) and pipeline.stats().received == 1
+            time.sleep(0.7)
             os._exit(0 if good else 71)
 
         cio_events.signals.sent.connect(fork_once)
-        pipeline = make(flush_interval=0, api="v1")
+        pipeline = make(flush_interval=1, api="v1")
         for number in range(20):
             say(f"parent {number}", cio_data={})
         assert pipeline.flush(20)
@@ -428,6 +429,7 @@ def test_a_receiver_may_fork(sandbox: Sandbox) -> None:
     assert ended_well(life)
     assert life.lines == ["0"]
     assert Counter(names(sandbox)) == {"child": 1, **{f"parent {n}": 1 for n in range(20)}}
+    assert len(sandbox.requests) == 21
 
 
 def test_before_send_may_fork(sandbox: Sandbox) -> None:
