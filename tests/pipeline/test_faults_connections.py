@@ -96,9 +96,9 @@ def test_broken_connection_is_one_retry(
         pipeline.track("5", "x")
         stats = settled(pipeline)
         bodies = [request.body for request in server.requests]
-        connections = server.connections
+        assert eventually(lambda: server.connections == 2)  # it counts after it has served
 
-    assert (stats.sent, stats.retries, connections) == (1, 1, 2)
+    assert (stats.sent, stats.retries) == (1, 1)
     assert len(bodies) == (2 if read else 1)
     assert len(set(bodies)) == 1
     assert [(retry.reason, retry.status) for retry in heard.retries] == [("no_answer", None)]

@@ -15,7 +15,7 @@ import pytest
 from cio_events import Pipeline, Track, rounds, signals
 from cio_events.sandbox import Sandbox
 from tests.pipeline.watching import LONG, Heard, balanced, eventually, names, said, settled
-from tests.servers import ScriptedServer, reset, stall
+from tests.servers import ScriptedServer, answer, stall
 
 MakePipeline = Callable[..., Pipeline]
 
@@ -246,10 +246,9 @@ def test_receiver_may_close(make: MakePipeline, sandbox: Sandbox, signal: str, a
 
 def test_expiry_announced_to_a_receiver_that_closes_counts_once(make: MakePipeline) -> None:
     """Each call ends once, also when its end makes somebody end all others."""
-    with ScriptedServer([reset()] * 3) as server:
-        pipeline = make(
-            track_url=server.url, api="v1", max_age=0.15, retry_base=0.3, retry_cap=0.3
-        )
+    away = answer(503, headers={"Retry-After": "0.5"})
+    with ScriptedServer([away] * 20) as server:
+        pipeline = make(track_url=server.url, api="v1", max_age=0.2)
 
         def close(sender: Pipeline, **_: object) -> None:
             sender.close(0)
