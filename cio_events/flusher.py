@@ -220,6 +220,9 @@ class Flusher:
                     f"no thread can be started ({error}); calls are sent when the pipeline is "
                     "flushed or the process ends. uWSGI needs the option enable-threads",
                 )
+                # The caller delivers then, perhaps in an exit hook: uWSGI's come too late to
+                # import OpenSSL, and would crash.
+                self._rounds.prepare()
         finally:
             self._starting.release()
 

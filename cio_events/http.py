@@ -255,6 +255,12 @@ class Endpoint:
             raise outcome
         return outcome
 
+    def prepare(self) -> None:
+        """
+        Import what sending needs, without sending anything.
+        """
+        self._transport()
+
     def close(self) -> None:
         """
         Close the connections that are kept. A later request makes new ones.

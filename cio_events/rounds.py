@@ -88,6 +88,14 @@ class Rounds:
         """
         return min((lane.ready_at for lane in self.lanes if lane), default=0.0)
 
+    def prepare(self) -> None:
+        """
+        Import what sending needs.
+        """
+        for lane in self.lanes:
+            if lane.endpoint is not None:
+                lane.endpoint.prepare()
+
     def adopt_soon(self) -> None:
         """
         Have the next round look for calls that nobody delivers.
