@@ -58,6 +58,25 @@ for number in range(20):
     assert "enable-threads" in life.err
 
 
+def test_without_threads_what_sending_needs_is_imported_early(sandbox: Sandbox) -> None:
+    """
+    The exit hook may be too late for that, as uWSGI's is; it would crash in OpenSSL.
+    """
+    life = live(
+        REFUSING
+        + """
+make()
+print("requests" in sys.modules)
+say("event")
+print("requests" in sys.modules)
+""",
+        sandbox.url,
+    )
+
+    assert life.code == 0
+    assert life.lines == ["False", "True"]
+
+
 def test_without_threads_single_calls_are_sent_one_after_the_other(sandbox: Sandbox) -> None:
     """
     As with v1, where usually several are sent at once.
