@@ -13,7 +13,7 @@ import orjson
 from cio_events import Identifier, Pipeline, Track
 from cio_events.limits import V2_BATCH_BYTES, V2_OPERATION_BYTES
 from cio_events.sandbox import Sandbox
-from tests.pipeline.watching import LONG, balanced, eventually, names, settled
+from tests.pipeline.watching import LONG, Heard, balanced, eventually, names, settled
 from tests.servers import ScriptedServer, answer
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 MakePipeline = Callable[..., Pipeline]
 
 
-def test_backlog_leaves_in_batches_cut_by_bytes(make: MakePipeline) -> None:
+def test_backlog_leaves_in_batches_cut_by_bytes(make: MakePipeline, heard: Heard) -> None:
     """As few requests as the limit of a batch allows, none over it, and in order."""
-    with ScriptedServer([answer(503)]) as server:
-        pipeline = make(track_url=server.url, flush_interval=0, retry_base=3, retry_cap=3)
+    with ScriptedServer([answer(503, headers={"Retry-After": "300"})]) as server:
+        pipeline = make(track_url=server.url, flush_interval=0)
         pipeline.track("0", "0")
-        assert eventually(lambda: server.requests)
+        assert eventually(lambda: heard.retries)
         for n in range(1, 3_000):
             pipeline.track(f"{n % 7}", f"{n}", {"pad": "é" * (n % 500)})
         pipeline._flusher._rounds.lanes[0].ready_at = 0.0  # the server is back

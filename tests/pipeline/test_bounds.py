@@ -216,11 +216,11 @@ def test_call_that_grows_too_old_has_failed(
 @pytest.mark.parametrize("api", ["v1", "v2"])
 def test_only_what_is_too_old_has_failed(make: MakePipeline, api: str) -> None:
     """Younger calls of the same batch go on, and so does their order."""
-    with ScriptedServer([answer(503)] * 200) as server:
-        pipeline = make(track_url=server.url, max_age=0.6, api=api)
+    with ScriptedServer([answer(503)] * 1_000) as server:
+        pipeline = make(track_url=server.url, max_age=1.2, api=api)
         for n in range(3):
             pipeline.track("5", f"old {n}")
-        time.sleep(0.4)
+        time.sleep(0.9)
         for n in range(3):
             pipeline.track("5", f"new {n}")
         assert eventually(lambda: balanced(pipeline).failed == 3)
