@@ -46,7 +46,8 @@ def install_signal_handlers(
     once, as it leads to an exit in good order.
 
     Servers that handle SIGTERM themselves and then exit in good order, as gunicorn and Celery
-    do, need none of this. To install again changes the timeout.
+    do, need none of this; uvicorn does, as it ends itself by the signal in the end. To install
+    again changes the timeout.
 
     Args:
         signals: Which; each has to be one that ends a process.

@@ -1,4 +1,4 @@
-"""gunicorn and Celery, whose workers are forked from a process that is configured already."""
+"""gunicorn and Celery, whose workers are forked from a configured process; and uvicorn."""
 
 from __future__ import annotations
 
@@ -102,6 +102,41 @@ def test_gunicorn(sandbox: Sandbox, tmp_path: Path, kind: str, *, preload: bool)
     else:
         assert len(loaded) == 2
     assert set(Counter(ids_sent(sandbox)).values()) == {1}
+
+
+ASGI = """
+pipeline = make(flush_interval=3600)
+cio_events.install_signal_handlers()
+
+async def application(scope, receive, send):
+    if scope["type"] == "http":
+        say("request")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"answer"})
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_uvicorn(sandbox: Sandbox, tmp_path: Path, workers: int) -> None:
+    """
+    It ends itself by SIGTERM when its shutdown is over, which runs no exit hooks.
+    """
+    (tmp_path / "asgi_of_mine.py").write_text(PRELUDE + ASGI)
+    port = free_port()
+    command = [
+        *(sys.executable, "-m", "uvicorn", "asgi_of_mine:application"),
+        *("--port", str(port), "--workers", str(workers), "--log-level", "error"),
+    ]
+    environ = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    with Running(command, sandbox.url, cwd=tmp_path, environ=environ) as server:
+        assert eventually(lambda: get(port) != "")
+        requests = 1 + sum(get(port) == "answer" for _ in range(20))
+        server.send(signal.SIGTERM)
+        life = server.end()
+
+    assert life.err == ""
+    assert life.code in (0, -signal.SIGTERM)
+    assert names(sandbox) == ["request"] * requests
 
 
 CELERY = """
