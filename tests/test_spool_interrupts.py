@@ -85,6 +85,8 @@ class CutError(Exception):
     """What a signal handler raises."""
 
 
+# The moment may be one at which nobody can be told, such as a callback of the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore:unclosed database")
 def test_an_exception_within_a_put_loses_nothing_that_was_accepted(tmp_path):
     """A handler that raises, at any moment, leaves the spool usable, with each call once."""
