@@ -147,7 +147,7 @@ signal.signal(signal.SIGVTALRM, handler)
 pipeline = make(flush_interval=0.001, before_send={before_send})
 signal.setitimer(signal.ITIMER_VIRTUAL, 0.0005, 0.0005)
 logged = 0
-while handled < 120:
+while handled < 60:
     logged += 1
     say("line")
     if logged % 100 == 0:
@@ -188,7 +188,7 @@ def test_a_signal_handler_may_flush(sandbox: Sandbox) -> None:
         pipeline = make(flush_interval=0.001)
         signal.setitimer(signal.ITIMER_VIRTUAL, 0.005, 0.005)
         logged = 0
-        while handled < 120:
+        while handled < 60:
             logged += 1
             say("line")
         signal.setitimer(signal.ITIMER_VIRTUAL, 0, 0)

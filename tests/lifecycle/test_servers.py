@@ -148,9 +148,8 @@ app = celery.Celery("tasks_of_mine", broker="filesystem://")
 app.conf.broker_transport_options = {{
     "data_folder_in": {folder!r}, "data_folder_out": {folder!r}, "control_folder": {folder!r},
 }}
-app.conf.worker_hijack_root_logger = {hijack}
 app.conf.broker_connection_retry_on_startup = True
-pipeline = make(flush_interval={interval})
+pipeline = make(flush_interval=3600)
 say(f"loaded by {{os.getpid()}}")
 root = logging.getLogger()
 root.addHandler(cio_events.CustomerIOHandler())
@@ -162,11 +161,9 @@ CONFIG = {{
     "root": {{"level": "INFO", "handlers": ["cio"]}},
 }}
 
+@setup_logging.connect
 def configure_again(**_):
     logging.config.dictConfig(CONFIG)
-
-if {again}:
-    setup_logging.connect(configure_again, weak=False)
 
 @app.task
 def work(number):
@@ -175,30 +172,17 @@ def work(number):
 """
 
 
-@pytest.mark.parametrize(
-    ("again", "interval"),
-    [(False, 0.05), (True, 3600)],
-    ids=["root left alone", "configured again"],
-)
-def test_celery(
-    sandbox: Sandbox,
-    tmp_path: Path,
-    *,
-    again: bool,
-    interval: float,
-) -> None:
+def test_celery(sandbox: Sandbox, tmp_path: Path) -> None:
     """
-    The workers of a prefork pool leave by os._exit; they deliver before, and as they go.
+    The workers of a prefork pool leave by os._exit; they deliver before.
 
-    Celery takes the handlers of the root logger away, unless it is told not to, or logging is
-    configured again when it asks for it.
+    Celery takes the handlers of the root logger away, unless logging is configured again when
+    it asks for that.
     """
     pytest.importorskip("celery")
     folder = tmp_path / "queue"
     folder.mkdir()
-    (tmp_path / "tasks_of_mine.py").write_text(
-        PRELUDE + CELERY.format(folder=str(folder), hijack=again, again=again, interval=interval)
-    )
+    (tmp_path / "tasks_of_mine.py").write_text(PRELUDE + CELERY.format(folder=str(folder)))
     environ = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
     send = "import tasks_of_mine; [tasks_of_mine.work.delay(n) for n in range(20)]"
     command = [
@@ -210,8 +194,6 @@ def test_celery(
         assert one.end().code == 0
     with Running(command, sandbox.url, cwd=tmp_path, environ=environ) as worker:
         assert eventually(lambda: not any(folder.glob("*.msg")))
-        if interval < 1:
-            assert eventually(lambda: names(sandbox).count("task 19") == 1)
         time.sleep(0.5)
         worker.send(signal.SIGTERM)
         worker.end()
