@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,3 +206,14 @@ def ids_sent(sandbox: Any) -> list[str]:
     The ids of all events that were sent, repeats included.
     """
     return [operation["id"] for request in sandbox.requests for operation in request.body["batch"]]
+
+
+def ended_well(life: Ended) -> bool:
+    """Whether it exited with 0 and nothing on stderr."""
+    assert (life.code, life.err) == (0, "")
+    return True
+
+
+def each_once(sandbox: Any) -> bool:
+    """Whether no event was sent twice."""
+    return set(Counter(ids_sent(sandbox)).values()) <= {1}
