@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -41,6 +42,11 @@ def sink() -> Iterator[SinkControl]:
 def _body(count: int, **json_options: object) -> bytes:
     batch = [{"name": NAME, "data": event.properties} for event in events(count)]
     return json.dumps({"batch": batch}, **json_options).encode()  # type: ignore[arg-type]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class TestSink:
@@ -90,6 +96,26 @@ class TestSink:
 
             assert answer.result(timeout=30).status_code == 200
         assert sink.arrived().events == 1
+
+    def test_ends_with_whoever_started_it(self) -> None:
+        """Also when that one is killed, so that no sink is left behind."""
+        code = (
+            "import time; from tests.benchmarks.sink_control import running_sink\n"
+            "with running_sink() as sink: print(sink.port, flush=True); time.sleep(60)"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", code], cwd=_ROOT, stdout=subprocess.PIPE, text=True
+        ) as starter:
+            assert starter.stdout is not None
+            port = int(starter.stdout.readline())
+            assert SinkControl(port).arrived().events == 0
+
+            starter.kill()
+
+        patience = time.monotonic() + 30
+        while _listens(port):
+            assert time.monotonic() < patience
+            time.sleep(0.05)
 
     def test_forgets_when_it_is_reset(self, sink: SinkControl) -> None:
         """The next side starts at zero, also with a request of the last one's still held."""

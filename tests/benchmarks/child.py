@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tests.benchmarks import measures
+from tests.benchmarks.lifeline import end_with_standard_input, held_open
 from tests.benchmarks.measures import MEASURES, Bench, Figures
 from tests.benchmarks.sides import SIDES, ours
 from tests.benchmarks.sink_control import SinkControl
@@ -68,13 +69,15 @@ def run(task: Task) -> Answer:
     """
     Do a task in a process of its own.
     """
-    process = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.child", json.dumps(asdict(task))],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
+    with held_open() as lifeline:
+        process = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.child", json.dumps(asdict(task))],
+            stdin=lifeline,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
     if process.returncode != 0:
         words = process.stderr.strip().splitlines()
         return Answer({}, words[-1] if words else f"ended with {process.returncode}")
@@ -110,6 +113,7 @@ def main() -> None:
     """
     Do the task in the first argument.
     """
+    end_with_standard_input()
     task = Task(**json.loads(sys.argv[1]))
     with tempfile.TemporaryDirectory() as fresh:
         answer = _answer(task, Path(task.directory or fresh))

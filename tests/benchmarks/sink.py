@@ -19,6 +19,7 @@ import zlib
 from typing import Any
 
 from tests.benchmarks.event import NAME
+from tests.benchmarks.lifeline import end_with_standard_input
 
 CONTROL = b"/-/"
 """Requests under this path are about the sink itself; they are neither counted nor delayed."""
@@ -153,8 +154,9 @@ def _response(answer: dict[str, Any]) -> bytes:
 
 def main() -> None:
     """
-    Serve on a free port of the loopback interface, and say which.
+    Serve on a free port of the loopback interface, say which, and end with the standard input.
     """
+    end_with_standard_input()
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     print(listener.getsockname()[1], flush=True)
     Sink().serve(listener)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.benchmarks.lifeline import held_open
+
 _TIMEOUT = 60.0
 
 
@@ -92,14 +94,13 @@ def running_sink() -> Iterator[SinkControl]:
     """
     A sink in a process of its own, ended afterwards.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.sink"], stdout=subprocess.PIPE, text=True
-    )
-    try:
+    command = [sys.executable, "-m", "tests.benchmarks.sink"]
+    with (
+        held_open() as lifeline,
+        subprocess.Popen(command, stdin=lifeline, stdout=subprocess.PIPE, text=True) as process,
+    ):
         assert process.stdout is not None
-        yield SinkControl(int(process.stdout.readline()))
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        try:
+            yield SinkControl(int(process.stdout.readline()))
+        finally:
+            process.kill()
