@@ -91,10 +91,14 @@ pool.join()
 def test_a_pool_that_terminates_its_workers(sandbox: Sandbox, tmp_path: Path) -> None:
     """
     ``with Pool()`` kills them by SIGTERM, so they need the handlers.
+
+    They are idle by then: a signal that comes just before a worker blocks in its queue's lock is
+    seen by no Python handler before the lock is free.
     """
     main = """
 with context.Pool(2, cio_events.install_signal_handlers) as pool:
     pool.map(work, range(20))
+    time.sleep(1)
 """
 
     assert events_of(main, "fork", sandbox, tmp_path) == {
