@@ -448,7 +448,7 @@ class Pipeline(Verbs):
             self._diagnostics.warn(
                 "exit", f"{lost} calls could not be delivered before the exit and are lost"
             )
-        elif self._ledger.pending:
+        elif self._ledger.pending and self.options.spool is not None:
             self._diagnostics.warn(
                 "exit",
                 f"{self._ledger.pending} calls could not be delivered before the exit and stay "

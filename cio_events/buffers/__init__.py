@@ -39,18 +39,19 @@ class Failure:
 class Buffer(Protocol):
     """
     What the pipeline needs of the place where calls wait. Only the flushing thread takes.
-
-    Attributes:
-        in_memory: How many calls are not on the disk, though they should be.
-
-        lost: How many calls are gone with a damaged file.
     """
 
     @property
-    def in_memory(self) -> int: ...  # noqa: D102
+    def in_memory(self) -> int:
+        """
+        How many calls are not on the disk, though they should be.
+        """
 
     @property
-    def lost(self) -> int: ...  # noqa: D102
+    def lost(self) -> int:
+        """
+        How many calls are gone with a damaged file.
+        """
 
     def put(self, envelope: Envelope) -> None:
         """
