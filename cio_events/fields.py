@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from structlog.contextvars import get_contextvars
 from structlog.processors import CallsiteParameter
 
 from cio_events import limits
 from cio_events.calls import Call, Customer, Identifier
-from cio_events.checks import Data
+from cio_events.checks import Data, surely_fit
 from cio_events.diagnostics import warn_once
 from cio_events.errors import ParamError
 
@@ -41,6 +41,9 @@ TAGS = frozenset(
         "cio_object_type",
     }
 )
+
+# What a plain event has none of.
+_TAGS_OF_OTHERS = TAGS - {"cio_customer", "cio_identity"}
 
 # Customer.io's own attributes of a person, which begin as our tags do.
 _ATTRIBUTES_OF_THE_VENDOR = frozenset({"cio_relationships", "cio_subscription_preferences"})
@@ -78,31 +81,56 @@ _TRIGGER_IS_BOUND = (
     "that is logged there; cio_identity can be bound and makes none"
 )
 
-# More names than the records of an application have, unless it makes up names.
-_NAMES_REMEMBERED = 1_000
+# More than an application has lines that log tagged records, unless it makes up names.
+_SHAPES_REMEMBERED = 1_000
 
 
-class PayloadKeys(dict[object, bool]):
+class Shape(NamedTuple):
     """
-    Which keys of a record are payload: a table that learns each name when it first sees it.
+    What all records with the same keys have in common.
+
+    Attributes:
+        payload: Those of the keys that are payload.
+
+        plain: Whether a tagged one asks for an event of ``cio_customer`` and says no more with
+            tags, and its payload is within the limits of number and names.
+    """
+
+    payload: tuple[Any, ...]
+    plain: bool
+
+
+class PayloadKeys(dict[tuple[object, ...], Shape]):
+    """
+    Which keys of a record are payload: a table that learns each shape when it first sees it.
+
+    The same line of code logs the same keys each time.
     """
 
     def __init__(self, *more_hidden: str) -> None:
-        super().__init__(dict.fromkeys((*TAGS, *_ABOUT_LOGGING, *more_hidden), False))
+        self._hidden = TAGS.union(_ABOUT_LOGGING, more_hidden)
 
-    def __missing__(self, key: object) -> bool:
-        sent = not isinstance(key, str) or not (key.startswith("_") or _is_no_tag(key))
-        if (
-            type(key) is str
-            and len(key) <= limits.ATTRIBUTE_NAME_BYTES
-            and len(self) < _NAMES_REMEMBERED
-        ):
-            self[key] = sent
-        return sent
+    def __missing__(self, keys: tuple[object, ...]) -> Shape:
+        payload = tuple(key for key in keys if self._is_payload(key))
+        shape = Shape(payload, _TAGS_OF_OTHERS.isdisjoint(keys) and surely_fit(payload))
+        if len(keys) <= limits.ATTRIBUTES and all(map(_is_usual, keys)):
+            if len(self) >= _SHAPES_REMEMBERED:
+                self.clear()
+            self[keys] = shape
+        return shape
+
+    def _is_payload(self, key: object) -> bool:
+        return not isinstance(key, str) or not (
+            key in self._hidden or key.startswith("_") or _is_no_tag(key)
+        )
 
 
 KEYS_OF_RECORDS = PayloadKeys(*_OF_LOG_RECORDS)
 """The payload among the attributes of a `logging.LogRecord`."""
+
+
+def _is_usual(key: object) -> bool:
+    return type(key) is str and len(key) <= limits.ATTRIBUTE_NAME_BYTES
 
 
 def _is_no_tag(key: str) -> bool:
@@ -181,10 +209,16 @@ def payload_of(fields: Mapping[str, Any], keys: PayloadKeys) -> Data:
         if not isinstance(data, Mapping):
             raise ParamError("cio_data", "must be a mapping")
         return data
+    return rest_of(fields, keys[tuple(fields)])
+
+
+def rest_of(fields: Mapping[str, Any], shape: Shape) -> dict[Any, object]:
+    """
+    What a record of that *shape* has to say beside its tags, without what is bound.
+    """
     payload = {}
-    for key in fields:  # twice as fast as a comprehension over items
-        if keys[key]:
-            payload[key] = fields[key]
+    for key in shape.payload:  # faster than a comprehension
+        payload[key] = fields[key]
     if payload and copy_context():
         # The context of a request is no marketing data.
         bound = get_contextvars()

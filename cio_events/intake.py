@@ -11,7 +11,7 @@ from cio_events.calls import Call
 from cio_events.default import default_pipeline
 from cio_events.diagnostics import warn_once
 from cio_events.errors import ParamError
-from cio_events.fields import PayloadKeys
+from cio_events.fields import PayloadKeys, rest_of
 from cio_events.origin import interrupted, ours
 from cio_events.tags import Taken, call_of, id_of, shown
 
@@ -38,7 +38,6 @@ def take(
     Raises:
         ParamError: No call can be made of the record, and the pipeline is strict.
     """
-    given = None
     if "cio_event_id" in fields and type(fields["cio_event_id"]) is Taken:
         return False
     if ours() and not interrupted():
@@ -46,16 +45,14 @@ def take(
     try:
         if pipeline is None:
             pipeline = default_pipeline()
-        try:
-            call = call_of(fields, event, keys, logged_at)
-            if "cio_event_id" in fields:
-                given = id_of(fields)
-        except ParamError as error:
-            id_ = pipeline.refuse(error)
-        except Exception as error:  # noqa: BLE001 - what a record holds may raise anything
-            id_ = pipeline.refuse(ParamError("cio", f"reading it raised {type(error).__name__}"))
-        else:
-            id_ = pipeline.accept(call, given)
+        id_ = None
+        if type(fields) is dict:
+            shape = keys[tuple(fields)]
+            if shape.plain:
+                who, data = fields["cio_customer"], rest_of(fields, shape)
+                id_ = pipeline.accept_event(who, event, data, logged_at)
+        if id_ is None:
+            id_ = _take_call(pipeline, fields, event, keys, logged_at)
     except Exception as error:
         if pipeline is not None and pipeline.strict:
             raise
@@ -66,3 +63,22 @@ def take(
     if "cio" in fields and isinstance(fields["cio"], Call):
         fields.update(shown(fields["cio"]))
     return True
+
+
+def _take_call(
+    pipeline: Pipeline,
+    fields: MutableMapping[str, Any],
+    event: object,
+    keys: PayloadKeys,
+    logged_at: float | None,
+) -> str:
+    given = None
+    try:
+        call = call_of(fields, event, keys, logged_at)
+        if "cio_event_id" in fields:
+            given = id_of(fields)
+    except ParamError as error:
+        return pipeline.refuse(error)
+    except Exception as error:  # noqa: BLE001 - what a record holds may raise anything
+        return pipeline.refuse(ParamError("cio", f"reading it raised {type(error).__name__}"))
+    return pipeline.accept(call, given)

@@ -14,10 +14,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from cio_events import endpoints, lifecycle, origin, signals
+from cio_events import endpoints, lifecycle, origin
 from cio_events.buffers import Buffer
 from cio_events.buffers.memory import MemoryBuffer
 from cio_events.calls import Call
+from cio_events.checks import Data
 from cio_events.diagnostics import Diagnostics
 from cio_events.errors import ParamError
 from cio_events.flusher import Flusher
@@ -27,9 +28,11 @@ from cio_events.limits import ATTRIBUTE_VALUE_BYTES
 from cio_events.messages import Message
 from cio_events.options import Options, options_from
 from cio_events.origin import marked_as_ours, ours
-from cio_events.signals import DroppedReason, FailedReason, Report
+from cio_events.refusals import Refusals
+from cio_events.signals import DroppedReason
 from cio_events.verbs import Verbs
-from cio_events.wire.encode import encode, too_long_attribute
+from cio_events.wire.encode import encode, encode_event, too_long_attribute
+from cio_events.wire.envelope import Envelope
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -76,11 +79,16 @@ class Pipeline(Verbs):
     def _begin(self) -> None:
         options = self.options
         self._ledger = Ledger(options.max_pending, options.max_pending_bytes)
+        self._refusals = Refusals(self, self._ledger, self._diagnostics, strict=options.strict)
         self._flusher = self._new_flusher(threaded=True)
         self._ids = IdSource()
         # Looked up for each call.
         self._api = options.api
         self._before_send = options.before_send
+        # Whether an event needs no `Track`: nobody looks at it, and v1 has another form of it.
+        self._straight = (
+            self._no_track is None and options.before_send is None and options.api == "v2"
+        )
         self._expects_exit = False
         # Once the end has come: how many seconds of exit_timeout were not used yet.
         self._exit_left: float | None = None
@@ -142,6 +150,27 @@ class Pipeline(Verbs):
         _, id_ = self._offer(call, id_)
         return id_
 
+    def accept_event(
+        self, customer: object, name: object, data: Data, logged_at: float | None = None
+    ) -> str | None:
+        """
+        Take an event by the straight way: what `accept` does with a `Track`, without making one.
+
+        Returns:
+            The ULID under which it is known. None if this way does not lead there: then nothing
+            was done, and the event has to come by `accept`.
+        """
+        if self._closed is not None or not self._straight or lifecycle.forks_without_hooks:
+            return None
+        now = time.time_ns() // 1_000_000
+        id_ = self._ids.new_id(now)
+        seconds = now // 1000 if logged_at is None else int(logged_at)
+        envelope = encode_event(customer, name, data, id_, now, seconds)
+        if envelope is None or not self._ledger.admit(len(envelope)):
+            return None
+        self._take(envelope)
+        return id_
+
     def refuse(self, error: ParamError) -> str:
         """
         Count something of which no call can be made; returns the ULID under which it is known.
@@ -152,7 +181,7 @@ class Pipeline(Verbs):
         if lifecycle.forks_without_hooks:
             lifecycle.notice_fork()
         id_ = self._ids.new_id(time.time_ns() // 1_000_000)
-        self._refuse(None, id_, error)
+        self._refusals.fail(None, id_, error)
         return id_
 
     def _offer(self, call: Call, id_: str | None) -> tuple[bool, str]:
@@ -162,13 +191,14 @@ class Pipeline(Verbs):
         now = time.time_ns() // 1_000_000
         if not isinstance(call, Call):
             id_ = id_ or self._ids.new_id(now)
-            error = ParamError("call", "must be a call of cio_events")
-            return self._refuse(None, id_, error), id_
+            self._refusals.fail(None, id_, ParamError("call", "must be a call of cio_events"))
+            return False, id_
         id_ = getattr(call, "id", None) or id_ or self._ids.new_id(now)
         reason = self._closed
         problem = self._no_app if isinstance(call, Message) else self._no_track
         if problem is not None and reason is None:
-            reason = self._unconfigured(problem)
+            self._refusals.say_unconfigured(problem)
+            reason = "unconfigured"
         if self._before_send is not None and reason is None:
             ledger = self._ledger
             filtered = self._filtered(call)
@@ -181,30 +211,32 @@ class Pipeline(Verbs):
                 call = filtered
                 id_ = getattr(call, "id", None) or id_
         if reason is not None:
-            return self._drop(call, id_, reason), id_
+            self._refusals.drop(call, id_, reason)
+            return False, id_
         try:
             envelope = encode(call, id_, now, self._api)
         except ParamError as error:
-            return self._refuse(call, id_, error), id_
+            self._refusals.fail(call, id_, error)
+            return False, id_
         size = len(envelope)
         if size > ATTRIBUTE_VALUE_BYTES:
             self._look_for_long_attributes(call)
         if not self._ledger.admit(size) and not self._wait_for_room(size):
-            return self._drop(call, id_, self._closed or "full"), id_
+            self._refusals.drop(call, id_, self._closed or "full")
+            return False, id_
+        self._take(envelope)
+        return True, id_
+
+    def _take(self, envelope: Envelope) -> None:
+        """
+        Have what was admitted delivered.
+        """
         self._buffer.put(envelope)
         self._flusher.notice()
         if not self._expects_exit:
             self._expect_exit()
         if self._exit_left is not None:
             self._deliver_late(self._exit_left)
-        return True, id_
-
-    def _unconfigured(self, problem: ParamError) -> DroppedReason:
-        self._diagnostics.warn_once(
-            f"unconfigured {problem.param}",
-            f"calls to Customer.io are dropped, since a setting is wrong. {problem}",
-        )
-        return "unconfigured"
 
     def _filtered(self, call: Call) -> Call | None:
         """
@@ -226,35 +258,6 @@ class Pipeline(Verbs):
             )
             return None
         return filtered
-
-    def _drop(self, call: Call, id_: str, reason: DroppedReason) -> bool:
-        self._ledger.drop(reason)
-        if reason == "full":
-            self._diagnostics.warn(
-                "full",
-                lambda: (
-                    f"{self._ledger.pending} calls are pending, as many as max_pending or "
-                    f"max_pending_bytes allow; {self._dropped_as_full()} were dropped so far"
-                ),
-            )
-        if signals.dropped.receivers:
-            report = Report(call, id_, 0, reason=reason)
-            signals.announce(signals.dropped, self, report=report)
-        return False
-
-    def _dropped_as_full(self) -> int:
-        return self._ledger.stats(0).dropped_by_reason.get("full", 0)
-
-    def _refuse(self, call: Call | None, id_: str, error: ParamError) -> bool:
-        if self.options.strict:
-            raise error
-        reason: FailedReason = "invalid" if error.limit is None else "too_large"
-        self._ledger.fail(reason)
-        self._diagnostics.warn_once(f"{reason} {error}", f"a call is not sent: {error}")
-        if signals.failed.receivers:
-            report = Report(call, id_, 0, reason=reason, detail=str(error))
-            signals.announce(signals.failed, self, report=report)
-        return False
 
     def _look_for_long_attributes(self, call: Call) -> None:
         name = too_long_attribute(call)
@@ -322,12 +325,7 @@ class Pipeline(Verbs):
         delivered = self.flush(timeout)
         self._flusher.stop(max(end - time.monotonic(), 0.0))
         self._flusher.let_go("closed")
-        if self._dropped_as_full():
-            self._diagnostics.warn_once(
-                "full in all",
-                f"{self._dropped_as_full()} calls were dropped in all, as more were pending than "
-                "max_pending or max_pending_bytes allow",
-            )
+        self._refusals.say_in_all()
         self._close_endpoints()
         lifecycle.forget(self)
         return delivered and self._ledger.quiet() and not self._ledger.pending

@@ -4,6 +4,7 @@ The verbs of a pipeline: one for each call, with the call's own arguments.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, Protocol
 from uuid import UUID
@@ -21,7 +22,7 @@ from cio_events.calls import (
     TrackAnonymous,
     Unsuppress,
 )
-from cio_events.checks import Data, EventType, Platform, Timestamp
+from cio_events.checks import Data, EventType, Platform, Timestamp, surely_fit
 from cio_events.errors import ParamError
 from cio_events.objects import (
     AddRelationships,
@@ -43,6 +44,11 @@ class Door(Protocol):
     def send(self, call: Call) -> bool:
         """
         Take *call* for delivery; returns whether it was taken.
+        """
+
+    def accept_event(self, customer: object, name: object, data: Data) -> str | None:
+        """
+        Take a plain event; returns None if it has to be sent as a `Track`.
         """
 
     def refuse(self, error: ParamError) -> str:
@@ -96,6 +102,15 @@ class Verbs:
         """
         Send `Track`.
         """
+        if (
+            type == "event"
+            and id is None
+            and timestamp is None
+            and builtins.type(data) is dict
+            and surely_fit(data := dict(data))  # a copy: another thread may be writing to it
+            and self.accept_event(customer, name, data) is not None
+        ):
+            return True
         return _hand_in(self, Track, customer, name, data, type=type, id=id, timestamp=timestamp)
 
     def track_anonymous(

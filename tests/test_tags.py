@@ -572,14 +572,30 @@ class TestPayload:
         assert isinstance(call, Track)
         assert dict(call.data) == odd
 
+    def test_records_with_the_same_keys_have_each_their_own_payload(self) -> None:
+        """What is remembered of a line is which keys it has, and never a value."""
+        keys = PayloadKeys("event")
+        for price in (1, 2):
+            fields = {"cio_customer": "5", "event": "it", "_hidden": 1, "price": price}
+            assert call_of(fields, "it", keys) == Track("5", "it", {"price": price})
+            with bound_contextvars(price=price):
+                assert call_of(fields, "it", keys) == Track("5", "it")
+
     def test_a_table_of_keys_does_not_grow_without_end(self) -> None:
         """Names may be made up by the million, and right all the same."""
         keys = PayloadKeys()
         for number in range(5_000):
-            assert keys[f"k{number}"] is True
-            assert keys[f"_k{number}"] is False
+            assert keys[f"k{number}", f"_k{number}", "level"].payload == (f"k{number}",)
 
-        assert len(keys) <= fields._NAMES_REMEMBERED
+        assert 0 < len(keys) <= fields._SHAPES_REMEMBERED
+
+    def test_a_table_of_keys_keeps_nothing_large(self) -> None:
+        """Nor what an application made up as a key."""
+        keys = PayloadKeys()
+        for odd in [("k" * 151,), (5,), (("a",),), tuple(map(str, range(301)))]:
+            assert keys[odd].payload == odd
+
+        assert len(keys) == 0
 
 
 class TestErrors:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from cio_events import limits
 from cio_events.calls import AddDevice, Call, Identify, Track, TrackAnonymous
+from cio_events.checks import Data
 from cio_events.errors import ParamError
 from cio_events.values import dumps
 from cio_events.wire import app, v2
@@ -18,6 +19,8 @@ Api: TypeAlias = Literal["v2", "v1"]
 # Looked up for each call.
 _BATCH, _SINGLE, _APP = Route.BATCH, Route.SINGLE, Route.APP
 _V2_OPERATION_BYTES = limits.V2_OPERATION_BYTES
+_ID_BYTES, _EVENT_NAME_BYTES = limits.ID_BYTES, limits.EVENT_NAME_BYTES
+_ATTRIBUTE_VALUE_BYTES = limits.ATTRIBUTE_VALUE_BYTES
 
 # What of a call may grow large, as its parameter is called.
 _DATA_OF: dict[type[Call], str] = {
@@ -44,6 +47,34 @@ def encode(call: Call, id_: str, now: int, api: Api) -> Envelope:
     elif api == "v2" and (type(call) is Track or not v2.lacks(call)):
         return seal(_BATCH, now, id_, operation)
     return seal(_SINGLE, now, id_, operation)
+
+
+def encode_event(
+    customer: object, name: object, data: Data, id_: str, now: int, timestamp: int
+) -> Envelope | None:
+    """
+    What `encode` makes of ``Track(customer, name, data, timestamp=timestamp)``, without making it.
+
+    Most calls are such an event, of which nobody asks for the object. *data* has been found
+    `surely_fit`. None means that something else needs a closer look: that of `Track`, which then
+    says what is wrong, if anything is.
+    """
+    if (
+        type(customer) is not str
+        # Neither empty nor beginning with a space or a dot.
+        or customer <= "/"
+        or len(customer) > _ID_BYTES
+        or not customer.isascii()
+        or type(name) is not str
+        or not (name := name.strip())
+        or len(name) > _EVENT_NAME_BYTES
+        or not name.isascii()
+    ):
+        return None
+    operation = dumps(v2.event({"id": customer}, name, data, id_, timestamp))
+    if len(operation) > _ATTRIBUTE_VALUE_BYTES:
+        return None
+    return seal(_BATCH, now, id_, operation)
 
 
 def check_size(call: Call) -> None:

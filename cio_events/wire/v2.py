@@ -26,7 +26,7 @@ from cio_events.calls import (
     TrackAnonymous,
     Unsuppress,
 )
-from cio_events.checks import Data, Platform
+from cio_events.checks import Data, EventType, Platform
 from cio_events.errors import ParamError
 from cio_events.objects import AddRelationships, DeleteRelationships, ReportMetric
 from cio_events.values import dumps
@@ -126,17 +126,34 @@ def _identify(call: Identify, _id: str, now: int) -> dict[str, object]:
     return body
 
 
-def _track(call: Track, id_: str, now: int) -> dict[str, object]:
-    customer = call.customer
+def event(
+    who: dict[str, str],
+    name: str,
+    data: Data,
+    id_: str,
+    timestamp: int,
+    type_: EventType = "event",
+) -> dict[str, object]:
+    """
+    What a person did, as an operation; *who* are the person's identifiers.
+    """
     return {
         "type": "person",
-        "identifiers": {customer.type: customer.value},
-        "action": call.type,
-        "name": call.name,
-        "id": call.id or id_,
-        "timestamp": now if call.timestamp is None else call.timestamp,
-        "attributes": call.data,
+        "identifiers": who,
+        "action": type_,
+        "name": name,
+        "id": id_,
+        "timestamp": timestamp,
+        "attributes": data,
     }
+
+
+def _track(call: Track, id_: str, now: int) -> dict[str, object]:
+    customer = call.customer
+    timestamp = now if call.timestamp is None else call.timestamp
+    return event(
+        {customer.type: customer.value}, call.name, call.data, call.id or id_, timestamp, call.type
+    )
 
 
 def _track_anonymous(call: TrackAnonymous, id_: str, now: int) -> dict[str, object]:
