@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
+from typing import NamedTuple
 
 from cio_events.buffers import Buffer
 from cio_events.diagnostics import Diagnostics
@@ -47,6 +48,11 @@ class _State(Enum):
 
 # Looked up for each call.
 _GATHERING, _IDLE = _State.GATHERING, _State.IDLE
+
+
+class _Waiter(NamedTuple):
+    condition: Callable[[], bool]
+    bell: queue.SimpleQueue[None]
 
 
 class Flusher:
@@ -85,7 +91,7 @@ class Flusher:
         self._deliverer: int | None = None
         self._bell: queue.SimpleQueue[None] | None = None
         self._state = _State.AWAKE
-        self._waiters: list[queue.SimpleQueue[None]] = []
+        self._waiters: list[_Waiter] = []
 
     # What other threads call.
 
@@ -111,7 +117,7 @@ class Flusher:
         end = time.monotonic() + timeout
         if self.runs_here():
             return condition()  # a receiver: nothing moves while it waits
-        waiter: queue.SimpleQueue[None] = queue.SimpleQueue()
+        waiter = _Waiter(condition, queue.SimpleQueue())
         self._waiters.append(waiter)
         try:
             if self._thread is None and not condition():
@@ -127,7 +133,7 @@ class Flusher:
                     self._deliver_inline(end, condition)
                 else:
                     with suppress(queue.Empty):
-                        waiter.get(timeout=min(left, _LONGEST_SLEEP))
+                        waiter.bell.get(timeout=min(left, _LONGEST_SLEEP))
             return True
         finally:
             self._waiters.remove(waiter)
@@ -292,7 +298,10 @@ class Flusher:
         try:
             self._deliverer = threading.get_ident()
             for _ in self._rounds.run(end):
-                self._tell_waiters()
+                # Whoever woke for each request would take the interpreter from this thread.
+                for waiter in list(self._waiters):
+                    if waiter.condition():
+                        waiter.bell.put(None)
         except Exception as error:  # noqa: BLE001
             # A fault of ours must not end the thread: what is pending stays, and is tried again.
             self._diagnostics.warn("fault", f"delivery was interrupted by {type(error).__name__}")
@@ -304,7 +313,7 @@ class Flusher:
 
     def _tell_waiters(self) -> None:
         for waiter in list(self._waiters):
-            waiter.put(None)
+            waiter.bell.put(None)
 
 
 def _check_uwsgi() -> None:

@@ -12,6 +12,7 @@ import http.client
 import sys
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
+from time import monotonic
 from typing import Any
 
 import requests
@@ -31,6 +32,10 @@ _POOL_SIZE = 32
 _MAX_ANSWER_BYTES = 8 * 1024 * 1024
 
 _CHUNK_BYTES = 64 * 1024
+
+# Seconds between looks at the environment's proxies. requests has one for each request, which
+# takes as long as a full batch takes to be made.
+_LOOK_INTERVAL = 1.0
 
 # What a session raises; all of requests' own exceptions are an OSError.
 _FAILURES = (OSError, ValueError, http.client.HTTPException, urllib3.exceptions.HTTPError)
@@ -53,6 +58,9 @@ class Transport:
         self, base_url: str, session: requests.Session | None, *, inherited: bool
     ) -> None:
         self._base_url = base_url
+        self._session_is_ours = session is None
+        self._last_settings: Mapping[str, Any] = {}
+        self._look_again_at = 0.0
         if session is None:
             session = requests.Session()
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -111,15 +119,8 @@ class Transport:
                 location.append(response.headers.pop("Location"))
 
         prepared.hooks["response"].append(hide_location)
-        # Given as the request's own, the session's settings go before the environment's; else
-        # requests would have it the other way round.
-        session = self._session
-        verify = None if session.verify is True else session.verify
-        settings = session.merge_environment_settings(
-            prepared.url, {**session.proxies}, True, verify, None
-        )
-        response = session.send(
-            prepared, timeout=exchange.left(), allow_redirects=False, **settings
+        response = self._session.send(
+            prepared, timeout=exchange.left(), allow_redirects=False, **self._settings()
         )
         try:
             body = bytearray()
@@ -133,6 +134,25 @@ class Transport:
         for target in location:
             response.headers["Location"] = target
         return Answer(response.status_code, response.headers, bytes(body))
+
+    def _settings(self) -> Mapping[str, Any]:
+        """
+        Proxies and certificates, by the session and by the environment.
+        """
+        now = monotonic()
+        if now < self._look_again_at:
+            return self._last_settings
+        # Given as the request's own, the session's settings go before the environment's; else
+        # requests would have it the other way round.
+        session = self._session
+        verify = None if session.verify is True else session.verify
+        settings = session.merge_environment_settings(
+            self._base_url, {**session.proxies}, True, verify, None
+        )
+        if self._session_is_ours:
+            self._last_settings = settings
+            self._look_again_at = now + _LOOK_INTERVAL
+        return settings
 
     def _failure(
         self, error: BaseException, handled: BaseException | None, exchange: Exchange

@@ -796,6 +796,25 @@ class TestStaleConnections:
         assert [received.connection for received in server.requests] == [0, 1, 1]
 
 
+class TestTheEnvironmentsProxy:
+    def test_a_change_counts_before_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """
+        The environment is not asked for each request, but the process need not start again.
+        """
+        with ScriptedServer() as server, ScriptedServer() as proxy:
+            client = endpoint(server.url)
+            client.send(REQUEST)
+            monkeypatch.setenv("HTTP_PROXY", proxy.url)
+            ends = time.monotonic() + GENEROUS
+            while not proxy.requests and time.monotonic() < ends:
+                client.send(REQUEST)
+                time.sleep(0.01)
+            client.close()
+
+        assert proxy.requests
+        assert proxy.requests[0].target == f"{server.url}/api/v2/entity"
+
+
 class TestAnApplicationsSession:
     def test_its_headers_are_sent_but_ours_win(self) -> None:
         """
@@ -844,6 +863,20 @@ class TestAnApplicationsSession:
 
         assert [received.method for received in proxy.requests] == ["CONNECT"]
         assert [received.method for received in tls_server.requests] == ["POST"]
+
+    def test_what_changes_about_it_counts_at_once(self) -> None:
+        """
+        It is the application's, which may change it at any time.
+        """
+        with ScriptedServer() as server, ScriptedServer() as proxy:
+            session = requests.Session()
+            client = endpoint(server.url, session=session)
+            client.send(REQUEST)
+            session.proxies = {"http": proxy.url}
+            client.send(REQUEST)
+            client.close()
+
+        assert [len(one.requests) for one in (server, proxy)] == [1, 1]
 
     def test_its_settings_go_before_the_environments(
         self, tls_server: ScriptedServer, ca_file: str, monkeypatch: pytest.MonkeyPatch
