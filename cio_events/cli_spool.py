@@ -27,7 +27,7 @@ from cio_events.buffers.spool.survey import bytes_of, files_in, set_aside_in
 from cio_events.buffers.spool.troubles import words
 from cio_events.calls import Track
 from cio_events.wire import app
-from cio_events.wire.envelope import Envelope, Route
+from cio_events.wire.envelope import Envelope, Route, body_of, route_of
 
 # Where the width of the terminal is not known: room for a table whose ids are not broken.
 _PIPE_COLUMNS = 110
@@ -278,9 +278,9 @@ def _content(envelope: Envelope) -> bytes:
     """
     What was to be sent, as JSON.
     """
-    if envelope.route is Route.APP:
-        return app.request_of(envelope.body).body or b"null"
-    return envelope.body
+    if route_of(envelope) is Route.APP:
+        return app.request_of(body_of(envelope)).body or b"null"
+    return body_of(envelope)
 
 
 def _counted(count: int, what: str) -> str:

@@ -21,7 +21,7 @@ from cio_events.http import Answer, Endpoint
 from cio_events.messages import Receipt
 from cio_events.signals import FailedReason, RetryReason
 from cio_events.wire import app, v1, v2
-from cio_events.wire.envelope import Envelope, Route
+from cio_events.wire.envelope import Envelope, Route, body_of, route_of
 from cio_events.wire.request import Request
 
 # A server that asks for more than five minutes is asked again after five.
@@ -46,7 +46,7 @@ class Job:
         again: Whether its last request has to be repeated.
     """
 
-    envelopes: list[Envelope]
+    envelopes: list[Envelope] = field(repr=False)
     attempts: int = 0
     again: bool = False
 
@@ -117,7 +117,7 @@ def deliver(job: Job, endpoint: Endpoint, timeout: float) -> Verdict:
     """
     Send *job* to *endpoint*, in *timeout* seconds at the most, and judge the answer.
     """
-    route = job.envelopes[0].route
+    route = route_of(job.envelopes[0])
     try:
         request = _request(job, route)
     except (ValueError, TypeError, LookupError, AttributeError):
@@ -141,8 +141,8 @@ def _request(job: Job, route: Route) -> Request:
         return Request("POST", v2.BATCH_PATH, v2.batch(job.envelopes))
     (envelope,) = job.envelopes
     if route is Route.APP:
-        return app.request_of(envelope.body)
-    return v1.request_of(envelope.body)
+        return app.request_of(body_of(envelope))
+    return v1.request_of(body_of(envelope))
 
 
 def _judge(job: Job, route: Route, answer: Answer) -> Verdict:

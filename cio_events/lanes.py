@@ -17,7 +17,7 @@ from cio_events.http import Endpoint
 from cio_events.options import Options
 from cio_events.wire import v2
 from cio_events.wire.encode import customers_of
-from cio_events.wire.envelope import BATCH_BYTE, HEADER_BYTES, Envelope
+from cio_events.wire.envelope import BATCH_BYTE, HEADER_BYTES, Envelope, accepted_at
 
 # So that a wave ends soon, and what has come meanwhile is seen.
 _SINGLES_IN_A_WAVE = 64
@@ -73,8 +73,8 @@ class Lane:
         When the oldest call that is not under way was accepted (Unix milliseconds).
         """
         if self.wave:
-            return min(chain[0].envelopes[0].accepted for chain in self.wave)
-        return self.waiting[0].accepted
+            return min(accepted_at(chain[0].envelopes[0]) for chain in self.wave)
+        return accepted_at(self.waiting[0])
 
     def form_wave(self, until: int | None) -> None:
         """
@@ -126,7 +126,7 @@ def next_wave(waiting: deque[Envelope], until: int | None) -> list[Chain]:
     count = 0
     while waiting:
         envelope = waiting[0]
-        if until is not None and envelope.accepted > until:
+        if until is not None and accepted_at(envelope) > until:
             break
         if envelope[0] == BATCH_BYTE:
             if chain_of:
@@ -173,7 +173,7 @@ def _leading_batch(waiting: deque[Envelope], until: int | None) -> tuple[list[En
         if (
             size > room
             or envelope[0] != BATCH_BYTE
-            or (until is not None and envelope.accepted > until)
+            or (until is not None and accepted_at(envelope) > until)
         ):
             break
         room -= size

@@ -23,7 +23,7 @@ from cio_events.messages import Receipt
 from cio_events.options import Options
 from cio_events.signals import DroppedReason, FailedReason, Report, Retry
 from cio_events.wire.encode import call_of
-from cio_events.wire.envelope import Envelope
+from cio_events.wire.envelope import Envelope, ulid_of
 
 if TYPE_CHECKING:
     import blinker
@@ -182,7 +182,7 @@ class Outcomes:
             signals.announce(
                 signal,
                 self._sender,
-                report=report(_remade(envelope), envelope.id, detail=detail),
+                report=report(_remade(envelope), ulid_of(envelope), detail=detail),
             )
         finally:
             self._ledger.announced(1)

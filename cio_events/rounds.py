@@ -23,7 +23,7 @@ from cio_events.options import Options
 from cio_events.origin import marked_as_ours
 from cio_events.outcomes import Outcomes
 from cio_events.signals import DroppedReason
-from cio_events.wire.envelope import Envelope, Route
+from cio_events.wire.envelope import Envelope, Route, accepted_at
 
 # What may be in the lanes, beside a spool of any size; about 30 MB.
 _TAKE_MOST = 100_000
@@ -208,13 +208,15 @@ class Rounds:
         born_before = int(oldest * 1000)
         for chain in lane.wave:
             for job in chain:
-                if job.envelopes[0].accepted < born_before:
-                    old = [one for one in job.envelopes if one.accepted < born_before]
-                    job.envelopes = [one for one in job.envelopes if one.accepted >= born_before]
+                if accepted_at(job.envelopes[0]) < born_before:
+                    old = [one for one in job.envelopes if accepted_at(one) < born_before]
+                    job.envelopes = [
+                        one for one in job.envelopes if accepted_at(one) >= born_before
+                    ]
                     self._outcomes.failed(old, job.attempts, "expired")
         lane.wave = [chain for chain in map(_without_empty_jobs, lane.wave) if chain]
         old = []
-        while lane.waiting and lane.waiting[0].accepted < born_before:
+        while lane.waiting and accepted_at(lane.waiting[0]) < born_before:
             old.append(lane.waiting.popleft())
         if old:
             self._outcomes.failed(old, 0, "expired")

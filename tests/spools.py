@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cio_events.buffers.spool import Spool
 from cio_events.ids import new_id
-from cio_events.wire.envelope import Route, seal
+from cio_events.wire.envelope import Route, accepted_at, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ CHILD_SECONDS = 60
 CHILD_START = """
 import os, signal, sys, time
 from pathlib import Path
-from tests.spools import Noting, drain, envelope, opened
+from tests.spools import Noting, drain, envelope, number_of, opened
 directory = Path(sys.argv[1])
 """
 
@@ -62,7 +62,7 @@ def envelope(number: int, size: int = 100, route: Route = Route.BATCH) -> Envelo
 
 def number_of(one: Envelope) -> int:
     """Which call it is."""
-    return one.accepted - 1_700_000_000_000
+    return accepted_at(one) - 1_700_000_000_000
 
 
 def drain(spool: Spool) -> list[int]:

@@ -28,7 +28,7 @@ from cio_events import (
 )
 from cio_events.sandbox import Sandbox
 from cio_events.wire.encode import call_of, customers_of, encode
-from cio_events.wire.envelope import Route
+from cio_events.wire.envelope import Route, route_of
 from tests.servers import ScriptedServer, Step
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -237,7 +237,7 @@ class TestInTheBackground:
         waiting = encode(call, ULID, NOW, "v2")
 
         assert call_of(waiting) == call
-        assert waiting.route is (Route.SINGLE if name == "report" else Route.BATCH)
+        assert route_of(waiting) is (Route.SINGLE if name == "report" else Route.BATCH)
 
     @pytest.mark.parametrize(
         ("name", "keys"),

@@ -17,6 +17,7 @@ from cio_events.buffers.spool.dead_letters import NAME
 from cio_events.calls import AddDevice, Delete, Identify, Track
 from cio_events.messages import SendEmail
 from cio_events.wire.encode import encode
+from cio_events.wire.envelope import ulid_of
 from tests.spools import (
     CHILD_SECONDS,
     ROOT,
@@ -59,7 +60,7 @@ def bury(directory, envelopes, failure=Failure("rejected", 400, "the name is [to
     for one in spool.take(10_000):
         spool.bury(one, failure)
     spool.close()
-    return [one.id for one in envelopes]
+    return [ulid_of(one) for one in envelopes]
 
 
 def test_list_shows_what_failed_and_why(directory):
@@ -73,7 +74,7 @@ def test_list_shows_what_failed_and_why(directory):
         SendEmail(to="ada@example.com", identifiers="5", transactional_message_id=3),
     ]
     envelopes = [
-        encode(call, envelope(number).id, 1_700_000_000_000, "v2")
+        encode(call, ulid_of(envelope(number)), 1_700_000_000_000, "v2")
         for number, call in enumerate(calls)
     ]
     ids = bury(directory, envelopes[:5])
@@ -113,7 +114,7 @@ def test_show_prints_the_call_and_the_answer(directory):
     """`show` prints the whole call as JSON, and the words of Customer.io."""
     (id_,) = bury(
         directory,
-        [encode(Track("5", "buy", {"x": "é"}), envelope(1).id, 1_700_000_000_000, "v2")],
+        [encode(Track("5", "buy", {"x": "é"}), ulid_of(envelope(1)), 1_700_000_000_000, "v2")],
     )
     done = run("show", directory, id_.lower())
 
@@ -129,7 +130,7 @@ def test_show_prints_the_call_and_the_answer(directory):
 def test_show_prints_a_message(directory):
     """A transactional message is shown as the body of its request."""
     message = SendEmail(to="ada@example.com", identifiers="5", transactional_message_id=3)
-    (id_,) = bury(directory, [encode(message, envelope(1).id, 1_700_000_000_000, "v2")])
+    (id_,) = bury(directory, [encode(message, ulid_of(envelope(1)), 1_700_000_000_000, "v2")])
     done = run("show", directory, id_)
 
     assert json.loads(done.stdout[done.stdout.index("{") :])["to"] == "ada@example.com"

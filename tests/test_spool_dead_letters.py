@@ -13,6 +13,7 @@ from cio_events.buffers import Failure
 from cio_events.buffers.spool import dead_letters
 from cio_events.buffers.spool.dead_letters import NAME, DeadLetters
 from cio_events.calls import Track
+from cio_events.wire.envelope import accepted_at, ulid_of
 from tests.spools import (
     CHILD_SECONDS,
     Noting,
@@ -69,13 +70,13 @@ def test_a_dead_letter_says_what_happened(spool):
     (letter,) = spool.failures()
 
     assert letter.envelope == one
-    assert letter.id == one.id
+    assert letter.id == ulid_of(one)
     assert (letter.reason, letter.status) == ("rejected", 422)
     assert letter.detail == "the name is too long"
     assert before < letter.failed_at < datetime.now(timezone.utc) + timedelta(seconds=1)
     assert isinstance(letter.call, Track)
     assert letter.call.data["number"] == 5
-    assert repr(letter) == f"<DeadLetter {one.id} reason=rejected status=422>"
+    assert repr(letter) == f"<DeadLetter {ulid_of(one)} reason=rejected status=422>"
 
 
 def test_the_buried_are_not_pending(spool, directory):
@@ -112,7 +113,7 @@ def test_resent_calls_are_pending_again(spool, directory):
 
     assert spool.resend() == 450
     assert buried(spool) == []
-    assert spool.take(1000)[0].accepted == envelope(1000).accepted
+    assert accepted_at(spool.take(1000)[0]) == accepted_at(envelope(1000))
     count, size = spool.adopt()
     assert count == 450
     assert size > 450 * 33

@@ -13,6 +13,7 @@ from collections import Counter
 import pytest
 
 from cio_events.buffers.spool import forks
+from cio_events.wire.envelope import ulid_of
 from tests.spools import (
     CHILD_SECONDS,
     CHILD_START,
@@ -80,7 +81,7 @@ while True:
     taken = spool.take(30)
     spool.forget(taken[5:])
     spool.forget(taken[:5])
-    print("forgotten", taken[-1].accepted - 1_700_000_000_000 + 1, flush=True)
+    print("forgotten", number_of(taken[-1]) + 1, flush=True)
 """
     for lines in (3, 40, 200, 700):
         with child(code, directory) as process:
@@ -283,7 +284,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         assert sorted(left_in(directory)) == [0, 5, 6, 7, 9, 100]
         spool = opened(directory)
         assert [letter.id for letter in spool.failures()] == [
-            letter.envelope.id for letter in spool.failures()
+            ulid_of(letter.envelope) for letter in spool.failures()
         ]
         assert len(list(spool.failures())) == 1
         spool.close()

@@ -44,7 +44,7 @@ from cio_events.objects import (
 from cio_events.options import TIMEOUT
 from cio_events.wire import v1, v2
 from cio_events.wire.encode import check_size, encode
-from cio_events.wire.envelope import Envelope, Route
+from cio_events.wire.envelope import Envelope, Route, route_of
 from cio_events.wire.request import Request
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ def _for_batch(index: int, call: Call) -> Envelope:
         envelope = encode(call, new_id(now), now, "v2")
     except ParamError as error:
         raise ParamError("calls", f"of number {index}, {error}", error.limit) from None
-    if envelope.route is not Route.BATCH:
+    if route_of(envelope) is not Route.BATCH:
         raise ParamError("calls", f"number {index} cannot be part of a batch")
     return envelope
 

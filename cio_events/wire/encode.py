@@ -12,7 +12,7 @@ from cio_events.checks import Data
 from cio_events.errors import ParamError
 from cio_events.values import dumps
 from cio_events.wire import app, v2
-from cio_events.wire.envelope import Envelope, Route, seal
+from cio_events.wire.envelope import Envelope, Route, body_of, route_of, seal
 
 Api: TypeAlias = Literal["v2", "v1"]
 
@@ -99,18 +99,18 @@ def call_of(envelope: Envelope) -> Call:
     """
     The call that *envelope* holds, with its id and timestamp.
     """
-    if envelope.route is Route.APP:
-        return app.call_of(envelope.body)
-    return v2.call_of(envelope.body)
+    if route_of(envelope) is Route.APP:
+        return app.call_of(body_of(envelope))
+    return v2.call_of(body_of(envelope))
 
 
 def customers_of(envelope: Envelope) -> tuple[str, ...]:
     """
     Whom *envelope* is about, as keys to keep the order by.
     """
-    read = app.customers_of if envelope.route is Route.APP else v2.customers_of
+    read = app.customers_of if route_of(envelope) is Route.APP else v2.customers_of
     try:
-        return read(envelope.body)
+        return read(body_of(envelope))
     except (ValueError, TypeError, LookupError, AttributeError):
         # Bytes that were damaged where they waited, which its own delivery will find out.
         return ()

@@ -7,10 +7,20 @@ What a route's body means is known to the wire that wrote it.
 from __future__ import annotations
 
 from enum import Enum
+from typing import TypeAlias
+
+Envelope: TypeAlias = bytes
+"""
+One call, encoded once: a header of 33 bytes (route, time of acceptance, ULID) and the body.
+
+Plain bytes, because a hundred thousand of them may wait: nothing is made in less time or takes
+less memory, the garbage collector need not look at it, and a spool stores it as it is. It holds
+personal data, so that no ``repr`` may show one.
+"""
 
 _ROUTE = slice(0, 1)
 _ACCEPTED = slice(1, 7)
-_ID = slice(7, 33)
+_ULID = slice(7, 33)
 
 HEADER_BYTES = 33
 
@@ -34,54 +44,38 @@ class Route(bytes, Enum):
 BATCH_BYTE = Route.BATCH[0]
 
 
-class Envelope(bytes):
+def seal(route: Route, accepted: int, ulid: str, body: bytes) -> Envelope:
     """
-    One call, encoded once: a header of 33 bytes (route, time of acceptance, ULID) and the body.
-
-    A single bytes object, because a hundred thousand of them may wait: it has the least memory
-    that there is, the garbage collector need not look at it, and a spool stores it as it is.
+    An envelope of these; *accepted* is in Unix milliseconds.
     """
-
-    __slots__ = ()
-
-    @property
-    def route(self) -> Route:
-        """
-        Which way it goes.
-        """
-        return Route(self[_ROUTE])
-
-    @property
-    def accepted(self) -> int:
-        """
-        When the call was accepted, in Unix milliseconds.
-        """
-        return int.from_bytes(self[_ACCEPTED], "big")
-
-    @property
-    def id(self) -> str:
-        """
-        The call's ULID.
-        """
-        return self[_ID].decode("ascii")
-
-    @property
-    def body(self) -> bytes:
-        """
-        The call as its route's wire wrote it.
-        """
-        return self[HEADER_BYTES:]
-
-    def __repr__(self) -> str:
-        return f"<Envelope {self.id}>"
-
-    __str__ = __repr__
+    # Joining them also makes a copy of just the right size: orjson's own results keep kilobytes
+    # of spare room, which a hundred thousand waiting calls would hold on to.
+    return b"".join((route, accepted.to_bytes(6, "big"), ulid.encode("ascii"), body))
 
 
-def seal(route: Route, accepted: int, id_: str, body: bytes) -> Envelope:
+def route_of(envelope: Envelope) -> Route:
     """
-    An envelope of these.
+    Which way it goes.
     """
-    # Joining them also makes a copy of just the right size: orjson's own results keep
-    # kilobytes of spare room, which a hundred thousand waiting calls would hold on to.
-    return Envelope(b"".join((route, accepted.to_bytes(6, "big"), id_.encode("ascii"), body)))
+    return Route(envelope[_ROUTE])
+
+
+def accepted_at(envelope: Envelope) -> int:
+    """
+    When the call was accepted, in Unix milliseconds.
+    """
+    return int.from_bytes(envelope[_ACCEPTED], "big")
+
+
+def ulid_of(envelope: Envelope) -> str:
+    """
+    The call's ULID.
+    """
+    return envelope[_ULID].decode("ascii")
+
+
+def body_of(envelope: Envelope) -> bytes:
+    """
+    The call as its route's wire wrote it.
+    """
+    return envelope[HEADER_BYTES:]

@@ -23,7 +23,7 @@ from cio_events.buffers import Failure
 from cio_events.buffers.spool import opening, sqlite
 from cio_events.calls import Call
 from cio_events.wire.encode import call_of
-from cio_events.wire.envelope import Envelope
+from cio_events.wire.envelope import Envelope, ulid_of
 
 NAME = "dead-letters.sqlite"
 
@@ -150,13 +150,13 @@ class DeadLetters:
         with self._writing(create=True) as connection:
             # A process that died before it could forget the call has left it here already.
             connection.execute(
-                "DELETE FROM letters WHERE id = ? AND envelope = ?", (envelope.id, envelope)
+                "DELETE FROM letters WHERE id = ? AND envelope = ?", (ulid_of(envelope), envelope)
             )
             connection.execute(
                 "INSERT INTO letters (id, reason, status, detail, failed_at, envelope) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    envelope.id,
+                    ulid_of(envelope),
                     failure.reason,
                     failure.status,
                     failure.detail,
@@ -181,7 +181,7 @@ class DeadLetters:
                     {**_selection(ids, reason), "last": last, "most": _CHUNK},
                 ).fetchall()
             for _, id_, why, status, detail, failed_at, envelope in rows:
-                yield DeadLetter(id_, why, status, detail, _moment(failed_at), Envelope(envelope))
+                yield DeadLetter(id_, why, status, detail, _moment(failed_at), envelope)
             if len(rows) < _CHUNK:
                 return
             last = rows[-1][0]

@@ -189,10 +189,7 @@ class SpoolFile:
             "SELECT place, crc, envelope FROM calls WHERE place > ? ORDER BY place LIMIT ?",
             (self._read_up_to, most),
         ).fetchall()
-        return [
-            (place, Envelope(stored) if _intact(crc, stored) else None)
-            for place, crc, stored in rows
-        ]
+        return [(place, stored if _intact(crc, stored) else None) for place, crc, stored in rows]
 
     def release(self, envelopes: Sequence[Envelope]) -> tuple[list[int], list[Envelope]]:
         """
