@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import math
 import numbers
-import pathlib
+import sys
 import uuid
 from collections import UserDict, UserList, UserString, deque
 from collections.abc import Iterable
@@ -97,7 +97,7 @@ def _natural(value: Any) -> object:
         return list(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(bytes(value)).decode("ascii")
-    if isinstance(value, (pathlib.PurePath, UserString)):
+    if isinstance(value, UserString) or _is_path(value):
         return str(value)
     if isinstance(value, time):
         return value.isoformat()
@@ -111,6 +111,12 @@ def _natural(value: Any) -> object:
     if isinstance(value, numbers.Real):
         return float(value)
     return _named(value)
+
+
+def _is_path(value: object) -> bool:
+    # Whoever has a path has pathlib, which takes as long to import as an eighth of this package.
+    pathlib = sys.modules.get("pathlib")
+    return pathlib is not None and isinstance(value, pathlib.PurePath)
 
 
 def _named(value: object) -> str:
