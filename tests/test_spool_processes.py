@@ -191,6 +191,25 @@ for start in range(200):
     assert list(directory.iterdir()) == []
 
 
+def test_a_file_that_is_just_being_made_is_not_taken_for_a_damaged_one(directory):
+    """Nobody looks at a moment of its making when it seems to have lost its content."""
+    code = """
+from cio_events.buffers.spool import opening
+for _ in range(500):
+    opening.create(directory).remove()
+"""
+    report = Noting()
+    spool = opened(directory, report)
+    with child(code, directory) as process:
+        while process.poll() is None:
+            spool.adopt()
+        assert process.returncode == 0
+    spool.close()
+
+    assert "spool damaged" not in report.kinds, report
+    assert list(directory.iterdir()) == []
+
+
 def test_a_clean_exit_without_close_leaves_the_calls(directory):
     """An interpreter that ends with an open spool leaves its calls to the next one."""
     code = """

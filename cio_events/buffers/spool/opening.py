@@ -81,9 +81,11 @@ def claim(path: Path) -> tuple[SpoolFile, int] | None:
 
         OSError: It cannot be read.
     """
+    # Asked in this order, as a file that is being made has its first page before it has a journal.
+    has_journal = journal_of(path).exists()
     found = path.stat()
     if found.st_size < PAGE_BYTES:
-        if found.st_size or journal_of(path).exists():
+        if found.st_size or has_journal:
             # SQLite would take it for new, and delete the journal.
             raise sqlite3.DatabaseError("it was truncated")
         if time.time() - found.st_mtime < _BIRTH_SECONDS:
