@@ -160,11 +160,13 @@ class TestRatios:
         sides = {side: Measured([{figure: value}]) for side, value in values.items()}
         ours = {bar.side: Measured([{figure: 10.0}]) for bar in bars.BARS if bar.row == row}
 
-        (bar,) = judge([RowResult(_ROWS[row], {**sides, **ours})])
+        judged = judge([RowResult(_ROWS[row], {**sides, **ours})])
 
-        assert bar.against == best
-        assert bar.ratio is not None
-        assert bar.ratio.median == 10.0 / values[best]
+        assert judged
+        for bar in judged:
+            assert bar.against == best
+            assert bar.ratio is not None
+            assert bar.ratio.median == 10.0 / values[best]
 
     def test_cannot_be_told_without_a_peer(self) -> None:
         """Then a bar is neither reached nor missed."""
