@@ -65,7 +65,6 @@ class Ledger:
         self._max_pending = max_pending
         self._max_pending_bytes = max_pending_bytes
         self._lock = threading.RLock()  # guards all that follows
-        self._acquire = self._lock.acquire
         self._changing = False
         self._postponed: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.pending_bytes: int = 0
@@ -89,8 +88,8 @@ class Ledger:
         """
         Count one more pending call of *size* bytes, if there is room.
         """
-        self._acquire()  # half as slow as a with statement
-        try:
+        # Quicker by hand, but an interrupt right behind acquire() would leave it locked.
+        with self._lock:
             if (
                 self._received - self._ended >= self._max_pending
                 or self.pending_bytes + size > self._max_pending_bytes
@@ -108,8 +107,6 @@ class Ledger:
             if self._postponed:
                 self._catch_up()
             return True
-        finally:
-            self._lock.release()
 
     def adopt(self, count: int, size: int) -> None:
         """

@@ -102,6 +102,8 @@ class Verbs:
         """
         Send `Track`.
         """
+        if data is None:
+            data = {}
         if (
             type == "event"
             and id is None
