@@ -28,6 +28,10 @@ from cio_events.wire.envelope import Envelope, Route, accepted_at
 # What may be in the lanes, beside a spool of any size; about 30 MB.
 _TAKE_MOST = 100_000
 
+# Taken from the buffer at once: more than a batch holds, and few enough to stay at hand for the
+# processor from here until they are sent.
+_ENOUGH = 4_096
+
 # Requests under way at once, where each call is one: enough to hide the round trip, far below
 # what Customer.io calls fair use.
 _AT_ONCE = 8
@@ -81,6 +85,7 @@ class Rounds:
         self.adopt_at: float = 0.0
         self.over: DroppedReason | None = None
         self._lost = 0  # calls of a damaged spool that the ledger knows of
+        self._more = False  # whether the buffer may have more of those that this round is about
 
     def ready_at(self) -> float:
         """
@@ -144,11 +149,11 @@ class Rounds:
         """
         Send what may be sent now, until *end* (`time.monotonic`); yields after each wave.
         """
-        with self._moving:
-            self._adopt()
-            self._fill_lanes()
+        self._more = True
         while True:
             with self._moving:
+                self._adopt()
+                self._fill_lanes()
                 lane = self._next_lane()
             self._outcomes.announce()
             if lane is None or time.monotonic() >= end:
@@ -164,9 +169,7 @@ class Rounds:
             return None
         for lane in self.lanes:
             self._give_up_expired(lane)
-        now = time.monotonic()
-        # Without an endpoint, there may be calls of a spool that was filled with other settings.
-        ready = [one for one in self.lanes if one and one.endpoint and now >= one.ready_at]
+        ready = list(filter(None, self._ready_lanes()))
         if not ready:
             return None
         ready.sort(key=Lane.oldest)
@@ -191,15 +194,29 @@ class Rounds:
             self._ledger.settle(0, dropped={"damaged": lost})
 
     def _fill_lanes(self) -> None:
+        """
+        Take calls from the buffer, until the lanes that may send have enough for a request.
+        """
         # Not fewer than max_pending: a paused lane must leave room for those of the other.
         room = max(_TAKE_MOST, self._options.max_pending)
         room -= len(self._track.waiting) + len(self._app.waiting)
-        taken = self._buffer.take(room)
-        for_app = [envelope for envelope in taken if envelope[0] == _APP_BYTE]
-        if for_app:
-            self._app.waiting += for_app
-            taken = [envelope for envelope in taken if envelope[0] != _APP_BYTE]
-        self._track.waiting += taken
+        ready = [lane.waiting for lane in self._ready_lanes()]
+        while self._more and room > 0 and sum(map(len, ready)) < _ENOUGH:
+            wanted = min(room, _ENOUGH)
+            taken = self._buffer.take(wanted)
+            # What comes later waits for company, and for the next round.
+            self._more = len(taken) == wanted
+            room -= len(taken)
+            for_app = [envelope for envelope in taken if envelope[0] == _APP_BYTE]
+            if for_app:
+                self._app.waiting += for_app
+                taken = [envelope for envelope in taken if envelope[0] != _APP_BYTE]
+            self._track.waiting += taken
+
+    def _ready_lanes(self) -> list[Lane]:
+        now = time.monotonic()
+        # Without an endpoint, there may be calls of a spool that was filled with other settings.
+        return [lane for lane in self.lanes if lane.endpoint and now >= lane.ready_at]
 
     def _give_up_expired(self, lane: Lane) -> None:
         oldest = time.time() - self._options.max_age

@@ -14,7 +14,7 @@ from cio_events import Identifier, Pipeline, Track
 from cio_events.limits import V2_BATCH_BYTES, V2_OPERATION_BYTES
 from cio_events.sandbox import Sandbox
 from tests.pipeline.watching import LONG, Heard, balanced, eventually, names, settled
-from tests.servers import ScriptedServer, answer
+from tests.servers import Peer, ScriptedServer, answer
 
 if TYPE_CHECKING:
     import pytest
@@ -44,6 +44,31 @@ def test_backlog_leaves_in_batches_cut_by_bytes(make: MakePipeline, heard: Heard
     sent = [operation for request in requests for operation in request.json["batch"]]
     assert [operation["name"] for operation in sent] == [str(n) for n in range(3_000)]
     assert max(len(orjson.dumps(operation)) for operation in sent) <= V2_OPERATION_BYTES
+
+
+def test_calls_that_come_while_one_is_sent_leave_in_full_batches(make: MakePipeline) -> None:
+    """However many there are: they are taken piece by piece, and batches are not cut there."""
+    go = threading.Event()
+
+    def slow_answer(peer: Peer) -> bool:
+        go.wait(LONG)
+        return answer(200)(peer)
+
+    with ScriptedServer([slow_answer]) as server:
+        pipeline = make(track_url=server.url, flush_interval=0)
+        pipeline.track("0", "0")
+        assert eventually(lambda: server.connections)
+        for n in range(1, 15_000):
+            pipeline.track(f"{n % 7}", f"{n}")
+        go.set()
+        assert settled(pipeline).sent == 15_000
+        _, *requests = server.requests
+
+    sizes = [len(request.body) for request in requests]
+    assert max(sizes) <= V2_BATCH_BYTES
+    assert min(sizes[:-1]) > V2_BATCH_BYTES - 1_000
+    sent = [operation for request in requests for operation in request.json["batch"]]
+    assert [operation["name"] for operation in sent] == [str(n) for n in range(1, 15_000)]
 
 
 def test_lone_call_goes_the_same_way(make: MakePipeline) -> None:
