@@ -67,7 +67,7 @@ BARS: tuple[Bar, ...] = (
         at_most=True,
     ),
     Bar(
-        "the same with structlog's fast set-up, of whose line there is less",
+        "the same with structlog's fast set-up",
         "tagged",
         _FAST,
         ("structlog alone (fast set-up)",),
