@@ -68,15 +68,22 @@ class Told:
         self.ends: Counter[str] = Counter()
 
     @classmethod
-    def of(cls, heard: Heard, sent: int = 0, failed: int = 0, dropped: int = 0) -> Told:
-        """What was heard after so many reports of each kind."""
+    def of(
+        cls, heard: Heard, sent: int = 0, failed: int = 0, dropped: int = 0, *, forgotten: bool
+    ) -> Told:
+        """
+        What was heard after so many reports of each kind.
+
+        Of what was accepted and *forgotten*, on a connection that was kept, even the first
+        attempt is two requests: the second one may be rejected.
+        """
         told = cls()
         given_up = [*heard.failed[failed:], *heard.dropped[dropped:]]
         for report in heard.sent[sent:]:
             if isinstance(report.call, (Track, TrackAnonymous)):
                 told.tracked.add(report.id)
         for report in given_up:
-            if report.attempts > (1 if report.reason == "rejected" else 0):
+            if report.attempts > (1 if report.reason == "rejected" and not forgotten else 0):
                 told.maybe.add(report.id)
         told.ends.update(report.id for report in [*heard.sent[sent:], *given_up])
         return told
@@ -102,6 +109,7 @@ class Machine(RuleBasedStateMachine):
         self.pipelines: list[Pipeline] = []
         self.logged = Logged()
         self.children = Told()
+        self.forgotten = False
         self.serial = 0
 
     def next(self) -> int:
@@ -231,7 +239,7 @@ class Machine(RuleBasedStateMachine):
                 ids = [self.pipeline.accept(Track("child", name)) for name in names]
                 assert self.pipeline.flush(LONG)
                 assert balanced(self.pipeline).pending == 0
-                told = Told.of(self.heard, *seen)
+                told = Told.of(self.heard, *seen, forgotten=self.forgotten)
                 with os.fdopen(write, "wb") as pipe:
                     pickle.dump((ids, told, self.pipeline.stats()), pipe)
                 status = 0
@@ -266,6 +274,7 @@ class Machine(RuleBasedStateMachine):
     @rule(times=st.integers(1, 3))
     def forget(self, times: int) -> None:
         """Accept, and break the connection instead of answering."""
+        self.forgotten = True
         self.sandbox.forget_next(times)
 
     @rule(before=st.booleans())
@@ -308,7 +317,7 @@ class Machine(RuleBasedStateMachine):
             ("dropped", heard.dropped),
         ):
             assert sum(getattr(one, column) for one in stats) == len(reports)
-        told = Told.of(heard)
+        told = Told.of(heard, forgotten=self.forgotten)
         told.add(self.children)
         assert max(told.ends.values(), default=1) == 1
         maybe = told.maybe
