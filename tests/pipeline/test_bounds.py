@@ -73,7 +73,7 @@ def test_call_over_the_byte_bound_is_dropped_even_where_callers_wait(make: MakeP
 
 
 MEMORY = """
-import gc, resource, sys
+import gc, resource, sys, time
 from pathlib import Path
 import cio_events
 from cio_events import Pipeline
@@ -90,6 +90,8 @@ pipeline = Pipeline(
 pad = "x" * 4_000
 for n in range(2_000):  # what is needed once: threads, modules, caches
     pipeline.track("5", "x", {"pad": pad})
+while pipeline.stats().retries < 2:  # the thread imports what sending needs
+    time.sleep(0.01)
 before = resident()
 held = pipeline._ledger.pending_bytes
 for n in range(40_000):
