@@ -152,8 +152,9 @@ class Rounds:
         self._more = True
         while True:
             with self._moving:
-                self._adopt()
-                self._fill_lanes()
+                if not self.stopping:
+                    self._adopt()
+                    self._fill_lanes()
                 lane = self._next_lane()
             self._outcomes.announce()
             if lane is None or time.monotonic() >= end:

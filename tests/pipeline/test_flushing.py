@@ -8,13 +8,24 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cio_events import Pipeline, Track, rounds, signals
 from cio_events.sandbox import Sandbox
-from tests.pipeline.watching import LONG, Heard, balanced, eventually, names, said, settled
+from tests.pipeline.watching import (
+    LONG,
+    QUICK,
+    Heard,
+    balanced,
+    eventually,
+    names,
+    said,
+    settled,
+    threads_of_ours,
+)
 from tests.servers import ScriptedServer, answer, stall
 
 MakePipeline = Callable[..., Pipeline]
@@ -108,6 +119,33 @@ def test_receiver_that_hangs_makes_flush_false_and_close_returns(make: MakePipel
     assert close_took < PATIENCE * 4
     assert (stats.sent, stats.dropped_by_reason, stats.pending) == (1, {"closed": 1}, 0)
     assert eventually(lambda: pipeline.flush(0))
+
+
+def test_closed_pipeline_leaves_its_spool_to_others(
+    make: MakePipeline, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Its thread, which a receiver has kept busy meanwhile, takes nothing back."""
+    closed = Pipeline(**QUICK, track_url=sandbox.url, spool=tmp_path)
+    go, here = threading.Event(), threading.Event()
+
+    def hang(_: object, report: object) -> None:
+        here.set()
+        go.wait(LONG)
+
+    with signals.sent.connected_to(hang):
+        closed.track("5", "first")
+        assert here.wait(LONG)
+        for n in range(3):
+            closed.track("5", f"{n}")
+        closed._flusher._rounds.adopt_soon()
+        try:
+            assert not closed.close(PATIENCE)
+        finally:
+            go.set()
+    assert eventually(lambda: not threads_of_ours())
+
+    assert settled(make(spool=tmp_path)).sent == 3
+    assert names(sandbox) == ["first", "0", "1", "2"]
 
 
 def test_receiver_that_raises_stops_nothing(make: MakePipeline, sandbox: Sandbox) -> None:
