@@ -11,7 +11,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 from cio_events import signals
-from cio_events.calls import (
+from cio_events._calls.people import (
     AddDevice,
     Call,
     Delete,
@@ -24,8 +24,11 @@ from cio_events.calls import (
     TrackAnonymous,
     Unsuppress,
 )
-from cio_events.deadline import deadline
-from cio_events.default import configure
+from cio_events._http.deadline import deadline
+from cio_events._pipeline.default import configure
+from cio_events._process.forks import late_imports as _late_imports
+from cio_events._sources.logging import CustomerIOHandler
+from cio_events._sources.structlog import CustomerIOProcessor
 from cio_events.errors import (
     AnswerTimeoutError,
     APIError,
@@ -36,16 +39,11 @@ from cio_events.errors import (
     ParamError,
     TransactionalError,
 )
-from cio_events.handler import CustomerIOHandler
-from cio_events.lifecycle import late_imports as _late_imports
-from cio_events.processor import CustomerIOProcessor
 from cio_events.signals import Report, Retry
 from cio_events.version import __version__
 
 if TYPE_CHECKING:
-    from cio_events.clients import AppClient, Refusal, TrackClient
-    from cio_events.ledger import Stats
-    from cio_events.messages import (
+    from cio_events._calls.messages import (
         Device,
         Message,
         Receipt,
@@ -56,7 +54,7 @@ if TYPE_CHECKING:
         SendSMS,
         SendWhatsApp,
     )
-    from cio_events.objects import (
+    from cio_events._calls.objects import (
         AddRelationships,
         DeleteObject,
         DeleteRelationships,
@@ -65,9 +63,11 @@ if TYPE_CHECKING:
         Relationship,
         ReportMetric,
     )
-    from cio_events.pipeline import Pipeline
-    from cio_events.serverless import flushing
-    from cio_events.shutdown import install_signal_handlers
+    from cio_events._clients import AppClient, Refusal, TrackClient
+    from cio_events._delivery.ledger import Stats
+    from cio_events._pipeline.flushing import flushing
+    from cio_events._pipeline.pipeline import Pipeline
+    from cio_events._pipeline.signal_handlers import install_signal_handlers
 
 __all__ = [
     "APIError",
@@ -123,29 +123,29 @@ __all__ = [
 ]
 
 _ROOM_OF = {
-    "AppClient": "cio_events.clients",
-    "Refusal": "cio_events.clients",
-    "TrackClient": "cio_events.clients",
-    "flushing": "cio_events.serverless",
-    "Stats": "cio_events.ledger",
-    "Device": "cio_events.messages",
-    "Message": "cio_events.messages",
-    "Receipt": "cio_events.messages",
-    "SendEmail": "cio_events.messages",
-    "SendInApp": "cio_events.messages",
-    "SendInboxMessage": "cio_events.messages",
-    "SendPush": "cio_events.messages",
-    "SendSMS": "cio_events.messages",
-    "SendWhatsApp": "cio_events.messages",
-    "AddRelationships": "cio_events.objects",
-    "DeleteObject": "cio_events.objects",
-    "DeleteRelationships": "cio_events.objects",
-    "IdentifyObject": "cio_events.objects",
-    "ObjectIdentifier": "cio_events.objects",
-    "Relationship": "cio_events.objects",
-    "ReportMetric": "cio_events.objects",
-    "Pipeline": "cio_events.pipeline",
-    "install_signal_handlers": "cio_events.shutdown",
+    "AppClient": "cio_events._clients",
+    "Refusal": "cio_events._clients",
+    "TrackClient": "cio_events._clients",
+    "flushing": "cio_events._pipeline.flushing",
+    "Stats": "cio_events._delivery.ledger",
+    "Device": "cio_events._calls.messages",
+    "Message": "cio_events._calls.messages",
+    "Receipt": "cio_events._calls.messages",
+    "SendEmail": "cio_events._calls.messages",
+    "SendInApp": "cio_events._calls.messages",
+    "SendInboxMessage": "cio_events._calls.messages",
+    "SendPush": "cio_events._calls.messages",
+    "SendSMS": "cio_events._calls.messages",
+    "SendWhatsApp": "cio_events._calls.messages",
+    "AddRelationships": "cio_events._calls.objects",
+    "DeleteObject": "cio_events._calls.objects",
+    "DeleteRelationships": "cio_events._calls.objects",
+    "IdentifyObject": "cio_events._calls.objects",
+    "ObjectIdentifier": "cio_events._calls.objects",
+    "Relationship": "cio_events._calls.objects",
+    "ReportMetric": "cio_events._calls.objects",
+    "Pipeline": "cio_events._pipeline.pipeline",
+    "install_signal_handlers": "cio_events._pipeline.signal_handlers",
 }
 
 

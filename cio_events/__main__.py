@@ -9,7 +9,7 @@ def main() -> None:
     """Run the command line."""
     # Optional: click and rich come with the extras that have commands, and a log line needs none.
     try:
-        from cio_events.cli import commands
+        from cio_events._cli.main import commands
     except ModuleNotFoundError as missing:
         if missing.name not in ("click", "rich"):
             raise

@@ -17,7 +17,7 @@ from cio_events.errors import ParamError
 if TYPE_CHECKING:
     import requests
 
-    from cio_events.calls import Call
+    from cio_events._calls.people import Call
 
 # How long a call waits for company. A second is not felt in a campaign, and a busy application
 # fills a batch in less.

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import blinker
 
-from cio_events import diagnostics
-from cio_events.calls import Call
-from cio_events.origin import marked_as_ours
+from cio_events._calls.people import Call
+from cio_events._process import diagnostics
+from cio_events._process.suppression import suppress_capture
 
 if TYPE_CHECKING:
-    from cio_events.messages import Receipt
+    from cio_events._calls.messages import Receipt
 
 FailedReason: TypeAlias = Literal["invalid", "rejected", "too_large", "expired", "ambiguous"]
 """
@@ -134,7 +134,7 @@ def announce(signal: blinker.NamedSignal, sender: object, **kwargs: object) -> N
     if not signal.receivers or signal.is_muted:
         return
     fatal: BaseException | None = None
-    with marked_as_ours():
+    with suppress_capture():
         for receiver in list(signal.receivers_for(sender)):
             try:
                 receiver(sender, **kwargs)

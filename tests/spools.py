@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cio_events.buffers.spool import Spool
-from cio_events.ids import new_id
-from cio_events.wire.envelope import Route, accepted_at, seal
+from cio_events._buffers.spool import Spool
+from cio_events._calls.ulid import new_id
+from cio_events._wire.envelope import Route, accepted_at, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cio_events.wire.envelope import Envelope
+    from cio_events._wire.envelope import Envelope
 
 ROOT = Path(__file__).parents[1]
 

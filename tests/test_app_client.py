@@ -31,8 +31,8 @@ from cio_events import (
     TransactionalError,
     deadline,
 )
-from cio_events.http import USER_AGENT
-from cio_events.messages import Message
+from cio_events._calls.messages import Message
+from cio_events._http.endpoint import USER_AGENT
 from cio_events.sandbox import Sandbox
 from tests.servers import ScriptedServer, Step, answer, drip_body, redirect, reset, stall
 

@@ -118,7 +118,6 @@ def test_plain_customer_means_the_id(given: Any, value: str) -> None:
         (["5"], "text, an integer or a UUID"),
         ("\ud800", "surrogate"),
     ],
-    ids=repr,
 )
 def test_customer_that_cannot_be_is_refused(make: Any, who: Any, words: str) -> None:
     """Every call that names a customer refuses the same, and the error names the field."""
@@ -155,7 +154,7 @@ def test_identifier_says_which_it_is(type_: Any) -> None:
     assert who != Identifier("other", type_)
 
 
-@pytest.mark.parametrize("type_", ["phone", "", None, "ID", 5, [], True], ids=repr)
+@pytest.mark.parametrize("type_", ["phone", "", None, "ID", 5, [], True])
 def test_unknown_identifier_type_is_refused(type_: Any) -> None:
     """The error lists what there is."""
     error = refused(lambda: Identifier("5", type_))
@@ -255,7 +254,7 @@ def test_data_may_be_any_mapping_or_nothing(field: str, make: Any) -> None:
 
 
 @with_data
-@pytest.mark.parametrize("data", [[], [("a", 1)], "a", "", 0, False, 5, set()], ids=repr)
+@pytest.mark.parametrize("data", [[], [("a", 1)], "a", "", 0, False, 5, set()])
 def test_data_that_is_no_mapping_is_refused(field: str, make: Any, data: Any) -> None:
     """Also what is empty; the error names the field."""
     error = refused(lambda: make(data))
@@ -333,7 +332,6 @@ timed = pytest.mark.parametrize(("field", "when_of"), TIMED.items(), ids=TIMED)
         (datetime(2023, 12, 31, 19, tzinfo=timezone(timedelta(hours=-5))), 1704067200),
         (datetime(2024, 1, 1, 5, 30, tzinfo=timezone(timedelta(hours=5.5))), 1704067200),
     ],
-    ids=repr,
 )
 def test_time_becomes_unix_seconds(field: str, when_of: Any, when: Any, seconds: Any) -> None:
     """Aware datetimes exactly, naive ones as UTC, milliseconds recognised."""
@@ -378,7 +376,7 @@ def test_timestamp_of_its_own_goes_before_the_one_among_the_attributes() -> None
 @pytest.mark.parametrize(
     "make", [lambda t: AddDevice("5", t, "ios"), lambda t: DeleteDevice("5", t)]
 )
-@pytest.mark.parametrize("token", ["", " ", ".", "..", None, 5, b"t", True, "\ud800"], ids=repr)
+@pytest.mark.parametrize("token", ["", " ", ".", "..", None, 5, b"t", True, "\ud800"])
 def test_device_that_cannot_be_is_refused(make: Any, token: Any) -> None:
     """``..`` would delete the wrong thing with clients that fold paths."""
     error = refused(lambda: make(token))
@@ -387,7 +385,7 @@ def test_device_that_cannot_be_is_refused(make: Any, token: Any) -> None:
     assert error.limit is None
 
 
-@pytest.mark.parametrize("platform", ["", " ", "iOS", "web", None, 5], ids=repr)
+@pytest.mark.parametrize("platform", ["", " ", "iOS", "web", None, 5])
 def test_platform_that_cannot_be_is_refused(platform: Any) -> None:
     """There are two platforms."""
     assert refused(lambda: AddDevice("5", "t", platform)).param == "platform"
@@ -405,7 +403,7 @@ def test_every_call_is_here() -> None:
         if isinstance(value, type)
         and issubclass(value, cio_events.Call)
         and value is not cio_events.Call
-        and value.__module__ == "cio_events.calls"
+        and value.__module__ == "cio_events._calls.people"
     }
 
     assert {type(call) for call in EVERY_CALL} == shown

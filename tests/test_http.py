@@ -24,10 +24,9 @@ import requests
 import trustme
 from requests.adapters import HTTPAdapter
 
-from cio_events.adapter import DeadlineAdapter
-from cio_events.deadline import deadline
-from cio_events.errors import AnswerTimeoutError, CustomerIOError, NoAnswerError, ParamError
-from cio_events.http import (
+from cio_events._http.adapter import DeadlineAdapter
+from cio_events._http.deadline import deadline
+from cio_events._http.endpoint import (
     APP_URLS,
     TRACK_URLS,
     USER_AGENT,
@@ -37,8 +36,9 @@ from cio_events.http import (
     bearer,
     track_url,
 )
+from cio_events._wire.request import Request
+from cio_events.errors import AnswerTimeoutError, CustomerIOError, NoAnswerError, ParamError
 from cio_events.version import __version__
-from cio_events.wire.request import Request
 from tests.servers import (
     ScriptedServer,
     Step,
@@ -785,7 +785,7 @@ class TestStaleConnections:
         """
         Else it would be in doubt whenever the server closes a connection.
         """
-        monkeypatch.setattr("cio_events.http._IDLE_SECONDS_UNREPEATABLE", 0.0)
+        monkeypatch.setattr("cio_events._http.endpoint._IDLE_SECONDS_UNREPEATABLE", 0.0)
         with ScriptedServer() as server:
             client = endpoint(server.url)
             client.send(REQUEST)
@@ -1237,8 +1237,8 @@ class TestForks:
             import logging, os, sys, threading
             importing = threading.Event()
             from cio_events.errors import NoAnswerError
-            from cio_events.http import Endpoint, basic
-            from cio_events.wire.request import Request
+            from cio_events._http.endpoint import Endpoint, basic
+            from cio_events._wire.request import Request
             assert "requests" not in sys.modules
             client = Endpoint("http://127.0.0.1:1", basic("a", "b"))
             def send():
@@ -1282,7 +1282,7 @@ class TestImport:
         """
         script = """
             import sys
-            from cio_events.http import Endpoint, basic, track_url
+            from cio_events._http.endpoint import Endpoint, basic, track_url
             Endpoint(track_url("eu"), basic("a", "b")).close()
             print(json.dumps(sorted({"requests", "urllib3"} & set(sys.modules))))
         """
@@ -1294,8 +1294,8 @@ class TestImport:
         """
         with ScriptedServer() as server:
             script = f"""
-                from cio_events.http import Endpoint, basic
-                from cio_events.wire.request import Request
+                from cio_events._http.endpoint import Endpoint, basic
+                from cio_events._wire.request import Request
                 client = Endpoint({server.url!r}, basic("a", "b"))
                 client.send(Request("GET", "/", None))
             """

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
+from cio_events._calls.ulid import IdSource, new_id, valid_id
 from cio_events.errors import ParamError
-from cio_events.ids import IdSource, new_id, valid_id
 
 ULID = re.compile(r"[0-7][0123456789ABCDEFGHJKMNPQRSTVWXYZ]{25}")
 

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cio_events import Call, Identifier, Merge, Track, TrackAnonymous
-from cio_events.delivery import Hold, TryAgain
-from cio_events.ids import new_id
-from cio_events.lanes import Chain, Lane, next_wave
-from cio_events.limits import V2_BATCH_BYTES
+from cio_events._calls.limits import V2_BATCH_BYTES
+from cio_events._calls.ulid import new_id
+from cio_events._delivery.in_flight import Chain, Lane, next_window
+from cio_events._destinations.customerio import Hold, TryAgain
+from cio_events._wire import batch as v2
+from cio_events._wire.encode import customers_of, encode
+from cio_events._wire.envelope import Envelope, Route, accepted_at, route_of
 from cio_events.options import Options
-from cio_events.wire import v2
-from cio_events.wire.encode import customers_of, encode
-from cio_events.wire.envelope import Envelope, Route, accepted_at, route_of
 
 NOW = 1_704_067_200_000
 
@@ -42,7 +42,7 @@ CALLS = st.one_of(
 
 def jobs_of(chain: Chain) -> list[list[Envelope]]:
     """The calls of each request of a chain."""
-    return [job.envelopes for job in chain]
+    return [batch.envelopes for batch in chain]
 
 
 @settings(max_examples=200, deadline=None)
@@ -53,23 +53,23 @@ def test_waves_keep_each_customers_order(calls: list[Call], api: Any) -> None:
     waiting, seen = deque(envelopes), []
     while waiting:
         before = len(waiting)
-        wave = next_wave(waiting, until=None)
+        window = next_window(waiting, until=None)
         assert len(waiting) < before
         people: Counter[str] = Counter()
-        for chain in wave:
+        for chain in window:
             assert chain
             people.update(
-                {who for job in jobs_of(chain) for one in job for who in customers_of(one)}
+                {who for batch in jobs_of(chain) for one in batch for who in customers_of(one)}
             )
-            for job in jobs_of(chain):
-                assert job
-                assert len({route_of(one) for one in job}) == 1
-                if route_of(job[0]) is Route.BATCH:
-                    assert len(v2.batch(job)) <= V2_BATCH_BYTES
+            for batch in jobs_of(chain):
+                assert batch
+                assert len({route_of(one) for one in batch}) == 1
+                if route_of(batch[0]) is Route.BATCH:
+                    assert len(v2.batch(batch)) <= V2_BATCH_BYTES
                 else:
-                    assert len(job) == 1
-                # Chains of one wave go side by side, so any order of them must be right.
-                seen += job
+                    assert len(batch) == 1
+                # Chains of one window go side by side, so any order of them must be right.
+                seen += batch
         assert not people or max(people.values()) == 1
 
     assert sorted(seen) == sorted(envelopes)
@@ -83,12 +83,12 @@ def test_batch_is_filled_up_to_its_limit() -> None:
     """A batch is as large as it may be, and what is left comes next."""
     waiting = deque(sealed(Track(str(n), "x", {"pad": "." * 900})) for n in range(1_000))
     before = list(waiting)
-    ((job,),) = next_wave(waiting, until=None)
+    ((batch,),) = next_window(waiting, until=None)
 
-    body = v2.batch(job.envelopes)
+    body = v2.batch(batch.envelopes)
     assert V2_BATCH_BYTES - 1_200 < len(body) <= V2_BATCH_BYTES
-    assert len(job.envelopes) + len(waiting) == 1_000
-    assert [*job.envelopes, *waiting] == before
+    assert len(batch.envelopes) + len(waiting) == 1_000
+    assert [*batch.envelopes, *waiting] == before
 
 
 def test_batch_may_have_just_the_limit() -> None:
@@ -99,8 +99,8 @@ def test_batch_may_have_just_the_limit() -> None:
         return deque(sealed(Track("5", "x", {"pad": "." * size})) for size in sizes)
 
     room = V2_BATCH_BYTES - len(v2.batch(filled(0)))
-    ((full,),) = next_wave(filled(room), until=None)
-    ((too_full,),) = next_wave(filled(room + 1), until=None)
+    ((full,),) = next_window(filled(room), until=None)
+    ((too_full,),) = next_window(filled(room + 1), until=None)
 
     assert (len(full.envelopes), len(v2.batch(full.envelopes))) == (17, V2_BATCH_BYTES)
     assert len(too_full.envelopes) == 16
@@ -109,9 +109,9 @@ def test_batch_may_have_just_the_limit() -> None:
 def test_wave_ends_where_the_other_destination_comes() -> None:
     """What was accepted later than *until* stays, whatever its size."""
     waiting = deque(sealed(Track("5", "x"), NOW + n) for n in range(10))
-    ((job,),) = next_wave(waiting, until=NOW + 3)
+    ((batch,),) = next_window(waiting, until=NOW + 3)
 
-    assert [accepted_at(one) - NOW for one in job.envelopes] == [0, 1, 2, 3]
+    assert [accepted_at(one) - NOW for one in batch.envelopes] == [0, 1, 2, 3]
     assert len(waiting) == 6
 
 
@@ -121,9 +121,9 @@ def test_single_calls_of_different_customers_go_side_by_side() -> None:
         *(TrackAnonymous(who, "x") for who in "abab"),
         *(TrackAnonymous(None, "x", {"recipient": "a@example.com"}) for _ in range(3)),
     ]
-    wave = next_wave(deque(map(sealed, calls)), until=None)
+    window = next_window(deque(map(sealed, calls)), until=None)
 
-    assert [len(chain) for chain in wave] == [2, 2, 1, 1, 1]
+    assert [len(chain) for chain in window] == [2, 2, 1, 1, 1]
 
 
 def test_large_call_waits_for_the_batch_with_its_customer() -> None:
@@ -131,8 +131,8 @@ def test_large_call_waits_for_the_batch_with_its_customer() -> None:
     large = {"pad": "." * 40_000}
     calls = [Track("a", "1"), Track("b", "1", large), Track("c", "1"), Track("a", "2", large)]
     waiting = deque(map(sealed, calls))
-    first = next_wave(waiting, until=None)
-    second = next_wave(waiting, until=None)
+    first = next_window(waiting, until=None)
+    second = next_window(waiting, until=None)
 
     assert [jobs_of(chain) for chain in first] == [
         [[first[0][0].envelopes[0], first[0][0].envelopes[1]]],
@@ -144,11 +144,11 @@ def test_large_call_waits_for_the_batch_with_its_customer() -> None:
 
 
 def test_large_call_waits_for_whoever_has_joined_the_batch() -> None:
-    """Also for those who joined it after the first large call of the wave."""
+    """Also for those who joined it after the first large call of the window."""
     large = {"pad": "." * 40_000}
     calls = [Track("a", "1"), Track("c", "1", large), Track("b", "1"), Track("b", "2", large)]
     waiting = deque(map(sealed, calls))
-    next_wave(waiting, until=None)
+    next_window(waiting, until=None)
 
     assert [customers_of(one) for one in waiting] == [("b",)]
 
@@ -157,11 +157,11 @@ def test_merge_waits_for_both_people() -> None:
     """With one request a call, what comes after a merge of two people comes after it."""
     calls = [Track("a", "x"), Track("b", "x"), Merge("a", "b"), Track("b", "x")]
     waiting = deque(sealed(call, NOW + n, "v1") for n, call in enumerate(calls))
-    waves = []
+    windows = []
     while waiting:
-        waves.append(next_wave(waiting, until=None))
+        windows.append(next_window(waiting, until=None))
 
-    assert [[len(chain) for chain in wave] for wave in waves] == [[1, 1], [2]]
+    assert [[len(chain) for chain in window] for window in windows] == [[1, 1], [2]]
 
 
 def test_cio_id_is_the_same_person_with_and_without_its_prefix() -> None:
@@ -169,7 +169,7 @@ def test_cio_id_is_the_same_person_with_and_without_its_prefix() -> None:
     who = [Identifier("03", "cio_id"), Identifier("cio_03", "cio_id"), Identifier("03", "id")]
     waiting = deque(sealed(Track(one, "x"), NOW, "v1") for one in who)
 
-    assert [len(chain) for chain in next_wave(waiting, until=None)] == [2, 1]
+    assert [len(chain) for chain in next_window(waiting, until=None)] == [2, 1]
 
 
 # Pauses.

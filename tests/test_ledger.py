@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cio_events.ledger import Ledger, Stats
+from cio_events._delivery.ledger import Ledger, Stats
 
 SECONDS = 0.7
 SIZE = 7
@@ -118,13 +118,13 @@ def test_adopted_calls_are_beyond_the_bounds() -> None:
 def test_quiet_waits_for_the_signals() -> None:
     """What has ended is over only when everybody was told."""
     ledger = Ledger(10, 100)
-    assert ledger.quiet()
+    assert ledger.idle()
     ledger.admit(1)
-    assert not ledger.quiet()
+    assert not ledger.idle()
     ledger.settle(1, sent=1, unannounced=1)
-    assert not ledger.quiet()
+    assert not ledger.idle()
     ledger.announced(1)
-    assert ledger.quiet()
+    assert ledger.idle()
 
 
 def test_ledger_balances_in_many_threads_at_every_read() -> None:
@@ -186,7 +186,7 @@ def test_ledger_balances_for_and_after_signal_handlers() -> None:
         turns += 1
         inner.act(turns)
         balanced(ledger.stats(0))
-        ledger.quiet()
+        ledger.idle()
 
     with interrupts(handler):
         end = time.monotonic() + SECONDS
@@ -212,7 +212,7 @@ def test_interrupt_that_is_postponed_is_not_quiet() -> None:
         def values(self) -> Any:
             """Do what a signal handler could do here."""
             assert ledger.admit(1)
-            told.append(ledger.quiet())
+            told.append(ledger.idle())
             balanced(ledger.stats(0))
             return super().values()
 
@@ -221,7 +221,7 @@ def test_interrupt_that_is_postponed_is_not_quiet() -> None:
     assert told
     assert not any(told)
     assert balanced(ledger.stats(0)).pending == len(told)
-    assert not ledger.quiet()
+    assert not ledger.idle()
 
 
 def test_interrupt_at_the_very_end_of_a_change_is_counted() -> None:
@@ -318,7 +318,7 @@ def test_reading_waits_for_nobody_in_the_same_thread(reader: str) -> None:
 
         def values(self) -> Any:
             """Do what a signal handler could do here."""
-            answers.append(ledger.stats(0) if reader == "stats" else ledger.quiet())
+            answers.append(ledger.stats(0) if reader == "stats" else ledger.idle())
             return super().values()
 
     ledger.admit(1)

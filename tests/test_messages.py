@@ -28,8 +28,8 @@ from cio_events import (
     SendSMS,
     SendWhatsApp,
 )
-from cio_events.messages import Message
-from cio_events.wire import app
+from cio_events._calls.messages import Message
+from cio_events._wire import app
 
 # A message of each kind with nothing but what it needs.
 NEEDED: dict[type[Message], dict[str, object]] = {
@@ -588,4 +588,4 @@ class TestAnswers:
         """
         In any of its forms.
         """
-        assert app.said(body) == said
+        assert app.words_of(body) == said

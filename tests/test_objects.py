@@ -26,9 +26,9 @@ from cio_events import (
     ReportMetric,
     TrackClient,
 )
+from cio_events._wire.encode import call_of, customers_of, encode
+from cio_events._wire.envelope import Route, route_of
 from cio_events.sandbox import Sandbox
-from cio_events.wire.encode import call_of, customers_of, encode
-from cio_events.wire.envelope import Route, route_of
 from tests.servers import ScriptedServer, Step
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"

@@ -271,7 +271,7 @@ def test_the_table_of_tags_is_complete() -> None:
     """
     Every tag, and every word that ``cio`` can be.
     """
-    from cio_events import fields, tags
+    from cio_events._sources import fields, tags
 
     rows = table("Tags", "tag")
 

@@ -49,8 +49,9 @@ from cio_events import (
     TrackClient,
     Unsuppress,
 )
-from cio_events.messages import Message
-from cio_events.wire import app, v2
+from cio_events._calls.messages import Message
+from cio_events._wire import app
+from cio_events._wire import batch as v2
 from tests.servers import Received, ScriptedServer, answer
 
 _FOUND = sorted(Path(__file__).parents[2].glob("*/track-openapi.json"))

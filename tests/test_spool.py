@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cio_events.buffers import Failure
-from cio_events.buffers.spool import buffer, older
-from cio_events.wire.envelope import Route, seal, ulid_of
+from cio_events._buffers.base import Failure
+from cio_events._buffers.spool import backlog as older
+from cio_events._buffers.spool import buffer
+from cio_events._wire.envelope import Route, seal, ulid_of
 from tests.spools import Noting, drain, envelope, left_in, number_of, opened, spool_files
 
 
@@ -123,7 +124,7 @@ def test_only_the_owner_can_read(directory, umask):
         spool = opened(directory)
         spool.put(envelope(1))
         spool.put(envelope(2))
-        spool.bury(spool.take(1)[0], Failure("rejected", 400, "no"))
+        spool.dead_letter(spool.take(1)[0], Failure("rejected", 400, "no"))
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
     finally:
         os.umask(before)
@@ -300,7 +301,7 @@ def test_no_credential_could_be_in_it(directory):
     spool = opened(directory)
     spool.put(envelope(1))
     spool.put(envelope(2))
-    spool.bury(spool.take(1)[0], Failure("rejected", 400, "no"))
+    spool.dead_letter(spool.take(1)[0], Failure("rejected", 400, "no"))
     spool.close()
     columns = set()
     for path in directory.iterdir():

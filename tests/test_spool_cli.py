@@ -12,12 +12,12 @@ from datetime import datetime
 
 import pytest
 
-from cio_events.buffers import Failure
-from cio_events.buffers.spool.dead_letters import NAME
-from cio_events.calls import AddDevice, Delete, Identify, Track
-from cio_events.messages import SendEmail
-from cio_events.wire.encode import encode
-from cio_events.wire.envelope import ulid_of
+from cio_events._buffers.base import Failure
+from cio_events._buffers.spool.dead_letters import NAME
+from cio_events._calls.messages import SendEmail
+from cio_events._calls.people import AddDevice, Delete, Identify, Track
+from cio_events._wire.encode import encode
+from cio_events._wire.envelope import ulid_of
 from tests.spools import (
     CHILD_SECONDS,
     ROOT,
@@ -51,14 +51,14 @@ def run(*arguments, **options):
     )
 
 
-def bury(directory, envelopes, failure=Failure("rejected", 400, "the name is [too] long")):  # noqa: B008
+def dead_letter(directory, envelopes, failure=Failure("rejected", 400, "the name is [too] long")):  # noqa: B008
     """Leave dead letters; returns their ids."""
     envelopes = list(envelopes)
     spool = opened(directory)
     for one in envelopes:
         spool.put(one)
     for one in spool.take(10_000):
-        spool.bury(one, failure)
+        spool.dead_letter(one, failure)
     spool.close()
     return [ulid_of(one) for one in envelopes]
 
@@ -77,8 +77,8 @@ def test_list_shows_what_failed_and_why(directory):
         encode(call, ulid_of(envelope(number)), 1_700_000_000_000, "v2")
         for number, call in enumerate(calls)
     ]
-    ids = bury(directory, envelopes[:5])
-    ids += bury(directory, envelopes[5:], Failure("ambiguous", None, None))
+    ids = dead_letter(directory, envelopes[:5])
+    ids += dead_letter(directory, envelopes[5:], Failure("ambiguous", None, None))
     done = run("list", directory)
     lines = [line for line in done.stdout.splitlines() if re.search(r"[0-9A-Z]{26}", line)]
     cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
@@ -97,8 +97,8 @@ def test_list_shows_what_failed_and_why(directory):
 
 def test_list_can_be_chosen_from_and_cut(directory):
     """`--reason` and `--limit` list some; `--json` lists for programs."""
-    ids = bury(directory, map(envelope, range(5)))
-    other = bury(directory, [envelope(9)], Failure("expired", None, None))
+    ids = dead_letter(directory, map(envelope, range(5)))
+    other = dead_letter(directory, [envelope(9)], Failure("expired", None, None))
 
     done = run("list", directory, "--limit", 2)
     assert [each in done.stdout for each in ids] == [True, True, False, False, False]
@@ -112,7 +112,7 @@ def test_list_can_be_chosen_from_and_cut(directory):
 
 def test_show_prints_the_call_and_the_answer(directory):
     """`show` prints the whole call as JSON, and the words of Customer.io."""
-    (id_,) = bury(
+    (id_,) = dead_letter(
         directory,
         [encode(Track("5", "buy", {"x": "é"}), ulid_of(envelope(1)), 1_700_000_000_000, "v2")],
     )
@@ -130,7 +130,9 @@ def test_show_prints_the_call_and_the_answer(directory):
 def test_show_prints_a_message(directory):
     """A transactional message is shown as the body of its request."""
     message = SendEmail(to="ada@example.com", identifiers="5", transactional_message_id=3)
-    (id_,) = bury(directory, [encode(message, ulid_of(envelope(1)), 1_700_000_000_000, "v2")])
+    (id_,) = dead_letter(
+        directory, [encode(message, ulid_of(envelope(1)), 1_700_000_000_000, "v2")]
+    )
     done = run("show", directory, id_)
 
     assert json.loads(done.stdout[done.stdout.index("{") :])["to"] == "ada@example.com"
@@ -138,7 +140,7 @@ def test_show_prints_a_message(directory):
 
 def test_resend_gives_dead_letters_to_whoever_comes(directory):
     """What was resent is no dead letter any more, and the next process has it."""
-    ids = bury(directory, map(envelope, range(5)))
+    ids = dead_letter(directory, map(envelope, range(5)))
     done = run("resend", directory, ids[1], ids[3])
 
     assert done.returncode == 0
@@ -152,7 +154,7 @@ def test_resend_gives_dead_letters_to_whoever_comes(directory):
 
 def test_a_running_process_adopts_what_is_resent(directory):
     """A process that runs while dead letters are resent gets them at its next look."""
-    (id_,) = bury(directory, [envelope(7)])
+    (id_,) = dead_letter(directory, [envelope(7)])
     spool = opened(directory)
     spool.put(envelope(1))
     assert spool.adopt() == (0, 0)
@@ -165,8 +167,8 @@ def test_a_running_process_adopts_what_is_resent(directory):
 
 def test_resend_and_discard_by_reason(directory):
     """`--reason` chooses all dead letters of one reason."""
-    bury(directory, map(envelope, range(4)))
-    bury(directory, map(envelope, range(10, 13)), Failure("expired", None, None))
+    dead_letter(directory, map(envelope, range(4)))
+    dead_letter(directory, map(envelope, range(10, 13)), Failure("expired", None, None))
 
     assert "3 calls are discarded." in run("discard", directory, "--reason", "expired").stdout
     assert "0 calls are pending" in run("resend", directory, "--reason", "expired").stdout
@@ -177,7 +179,7 @@ def test_resend_and_discard_by_reason(directory):
 @pytest.mark.parametrize("command", ["show", "resend", "discard"])
 def test_an_unknown_id_ends_with_1(directory, command):
     """What is found is done; what is not found is named, and the exit code is 1."""
-    (id_,) = bury(directory, [envelope(1)])
+    (id_,) = dead_letter(directory, [envelope(1)])
     done = run(command, directory, id_, "01ARZ3NDEKTSV4RRFFQ69G5FAV")
 
     assert done.returncode == 1
@@ -210,8 +212,8 @@ def test_wrong_usage_ends_with_2(arguments):
 
 def test_stats_counts_what_is_there(directory):
     """`stats` shows files in use and free, dead letters by reason, and what was set aside."""
-    bury(directory, map(envelope, range(3)))
-    bury(directory, [envelope(5)], Failure("expired", None, None))
+    dead_letter(directory, map(envelope, range(3)))
+    dead_letter(directory, [envelope(5)], Failure("expired", None, None))
     free = opened(directory)
     for number in range(20):
         free.put(envelope(number))
@@ -250,7 +252,7 @@ def test_stats_counts_what_is_there(directory):
 
 def test_a_directory_can_be_named_from_where_one_is(directory):
     """A relative path does, also with calls that wait."""
-    (id_,) = bury(directory, [envelope(0)])
+    (id_,) = dead_letter(directory, [envelope(0)])
     relative = os.path.relpath(directory, ROOT)
     resent = run("resend", relative, id_)
     seen = run("stats", relative)
@@ -284,7 +286,7 @@ def test_looking_loses_nothing(directory):
 @pytest.mark.parametrize("command", [["list"], ["stats"], ["resend", "--all"]], ids=" ".join)
 def test_what_cannot_be_read_is_said(directory, command):
     """Dead letters of another version, or damaged ones, end with a sentence and 1."""
-    bury(directory, [envelope(1)])
+    dead_letter(directory, [envelope(1)])
     connection = sqlite3.connect(directory / NAME)
     connection.execute("PRAGMA user_version = 9")
     connection.close()
@@ -302,7 +304,7 @@ def test_what_cannot_be_read_is_said(directory, command):
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
 def test_a_long_resend_shows_its_progress(directory):
     """On a terminal, a bar shows how far a resend of many has come."""
-    bury(directory, map(envelope, range(2500)))
+    dead_letter(directory, map(envelope, range(2500)))
     ours, theirs = os.openpty()
     try:
         with subprocess.Popen(

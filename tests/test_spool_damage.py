@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from cio_events.buffers.spool import file, journal
+from cio_events._buffers.spool import file
+from cio_events._buffers.spool import wal as journal
 from tests.spools import (
     CHILD_SECONDS,
     Noting,
@@ -252,7 +253,7 @@ class TestOwnFile:
         for number in range(500, 520):
             spool.put(envelope(number))
         numbers = list(map(number_of, spool.take(1000)))
-        assert spool.in_memory == 0 or spool._resting
+        assert spool.in_memory == 0 or spool._degraded
         spool.forget(held[taken // 2 :])
         spool.put(envelope(520))
 

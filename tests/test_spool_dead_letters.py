@@ -9,11 +9,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from cio_events.buffers import Failure
-from cio_events.buffers.spool import dead_letters
-from cio_events.buffers.spool.dead_letters import NAME, DeadLetters
-from cio_events.calls import Track
-from cio_events.wire.envelope import accepted_at, ulid_of
+from cio_events._buffers.base import Failure
+from cio_events._buffers.spool import dead_letters
+from cio_events._buffers.spool.dead_letters import NAME, DeadLetters
+from cio_events._calls.people import Track
+from cio_events._wire.envelope import accepted_at, ulid_of
 from tests.spools import (
     CHILD_SECONDS,
     Noting,
@@ -48,12 +48,12 @@ def spool(directory, report):
     spool.close()
 
 
-def bury(spool, numbers, failure=NO):
+def dead_letter(spool, numbers, failure=NO):
     """Put calls that fail."""
     for number in numbers:
         spool.put(envelope(number))
     for one in spool.take(1000):
-        spool.bury(one, failure)
+        spool.dead_letter(one, failure)
 
 
 def buried(spool):
@@ -66,7 +66,7 @@ def test_a_dead_letter_says_what_happened(spool):
     before = datetime.now(timezone.utc) - timedelta(seconds=1)
     one = envelope(5)
     spool.put(one)
-    spool.bury(spool.take(1)[0], Failure("rejected", 422, "the name is too long"))
+    spool.dead_letter(spool.take(1)[0], Failure("rejected", 422, "the name is too long"))
     (letter,) = spool.failures()
 
     assert letter.envelope == one
@@ -81,7 +81,7 @@ def test_a_dead_letter_says_what_happened(spool):
 
 def test_the_buried_are_not_pending(spool, directory):
     """What was buried is not handed out again, here or in the next process."""
-    bury(spool, range(3))
+    dead_letter(spool, range(3))
 
     assert spool.take(10) == []
     spool.close()
@@ -92,8 +92,8 @@ def test_the_buried_are_not_pending(spool, directory):
 def test_all_processes_see_all_dead_letters(spool, directory):
     """Dead letters of one spool are seen by another in the same directory, at once."""
     other = opened(directory)
-    bury(spool, [1])
-    bury(other, [2])
+    dead_letter(spool, [1])
+    dead_letter(other, [2])
 
     assert buried(spool) == buried(other) == [1, 2]
     other.close()
@@ -101,14 +101,14 @@ def test_all_processes_see_all_dead_letters(spool, directory):
 
 def test_many_are_listed_in_order(spool):
     """More than are read at once come out in the order in which they failed."""
-    bury(spool, range(450))
+    dead_letter(spool, range(450))
 
     assert buried(spool) == list(range(450))
 
 
 def test_resent_calls_are_pending_again(spool, directory):
     """Resending all makes them pending for whoever adopts next, and leaves no dead letter."""
-    bury(spool, range(450))
+    dead_letter(spool, range(450))
     spool.put(envelope(1000))
 
     assert spool.resend() == 450
@@ -122,7 +122,7 @@ def test_resent_calls_are_pending_again(spool, directory):
 
 def test_some_are_resent_or_discarded_by_id(spool):
     """Ids choose among the dead letters, in either case of letters; others stay."""
-    bury(spool, range(6))
+    dead_letter(spool, range(6))
     ids = [letter.id for letter in spool.failures()]
 
     assert spool.resend([ids[1].lower(), ids[4], "01ARZ3NDEKTSV4RRFFQ69G5FAV"]) == 2
@@ -148,7 +148,7 @@ def test_a_call_that_fails_twice_is_one_dead_letter(spool):
     spool.put(one)
     spool.put(one := envelope(1))
     for each in spool.take(2):
-        spool.bury(each, NO)
+        spool.dead_letter(each, NO)
     letters = DeadLetters(spool._directory)
     letters.add(one, NO)
     letters.close()
@@ -159,7 +159,7 @@ def test_a_call_that_fails_twice_is_one_dead_letter(spool):
 def test_they_are_bounded_by_size(spool, report, monkeypatch):
     """When they take too much room the oldest are discarded, which is said."""
     monkeypatch.setattr(dead_letters, "KEEP_BYTES", 200_000)
-    bury(spool, range(1000))
+    dead_letter(spool, range(1000))
     numbers = buried(spool)
 
     assert 200 < len(numbers) < 700
@@ -170,10 +170,10 @@ def test_they_are_bounded_by_size(spool, report, monkeypatch):
 
 def test_they_are_bounded_by_age(spool, report, monkeypatch):
     """Those that are older than may be are discarded, which is said."""
-    bury(spool, range(3))
+    dead_letter(spool, range(3))
     monkeypatch.setattr(dead_letters, "KEEP_SECONDS", 0.05)
     time.sleep(0.1)
-    bury(spool, [3])
+    dead_letter(spool, [3])
 
     assert buried(spool) == [3]
     assert report.kinds == ["dead letters full"]
@@ -187,7 +187,7 @@ def test_their_bounds_are_said_in_full(spool):
 
 def test_a_damaged_database_is_set_aside(spool, directory, report):
     """When the dead letters cannot be read, they are renamed and reported, and new ones kept."""
-    bury(spool, range(3))
+    dead_letter(spool, range(3))
     spool.close()
     (directory / NAME).write_bytes(b"garbage" * 1000)
 
@@ -196,17 +196,17 @@ def test_a_damaged_database_is_set_aside(spool, directory, report):
     (aside,) = [path for path in directory.iterdir() if path.suffix == ".damaged"]
     assert aside.read_bytes() == b"garbage" * 1000
     assert aside.name in report[0][1]
-    bury(spool, [4])
+    dead_letter(spool, [4])
     assert buried(spool) == [4]
 
 
 def test_a_database_set_aside_by_another_is_left(spool, directory):
     """Whoever still has the damaged one open does not set the new one aside."""
-    bury(spool, range(3))
+    dead_letter(spool, range(3))
     other = opened(directory)
     assert buried(other) == [0, 1, 2]
     assert other._burial._letters.set_aside() is not None
-    bury(other, [7])
+    dead_letter(other, [7])
     assert spool._burial._letters.set_aside() is None
 
     assert buried(spool) == buried(other) == [7]
@@ -215,13 +215,13 @@ def test_a_database_set_aside_by_another_is_left(spool, directory):
 
 def test_another_version_is_left_alone(spool, directory, report):
     """Dead letters of another version are neither changed nor used; calls stay in the spool."""
-    bury(spool, [1])
+    dead_letter(spool, [1])
     spool.close()
     connection = sqlite3.connect(directory / NAME)
     connection.execute("PRAGMA user_version = 9")
     connection.close()
     before = (directory / NAME).read_bytes()
-    bury(spool, [2])
+    dead_letter(spool, [2])
 
     assert set(report.kinds) == {"dead letters"}
     assert "another version" in report[0][1]
@@ -233,13 +233,13 @@ def test_another_version_is_left_alone(spool, directory, report):
 def test_threads_and_processes_bury_at_once(directory):
     """Dead letters from several threads and processes are all kept."""
     code = """
-from cio_events.buffers import Failure
+from cio_events._buffers.base import Failure
 spool = opened(directory)
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(int(sys.argv[2]), int(sys.argv[2]) + 100):
     spool.put(envelope(number))
-    spool.bury(spool.take(1)[0], Failure("rejected", 400, "no"))
+    spool.dead_letter(spool.take(1)[0], Failure("rejected", 400, "no"))
 spool.close()
 """
     spools = [opened(directory) for _ in range(2)]
@@ -250,7 +250,7 @@ spool.close()
             process.stdin.write("go\n")
             process.stdin.flush()
         threads = [
-            threading.Thread(target=bury, args=(spool, range(start, start + 100)))
+            threading.Thread(target=dead_letter, args=(spool, range(start, start + 100)))
             for start, spool in zip((3000, 4000), spools, strict=True)
         ]
         for thread in threads:

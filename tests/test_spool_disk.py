@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from cio_events.buffers import Failure
-from cio_events.buffers.spool import buffer, burial, dead_letters, older
+from cio_events._buffers.base import Failure
+from cio_events._buffers.spool import backlog as older
+from cio_events._buffers.spool import buffer, burial, dead_letters
 from tests.spools import (
     Noting,
     drain,
@@ -90,7 +91,7 @@ def test_real_limits_of_the_system(directory):
     """A process that may not write more files goes on in memory, and writes them when it may."""
     code = """
 import resource
-from cio_events.buffers.spool import buffer
+from cio_events._buffers.spool import buffer
 buffer.RETRY_INTERVAL = 0.0
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 report = Noting()
@@ -133,7 +134,7 @@ def test_a_full_file_system(tmp_path):
             spool.put(envelope(number))
         taken = spool.take(500)
         spool.forget(taken)
-        spool.bury(spool.take(1)[0], Failure("rejected", 400, None))
+        spool.dead_letter(spool.take(1)[0], Failure("rejected", 400, None))
         assert list(map(number_of, taken)) == list(range(500))
         lost = list(map(number_of, spool.close()))
         assert lost
@@ -268,7 +269,7 @@ class TestDeadLetters:
     def test_their_calls_stay_in_the_spool(self, spool, directory, report):
         """A call that cannot be buried is still there for the next process."""
         for one in spool.take(3):
-            spool.bury(one, Failure("rejected", 400, "no"))
+            spool.dead_letter(one, Failure("rejected", 400, "no"))
 
         assert set(report.kinds) == {"dead letters"}
         assert list(spool.failures()) == []
@@ -280,7 +281,7 @@ class TestDeadLetters:
     def test_they_are_buried_when_they_can_be(self, spool, directory):
         """Once the database can be written, what waited for it is a dead letter."""
         for one in spool.take(3):
-            spool.bury(one, Failure("rejected", 400, "no"))
+            spool.dead_letter(one, Failure("rejected", 400, "no"))
         (directory / dead_letters.NAME).rmdir()
         spool.take(0)
 
@@ -292,7 +293,7 @@ class TestDeadLetters:
         """The oldest of those that cannot be written are given up, which is said."""
         monkeypatch.setattr(burial, "_WAITING_MOST", 3)
         for one in spool.take(10):
-            spool.bury(one, Failure("rejected", 400, "no"))
+            spool.dead_letter(one, Failure("rejected", 400, "no"))
 
         assert report.kinds.count("dead letters lost") == 7
         assert sum(file.live for file in spool._files()) == 3

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 
-from cio_events.buffers.spool import buffer, file
+from cio_events._buffers.spool import buffer, file
 from tests.spools import drain, envelope, left_in, number_of, opened
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs POSIX signals")

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from cio_events.buffers import Failure
-from cio_events.buffers.spool import buffer, file, older
+from cio_events._buffers.base import Failure
+from cio_events._buffers.spool import backlog as older
+from cio_events._buffers.spool import buffer, file
 from tests.spools import Noting, envelope, number_of, opened
 
 MANY = st.integers(min_value=1, max_value=150)
@@ -81,10 +82,10 @@ class SpoolModel(RuleBasedStateMachine):
 
     @precondition(lambda self: self.in_hand)
     @rule(data=st.data())
-    def bury(self, data):
+    def dead_letter(self, data):
         """Make a dead letter."""
         one = self.in_hand.pop(data.draw(st.integers(0, len(self.in_hand) - 1)))
-        self.spool.bury(one, Failure("rejected", 400, "no"))
+        self.spool.dead_letter(one, Failure("rejected", 400, "no"))
         self.dead.append(number_of(one))
 
     @rule()

@@ -12,8 +12,8 @@ from collections import Counter
 
 import pytest
 
-from cio_events.buffers.spool import forks
-from cio_events.wire.envelope import ulid_of
+from cio_events._buffers.spool import forks
+from cio_events._wire.envelope import ulid_of
 from tests.spools import (
     CHILD_SECONDS,
     CHILD_START,
@@ -69,7 +69,7 @@ def test_what_was_put_survives_sigkill(directory, after):
 def test_sigkill_while_it_flushes_loses_nothing(directory):
     """Killed in the middle of all that a spool does, nothing that was put is missing."""
     code = """
-from cio_events.buffers.spool import buffer
+from cio_events._buffers.spool import buffer
 buffer._JOURNAL_BYTES = 50_000
 spool = opened(directory)
 number = 0
@@ -194,9 +194,9 @@ for start in range(200):
 def test_a_file_that_is_just_being_made_is_not_taken_for_a_damaged_one(directory):
     """Nobody looks at a moment of its making when it seems to have lost its content."""
     code = """
-from cio_events.buffers.spool import opening
+from cio_events._buffers.spool import ownership
 for _ in range(500):
-    opening.create(directory).remove()
+    ownership.create(directory).remove()
 """
     report = Noting()
     spool = opened(directory, report)
@@ -276,9 +276,9 @@ class TestFork:
 spool = opened(directory)
 spool.put(envelope(0))
 dead = spool.take(1)[0]
-from cio_events.buffers import Failure
+from cio_events._buffers.base import Failure
 spool.put(envelope(1))
-spool.bury(spool.take(1)[0], Failure("rejected", 400, None))
+spool.dead_letter(spool.take(1)[0], Failure("rejected", 400, None))
 for way in ("exit", "close", "collect", "put"):
     pid = os.fork()
     if pid == 0:
@@ -331,7 +331,7 @@ sys.stdin.readline()
                 os.kill(orphan, signal.SIGKILL)
 
     def test_while_other_threads_are_in_the_middle(self, directory):
-        """Children forked while threads put, take, adopt and bury can use a spool at once."""
+        """Children forked while threads put, take, adopt and bury can use a spool."""
         spool = opened(directory)
         stop = threading.Event()
         number = iter(range(10_000_000))

@@ -16,8 +16,24 @@ import pytest
 from structlog.contextvars import bound_contextvars
 from structlog.processors import CallsiteParameter
 
-from cio_events import diagnostics, fields, tags
-from cio_events.calls import (
+from cio_events._calls.messages import (
+    SendEmail,
+    SendInApp,
+    SendInboxMessage,
+    SendPush,
+    SendSMS,
+    SendWhatsApp,
+)
+from cio_events._calls.objects import (
+    AddRelationships,
+    DeleteObject,
+    DeleteRelationships,
+    IdentifyObject,
+    ObjectIdentifier,
+    Relationship,
+    ReportMetric,
+)
+from cio_events._calls.people import (
     AddDevice,
     Call,
     Delete,
@@ -30,26 +46,11 @@ from cio_events.calls import (
     TrackAnonymous,
     Unsuppress,
 )
+from cio_events._process import diagnostics
+from cio_events._sources import fields, tags
+from cio_events._sources.fields import KEYS_OF_RECORDS, PayloadKeys
+from cio_events._sources.tags import Taken, call_of
 from cio_events.errors import ParamError
-from cio_events.fields import KEYS_OF_RECORDS, PayloadKeys
-from cio_events.messages import (
-    SendEmail,
-    SendInApp,
-    SendInboxMessage,
-    SendPush,
-    SendSMS,
-    SendWhatsApp,
-)
-from cio_events.objects import (
-    AddRelationships,
-    DeleteObject,
-    DeleteRelationships,
-    IdentifyObject,
-    ObjectIdentifier,
-    Relationship,
-    ReportMetric,
-)
-from cio_events.tags import Taken, call_of
 
 ULID = "01HZX3Q4R5S6T7V8W9XABCDEFG"
 ACME = ObjectIdentifier(1, "acme")
@@ -696,7 +697,7 @@ class TestShown:
         self, call: Call, shown: dict[str, object]
     ) -> None:
         """What and who, in words that any renderer can print."""
-        assert tags.shown(call) == shown
+        assert tags.summary_tags(call) == shown
 
 
 class TestTaken:

@@ -27,7 +27,7 @@ from cio_events import (
     TrackClient,
     deadline,
 )
-from cio_events.ids import valid_id
+from cio_events._calls.ulid import valid_id
 from cio_events.sandbox import Sandbox
 from tests.servers import ScriptedServer, Step, answer, drip_headers, redirect, reset, stall
 

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cio_events.values import dumps, unix_seconds
+from cio_events._wire.json import dumps, unix_seconds
 
 
 def strict(text: bytes) -> Any:

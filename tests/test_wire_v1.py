@@ -24,7 +24,8 @@ from cio_events import (
     TrackAnonymous,
     Unsuppress,
 )
-from cio_events.wire import v1, v2
+from cio_events._wire import batch as v2
+from cio_events._wire import single as v1
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 OTHER = "01BX5ZZKBKACTAV9WEVGEMMVRZ"

@@ -23,10 +23,10 @@ from cio_events import (
     TrackAnonymous,
     Unsuppress,
 )
-from cio_events.delivery import Job
-from cio_events.wire import v2
-from cio_events.wire.encode import call_of, customers_of, encode, too_long_attribute
-from cio_events.wire.envelope import Route, accepted_at, body_of, route_of, seal, ulid_of
+from cio_events._destinations.customerio import Batch
+from cio_events._wire import batch as v2
+from cio_events._wire.encode import call_of, customers_of, encode, too_long_attribute
+from cio_events._wire.envelope import Route, accepted_at, body_of, route_of, seal, ulid_of
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 OTHER = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
@@ -256,9 +256,9 @@ def test_envelope_that_cannot_be_read_is_about_nobody() -> None:
 
 def test_repr_shows_no_personal_data() -> None:
     """What is on its way shows how often it was tried alone."""
-    job = Job([encode(Track("secret", "secret", {"secret": "secret"}), ULID, NOW, "v2")])
+    job = Batch([encode(Track("secret", "secret", {"secret": "secret"}), ULID, NOW, "v2")])
 
-    assert repr(job) == "Job(attempts=0, again=False)"
+    assert repr(job) == "Batch(attempts=0, again=False)"
 
 
 # Which way, and whether at all.
@@ -323,7 +323,7 @@ def test_relationships_in_the_form_of_v1_go_by_v1() -> None:
     )
 
 
-@pytest.mark.parametrize("call", [None, "track", {"cio": "track"}, Call(), object()], ids=repr)
+@pytest.mark.parametrize("call", [None, "track", {"cio": "track"}, Call(), object()])
 def test_what_is_no_call_is_refused(call: Any) -> None:
     """The error names the parameter."""
     with pytest.raises(ParamError) as caught:

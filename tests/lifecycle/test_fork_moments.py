@@ -70,7 +70,7 @@ def test_a_fork_during_the_first_record(sandbox: Sandbox, tmp_path: Path) -> Non
     life = live(
         f"""
         importing = threading.Event()
-        assert not {{"queue", "cio_events.pipeline"}} & set(sys.modules)
+        assert not {{"queue", "cio_events._pipeline.pipeline"}} & set(sys.modules)
         sys.path.insert(0, {str(tmp_path)!r})
         first = threading.Thread(target=say, args=("parent",))
         first.start()
@@ -99,7 +99,7 @@ def test_nothing_is_imported_after_the_first_import(sandbox: Sandbox) -> None:
     """
     life = live(
         """
-        from cio_events.wire.request import Request
+        from cio_events._wire.request import Request
         pipeline = make()
         pipeline._track._transport()
         before = set(sys.modules)

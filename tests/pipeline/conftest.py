@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from cio_events import Pipeline
-from cio_events import default as pipelines
+from cio_events._pipeline import default as pipelines
 from cio_events.sandbox import Sandbox
 from tests.pipeline.watching import QUICK, Heard, balanced, eventually, threads_of_ours
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import orjson
 
 from cio_events import Identifier, Pipeline, Track
-from cio_events.limits import V2_BATCH_BYTES, V2_OPERATION_BYTES
+from cio_events._calls.limits import V2_BATCH_BYTES, V2_OPERATION_BYTES
 from cio_events.sandbox import Sandbox
 from tests.pipeline.watching import LONG, Heard, balanced, eventually, names, settled
 from tests.servers import Peer, ScriptedServer, answer
@@ -30,7 +30,7 @@ def test_backlog_leaves_in_batches_cut_by_bytes(make: MakePipeline, heard: Heard
         assert eventually(lambda: heard.retries)
         for n in range(1, 3_000):
             pipeline.track(f"{n % 7}", f"{n}", {"pad": "é" * (n % 500)})
-        pipeline._flusher._rounds.lanes[0].ready_at = 0.0  # the server is back
+        pipeline._worker._dispatcher.lanes[0].ready_at = 0.0  # the server is back
         assert settled(pipeline).sent == 3_000
         _, first, *requests = server.requests
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from cio_events import Identify, Pipeline, SendPush, Track, rounds, signals
-from cio_events import pipeline as pipelines
+from cio_events import Identify, Pipeline, SendPush, Track, signals
+from cio_events._delivery import dispatcher as rounds
+from cio_events._pipeline import pipeline as pipelines
 from cio_events.sandbox import Sandbox
 from tests.pipeline.watching import LONG, Heard, balanced, eventually, names, said, settled
 from tests.servers import ScriptedServer, answer, stall
@@ -275,14 +276,14 @@ def test_producer_wakes_nobody_while_a_destination_is_paused(make: MakePipeline)
         track_url="http://127.0.0.1:9", flush_interval=0.2, retry_base=3600, retry_cap=3600
     )
     rounds = 0
-    original = pipeline._flusher._rounds.run
+    original = pipeline._worker._dispatcher.run
 
     def counting(end: float) -> Iterator[None]:
         nonlocal rounds
         rounds += 1
         yield from original(end)
 
-    pipeline._flusher._rounds.run = counting  # type: ignore[method-assign]
+    pipeline._worker._dispatcher.run = counting  # type: ignore[method-assign]
     for _ in range(30):
         pipeline.track("5", "x", {"pad": "x" * 30_000})
     assert eventually(lambda: balanced(pipeline).pending == 30 and rounds)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from cio_events import Pipeline, Track, rounds, signals
+from cio_events import Pipeline, Track, signals
+from cio_events._delivery import dispatcher as rounds
 from cio_events.sandbox import Sandbox
 from tests.pipeline.watching import (
     LONG,
@@ -137,7 +138,7 @@ def test_closed_pipeline_leaves_its_spool_to_others(
         assert here.wait(LONG)
         for n in range(3):
             closed.track("5", f"{n}")
-        closed._flusher._rounds.adopt_soon()
+        closed._worker._dispatcher.adopt_soon()
         try:
             assert not closed.close(PATIENCE)
         finally:

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from cio_events import ParamError, Pipeline, configure
-from cio_events.default import default_pipeline
+from cio_events._pipeline.default import default_pipeline
 from cio_events.options import Options, options_from
 from cio_events.sandbox import Sandbox
 from tests.pipeline.watching import LONG, QUICK, names, settled

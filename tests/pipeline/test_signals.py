@@ -29,9 +29,9 @@ from cio_events import (
     SendPush,
     Track,
     TrackAnonymous,
-    outcomes,
     signals,
 )
+from cio_events._delivery import outcomes
 from cio_events.sandbox import Sandbox
 from tests.pipeline.watching import LONG, Heard, balanced, eventually, names, said, settled
 from tests.servers import ScriptedServer, answer, reset, stall

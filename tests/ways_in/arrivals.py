@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cio_events.pipeline import Pipeline
+    from cio_events._pipeline.pipeline import Pipeline
     from cio_events.sandbox import Event, Sandbox
 
 CREDENTIALS: dict[str, Any] = {"site_id": "the-site", "api_key": "the-key"}

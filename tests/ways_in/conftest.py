@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from cio_events import default as pipelines
-from cio_events import diagnostics
-from cio_events.handler import CustomerIOHandler
-from cio_events.pipeline import Pipeline
+from cio_events._pipeline import default as pipelines
+from cio_events._pipeline.pipeline import Pipeline
+from cio_events._process import diagnostics
+from cio_events._sources.logging import CustomerIOHandler
 from cio_events.sandbox import Sandbox
 from tests.ways_in.arrivals import CREDENTIALS, Arrivals
 

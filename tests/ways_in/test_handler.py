@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 from structlog.contextvars import bound_contextvars
 from structlog.stdlib import ProcessorFormatter
 
-from cio_events import default as pipelines
 from cio_events import signals
-from cio_events.calls import Identifier, Track
+from cio_events._calls.people import Identifier, Track
+from cio_events._pipeline import default as pipelines
+from cio_events._pipeline.pipeline import Pipeline
+from cio_events._sources.fields import TAGS
+from cio_events._sources.logging import CustomerIOHandler
+from cio_events._sources.tags import Taken
 from cio_events.errors import ParamError
-from cio_events.fields import TAGS
-from cio_events.handler import CustomerIOHandler
-from cio_events.pipeline import Pipeline
-from cio_events.tags import Taken
 from tests.ways_in.arrivals import CREDENTIALS, LONG, Arrivals
 
 if TYPE_CHECKING:
@@ -496,7 +496,7 @@ class TestNeverListensToItself:
         "name",
         [
             "cio_events",
-            "cio_events.delivery",
+            "cio_events._destinations.customerio",
             "urllib3",
             "urllib3.connectionpool",
             "requests.sessions",

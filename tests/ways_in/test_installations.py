@@ -19,18 +19,18 @@ from structlog.stdlib import (
     render_to_log_kwargs,
 )
 
-from cio_events.calls import Track
+from cio_events._calls.people import Track
+from cio_events._sources.logging import CustomerIOHandler
+from cio_events._sources.structlog import CustomerIOProcessor
+from cio_events._sources.tags import Taken
 from cio_events.errors import CustomerIOWarning
-from cio_events.handler import CustomerIOHandler
-from cio_events.processor import CustomerIOProcessor
-from cio_events.tags import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from structlog.typing import Processor
 
-    from cio_events.pipeline import Pipeline
+    from cio_events._pipeline.pipeline import Pipeline
     from tests.ways_in.arrivals import Arrivals
 
 

@@ -18,15 +18,15 @@ from structlog.contextvars import bind_contextvars, bound_contextvars, merge_con
 from structlog.processors import EventRenamer, JSONRenderer, TimeStamper, add_log_level
 from structlog.testing import CapturingLogger, capture_logs
 
-from cio_events import default as pipelines
 from cio_events import signals
-from cio_events.calls import AddDevice, Identifier, Track
+from cio_events._calls.messages import SendEmail
+from cio_events._calls.people import AddDevice, Identifier, Track
+from cio_events._pipeline import default as pipelines
+from cio_events._pipeline.pipeline import Pipeline
+from cio_events._sources.fields import TAGS
+from cio_events._sources.structlog import CustomerIOProcessor
+from cio_events._sources.tags import Taken
 from cio_events.errors import ParamError
-from cio_events.fields import TAGS
-from cio_events.messages import SendEmail
-from cio_events.pipeline import Pipeline
-from cio_events.processor import CustomerIOProcessor
-from cio_events.tags import Taken
 from tests.ways_in.arrivals import CREDENTIALS, Arrivals
 
 if TYPE_CHECKING:

@@ -1,0 +1,122 @@
+"""
+Where accepted calls wait until their outcome is known: in memory, or in a spool on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from cio_events._wire.envelope import Envelope
+
+if TYPE_CHECKING:
+    from cio_events._buffers.spool import DeadLetter
+
+# In seconds: soon enough for whoever resends dead letters and waits to see them go, at the cost
+# of a look at one directory.
+ADOPT_INTERVAL = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """
+    Why a call failed for good.
+
+    Attributes:
+        reason: One of the reasons in `cio_events.signals`.
+
+        status: The HTTP status that Customer.io answered with; None if it was not asked.
+
+        detail: What Customer.io said; it may quote the call.
+    """
+
+    reason: str
+    status: int | None
+    detail: str | None
+
+
+class Buffer(Protocol):
+    """
+    What the pipeline needs of the place where calls wait. Only the flushing thread takes.
+    """
+
+    @property
+    def in_memory(self) -> int:
+        """
+        How many calls are not on the disk, though they should be.
+        """
+
+    @property
+    def lost(self) -> int:
+        """
+        How many calls are gone with a damaged file.
+        """
+
+    def put(self, envelope: Envelope) -> None:
+        """
+        Keep one more call.
+
+        Any thread may, also from within a signal handler or a ``__del__`` that interrupted
+        another `put`. It neither waits for anything slow nor raises.
+        """
+
+    def take(self, most: int) -> list[Envelope]:
+        """
+        Return the next calls not taken yet, oldest first; they stay until they have ended.
+        """
+
+    def forget(self, envelopes: Sequence[Envelope]) -> None:
+        """
+        These calls have arrived at Customer.io, or were given up.
+        """
+
+    def dead_letter(self, envelope: Envelope, failure: Failure) -> None:
+        """
+        Give a call up that has failed for good; a buffer on disk keeps it as a dead letter.
+        """
+
+    def adopt(self) -> tuple[int, int]:
+        """
+        Take over the calls of processes that are gone; returns how many, and of how many bytes.
+        """
+
+    def sending(self, envelope: Envelope) -> None:
+        """
+        A request with this call, which must not be sent twice, is about to be made.
+        """
+
+    def unsent(self, envelope: Envelope) -> None:
+        """
+        That request has certainly not arrived.
+        """
+
+    def maybe_sent(self, envelope: Envelope) -> bool:
+        """
+        Whether such a request was about to be made when the process died that this is from.
+        """
+
+    def close(self, taken: Sequence[Envelope]) -> list[Envelope]:
+        """
+        Let go of all that is pending, *taken* or not; returns what is lost by that.
+        """
+
+    def failures(self) -> Iterator[DeadLetter]:
+        """
+        The dead letters.
+        """
+
+    def resend(self, ids: Sequence[str] | None = None) -> int:
+        """
+        Make dead letters ready for `adopt`, those of these *ids* or all; returns how many.
+        """
+
+    def discard(self, ids: Sequence[str] | None = None) -> int:
+        """
+        Delete dead letters, those of these *ids* or all; returns how many.
+        """
+
+    def abandon(self) -> None:
+        """
+        In a forked child: leave everything to the parent, and start afresh.
+        """

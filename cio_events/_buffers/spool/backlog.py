@@ -1,0 +1,216 @@
+"""
+The files of a spool that are only read: of processes that are gone, and earlier ones of our own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+from cio_events._buffers.spool import ownership as opening
+from cio_events._buffers.spool import sqlite
+from cio_events._buffers.spool.file import SpoolFile
+from cio_events._buffers.spool.problems import Troubles
+from cio_events._buffers.spool.sqlite import OtherVersionError, is_damage
+from cio_events._wire.envelope import Envelope
+
+# In seconds: a disk is rarely full for less, and to try costs a millisecond.
+RETRY_INTERVAL = 5.0
+
+# Files that one process adopts at a time; each has two open file descriptors, of which a process
+# has 1024 by default. Others may adopt the rest, or we later.
+_ADOPT_MOST = 64
+
+# Calls read at once.
+_CHUNK = 1000
+
+
+class OlderFiles:
+    """
+    The files in *directory* that are ours to read, oldest first. It is for one thread at a time.
+    """
+
+    def __init__(self, directory: Path, troubles: Troubles) -> None:
+        self._directory = directory
+        self._troubles = troubles
+        self._files: list[SpoolFile] = []
+        self._left_alone: set[Path] = set()
+        self._rescue_again_at = 0.0
+
+    def __iter__(self) -> Iterator[SpoolFile]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def add(self, file: SpoolFile) -> None:
+        """
+        Add a file to which nothing more will be written, unless it is done with.
+        """
+        file.guard = nullcontext
+        if file.live:
+            self._files.append(file)
+            self._files.sort(key=lambda file: file.age)
+        else:
+            self.give_up(file)
+
+    def take(self, most: int, taken: list[Envelope]) -> None:
+        """
+        Add the next calls to *taken*, until it has *most*.
+        """
+        for file in list(self._files):
+            reading: SpoolFile | None = file
+            while reading is not None and len(taken) < most and not reading.exhausted:
+                try:
+                    taken += reading.take(min(_CHUNK, most - len(taken)))
+                except sqlite3.Error as error:
+                    reading = self.rescue(reading, error)
+                else:
+                    self._troubles.lose_unreadable(reading)
+
+    def remove_finished(self) -> None:
+        """
+        Delete the files with no call left.
+        """
+        for file in [file for file in self._files if not file.live]:
+            self._files.remove(file)
+            self.give_up(file)
+
+    def give_up(self, file: SpoolFile) -> None:
+        """
+        Close *file*, and delete it if it has no call left.
+        """
+        try:
+            if file.live:
+                file.close()
+            else:
+                file.remove()
+        except (sqlite3.Error, OSError) as error:
+            self._troubles.add_error(error)
+
+    def give_up_all(self) -> None:
+        """
+        Leave all of them to whoever adopts them.
+        """
+        self._rescue_again_at = 0.0
+        for file in self._files:
+            self.give_up(file)
+        self._files.clear()
+
+    def adopt(self, own: Path | None) -> tuple[int, int]:
+        """
+        Add the files that nobody owns.
+
+        Args:
+            own: The one that we are writing.
+
+        Returns:
+            How many calls they have, and of how many bytes.
+        """
+        calls = size = 0
+        for path in self._unowned(own):
+            if len(self._files) >= _ADOPT_MOST:
+                break
+            claimed = self._claim(path)
+            if claimed is not None:
+                counted = self._count(claimed)
+                calls += counted[0]
+                size += counted[1]
+        return calls, size
+
+    def rescue(self, damaged: SpoolFile, error: sqlite3.Error) -> SpoolFile | None:
+        """
+        Replace a file by what can still be read in it.
+
+        Returns:
+            None if *error* is no damage, or the disk does not take what was read.
+        """
+        if not is_damage(error) or time.monotonic() < self._rescue_again_at:
+            self._troubles.add_error(error)
+            return None
+        try:
+            sqlite.create_private_directory(self._directory)
+            file = opening.create(self._directory, age=f"{damaged.age}-r")
+            try:
+                saved, lost = file.rescue(damaged)
+                aside = sqlite.set_aside(damaged.path)
+            except BaseException:
+                file.remove()
+                raise
+        except (sqlite3.Error, OSError) as failure:
+            self._rescue_again_at = time.monotonic() + RETRY_INTERVAL
+            self._troubles.add_error(failure)
+            return None
+        self._files[self._files.index(damaged)] = file
+        damaged.close()
+        self._troubles.lost += lost
+        self._troubles.add(
+            "spool damaged",
+            f"{damaged.path} is damaged ({error}), and is set aside as {aside.name}; {saved} "
+            "calls could be read",
+        )
+        return file
+
+    def _unowned(self, own: Path | None) -> list[Path]:
+        ours = {file.path for file in self._files} | self._left_alone
+        try:
+            found = [path for path in self._directory.iterdir() if path.suffix == opening.SUFFIX]
+        except OSError:
+            return []
+        return sorted((p for p in found if p != own and p not in ours), key=opening.age_of)
+
+    def _claim(self, path: Path) -> SpoolFile | None:
+        try:
+            claimed = opening.claim(path)
+        except OtherVersionError:
+            self._left_alone.add(path)
+            self._troubles.add("spool version", f"{path} is of another version; it is left alone")
+        except (sqlite3.Error, OSError) as error:
+            if is_damage(error):
+                self._set_aside(path, error)
+            elif path.exists():  # otherwise somebody else was faster
+                self._troubles.add_error(error)
+        else:
+            if claimed is None:
+                return None
+            file, lost = claimed
+            if lost:
+                self._troubles.add(
+                    "spool damaged",
+                    f"the journal of {path} is damaged: about {lost} calls are lost; a copy of "
+                    "it is beside it",
+                )
+            return file
+        return None
+
+    def _set_aside(self, path: Path, error: Exception) -> None:
+        try:
+            aside = sqlite.set_aside(path)
+        except OSError as failure:
+            self._troubles.add_error(failure)
+        else:
+            self._troubles.add(
+                "spool damaged", f"{path} is damaged ({error}), and is set aside as {aside.name}"
+            )
+
+    def _count(self, file: SpoolFile) -> tuple[int, int]:
+        """
+        Add a file that was just claimed; returns what it has.
+        """
+        self._files.append(file)
+        try:
+            counted = file.count()
+        except sqlite3.Error as error:
+            rescued = self.rescue(file, error)
+            if rescued is None:
+                self._files.remove(file)
+                file.close()
+                return 0, 0
+            file = rescued
+            counted = file.count()
+        self._files.remove(file)
+        self.add(file)
+        return counted

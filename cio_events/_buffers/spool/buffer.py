@@ -1,0 +1,478 @@
+"""
+The spool as the pipeline's buffer: our own file, and what waits in memory when the disk fails.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from cio_events._buffers.base import Failure
+from cio_events._buffers.spool import forks, sqlite
+from cio_events._buffers.spool import ownership as opening
+from cio_events._buffers.spool.backlog import RETRY_INTERVAL, OlderFiles
+from cio_events._buffers.spool.burial import DeadLetterWriter
+from cio_events._buffers.spool.dead_letters import DeadLetter
+from cio_events._buffers.spool.file import SpoolFile
+from cio_events._buffers.spool.problems import Troubles, words
+from cio_events._wire.envelope import Envelope
+
+# Calls read or written at once while somebody may wait to put one: about 0.1 ms.
+_CHUNK = 64
+
+# Of SQLite's journal: what a crash leaves to read again, and the space that calls may take that
+# were delivered long ago.
+_JOURNAL_BYTES = 8 * 1024 * 1024
+
+# A new file, instead of the one whose journal is full, spares the waiting for the disk; and the
+# old one needs no emptying, as it is deleted as a whole. But not any number of files.
+_OLDER_MOST = 4
+
+# In seconds. A fork waits that long only when it is made within an interrupt of ours.
+_FORK_PATIENCE = 2.0
+
+
+class Spool:
+    """
+    A buffer in *directory*, which any number of processes and pipelines may share.
+
+    `take` hands out what was adopted before what is our own, file by file, the oldest first. So
+    a customer's older calls go before newer ones, unless several processes that are gone had
+    calls of the same customer at the same time.
+
+    When the disk cannot be written, calls wait in memory, and `take` and `adopt` try every
+    `RETRY_INTERVAL` seconds to write them.
+
+    Args:
+        directory: Created with mode 0700 if it is not there.
+
+        report: Gets what there is to say, as a kind and a sentence without personal data. It is
+            called on the thread that met it, with no lock held.
+    """
+
+    def __init__(
+        self, directory: str | os.PathLike[str], *, report: Callable[[str, str], None]
+    ) -> None:
+        self._directory = Path(directory).absolute()
+        self._report = report
+        self._start_afresh()
+        try:
+            sqlite.create_private_directory(self._directory)
+        except OSError as error:
+            self._rest(error)
+        forks.watch(self)
+        self._troubles.speak()
+
+    def __repr__(self) -> str:
+        return f"<Spool {self._directory}>"
+
+    def _start_afresh(self) -> None:
+        self._pid = os.getpid()
+        self._troubles = Troubles(self._directory, self._report)
+
+        # Guards the own file's connection; nobody holds it longer than a few inserts take.
+        # An interrupt of whoever holds it may put a call at any moment, and leaves it in
+        # `_incoming`, to be written once the lock is free.
+        self._lock = threading.RLock()
+        self._incoming: deque[Envelope] = deque()
+        self._own: SpoolFile | None = None
+        self._degraded = False  # calls stay in _incoming, as the disk cannot be written
+
+        # Guards all that follows, which is the flushing side's.
+        self._turn = threading.RLock()
+        self._older = OlderFiles(self._directory, self._troubles)
+        self._unspooled: Counter[Envelope] = Counter()  # taken, and in no file
+        self._forgotten_late: list[Envelope] = []
+        self._retry_at = 0.0
+
+        self._burial = DeadLetterWriter(self._directory, self._troubles)
+
+    @property
+    def in_memory(self) -> int:
+        """
+        How many calls are in no file.
+        """
+        # As a list first: the flushing thread may be changing it.
+        return len(self._incoming) + sum(list(self._unspooled.values()))
+
+    @property
+    def lost(self) -> int:
+        """
+        How many calls that were put, or adopted, are gone with a damaged file.
+        """
+        return self._troubles.lost
+
+    @property
+    def troubles(self) -> int:
+        """
+        How often the disk failed, or a file was damaged.
+        """
+        return self._troubles.count
+
+    # For every thread.
+
+    def put(self, envelope: Envelope) -> None:
+        """
+        Write one more call to the file.
+
+        Any thread may, also from within a signal handler or a ``__del__`` that interrupted
+        another `put` on the same thread: that one writes both when it goes on.
+        """
+        self._incoming.append(envelope)
+        try:
+            if _holds(self._lock):
+                return
+            self._write_incoming()
+            if self._troubles and not _holds(self._turn):
+                self._troubles.speak()
+        except Exception:  # noqa: BLE001, S110
+            # As when the caller's stack is nearly full. The next call writes it.
+            pass
+
+    def _write_incoming(self) -> None:
+        # Again, since an interrupt may have added to it as long as the lock was held.
+        incoming = self._incoming
+        while incoming and not self._degraded:
+            with self._lock:
+                try:
+                    own = self._own
+                    if own is None:
+                        own = self._own = opening.create(self._directory, self._undisturbed)
+                    while incoming:
+                        own.append(incoming[0])
+                        incoming.popleft()
+                except (sqlite3.Error, OSError) as error:
+                    self._rest(error)
+
+    # For the flushing side.
+
+    def take(self, most: int) -> list[Envelope]:
+        """
+        The next calls that were not taken yet, at most so many.
+        """
+        taken: list[Envelope] = []
+        with self._turn_of_flushing() as alone:
+            if alone:
+                self._look_after_disk()
+                self._older.take(most, taken)
+                self._take_own(most, taken)
+                if self._degraded:
+                    self._take_from_memory(most, taken)
+        return taken
+
+    def forget(self, envelopes: Sequence[Envelope]) -> None:
+        """
+        These calls have arrived at Customer.io, or were given up.
+        """
+        with self._turn_of_flushing() as alone:
+            if alone:
+                self._forget(envelopes)
+            else:
+                self._forgotten_late.extend(envelopes)
+
+    def dead_letter(self, envelope: Envelope, failure: Failure) -> None:
+        """
+        The call has failed for good: keep it as a dead letter.
+        """
+        with self._turn_of_flushing() as alone:
+            self._burial.add(envelope, failure)
+            if alone:
+                self._forget(self._burial.proceed())
+
+    def adopt(self) -> tuple[int, int]:
+        """
+        Make the files of processes that are gone our own.
+
+        To be called at the start, and every `ADOPT_INTERVAL` seconds.
+
+        Returns:
+            How many calls were adopted, and of how many bytes.
+        """
+        with self._turn_of_flushing() as alone:
+            if alone:
+                self._miss_own_file()
+                self._look_after_disk()
+                return self._older.adopt(self._own.path if self._own is not None else None)
+        return 0, 0
+
+    def sending(self, envelope: Envelope) -> None:
+        """
+        A request with *envelope*, which must not be sent twice, is about to be made.
+
+        Should this process die now, whoever adopts the call learns so from `maybe_sent`.
+        """
+        self._mark(envelope, SpoolFile.sending)
+
+    def unsent(self, envelope: Envelope) -> None:
+        """
+        That request has certainly not arrived.
+        """
+        self._mark(envelope, SpoolFile.unsent)
+
+    def maybe_sent(self, envelope: Envelope) -> bool:
+        """
+        Whether *envelope*, taken from here, was `sending` when the process died that had it.
+        """
+        with self._turn_of_flushing():
+            file = self._holder(envelope)
+            return file is not None and file.maybe_sent(envelope)
+
+    def close(self, taken: Sequence[Envelope] = ()) -> list[Envelope]:
+        """
+        Leave everything to whoever adopts it, what was *taken* as well.
+
+        What is put later goes to a new file.
+
+        Returns:
+            The calls that could not be written, and are lost.
+        """
+        left: list[Envelope] = []
+        with self._turn_of_flushing() as alone:
+            if alone:
+                with self._undisturbed():
+                    # Taken or not, they were not delivered.
+                    self._incoming.extendleft(reversed(list(self._unspooled.elements())))
+                    self._unspooled.clear()
+                self._retry_at = 0.0
+                self._look_after_disk()
+                self._retire_own()
+                while self._degraded and self._incoming:
+                    left.append(self._incoming.popleft())
+                self._older.give_up_all()
+                self._burial.close()
+        return left
+
+    # For whoever looks after dead letters, on any thread.
+
+    def failures(self) -> Iterator[DeadLetter]:
+        """
+        The calls that have failed for good, in all processes with this directory.
+        """
+        return self._burial.failures()
+
+    def resend(self, ids: Sequence[str] | None = None) -> int:
+        """
+        Make dead letters pending again, those of these *ids* or all; returns how many.
+
+        They are there for the next `adopt`, in whichever process it comes first.
+        """
+        return self._burial.resend(ids)
+
+    def discard(self, ids: Sequence[str] | None = None) -> int:
+        """
+        Delete dead letters, those of these *ids* or all; returns how many.
+        """
+        return self._burial.discard(ids)
+
+    # Told by `forks`.
+
+    def before_fork(self) -> None:
+        """
+        Wait until SQLite is not in use, whose own locks a fork would copy as they are.
+        """
+        locks = (self._turn, self._lock, self._burial.lock)
+        self._held = [lock for lock in locks if lock.acquire(timeout=_FORK_PATIENCE)]
+
+    def after_fork_in_parent(self) -> None:
+        """
+        Go on.
+        """
+        for lock in self._held:
+            lock.release()
+
+    def abandon(self) -> None:
+        """
+        In a forked child: leave everything to the parent, whose it is, and start afresh.
+        """
+        if self._pid == os.getpid():
+            return
+        for file in self._files():
+            file.leave_to_parent()
+        self._burial.leave_to_parent()
+        self._start_afresh()
+
+    # Taking turns.
+
+    @contextmanager
+    def _turn_of_flushing(self) -> Iterator[bool]:
+        """
+        The flushing side's turn; False within an interrupt of anybody's on the same thread.
+        """
+        if _holds(self._lock) or _holds(self._turn):
+            yield False
+            return
+        with self._turn:
+            yield True
+            late, self._forgotten_late = self._forgotten_late, []
+            self._forget(late)
+        self._troubles.speak()
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """
+        Use the own file's connection; what is put meanwhile is written afterwards.
+        """
+        try:
+            with self._lock:
+                yield
+        finally:
+            self._write_incoming()
+
+    # What the flushing side does in its turn.
+
+    def _files(self) -> list[SpoolFile]:
+        return [*self._older, *filter(None, [self._own])]
+
+    def _holder(self, envelope: Envelope) -> SpoolFile | None:
+        return next((file for file in self._files() if file.holds(envelope)), None)
+
+    def _take_own(self, most: int, taken: list[Envelope]) -> None:
+        own = self._own
+        while own is not None and len(taken) < most and not own.exhausted:
+            try:
+                taken += own.take(min(_CHUNK, most - len(taken)))
+            except sqlite3.Error as error:
+                self._rest(error)
+                self._retire_own()
+                self._older.take(most, taken)
+                return
+            self._troubles.lose_unreadable(own)
+
+    def _take_from_memory(self, most: int, taken: list[Envelope]) -> None:
+        # While the disk rests, nobody else takes from here.
+        while len(taken) < most and self._incoming:
+            envelope = self._incoming.popleft()
+            self._unspooled[envelope] += 1
+            taken.append(envelope)
+
+    def _forget(self, envelopes: Sequence[Envelope]) -> None:
+        for file in self._files():
+            if not envelopes:
+                break
+            places, envelopes = file.release(envelopes)
+            if places:
+                try:
+                    file.be_done_with(places)
+                except sqlite3.Error as error:
+                    # The next time makes up for it; at worst, calls are sent again.
+                    self._troubles.add_error(error)
+        for envelope in envelopes:
+            self._unspooled[envelope] -= 1
+            if self._unspooled[envelope] <= 0:
+                del self._unspooled[envelope]
+        self._older.remove_finished()
+
+    def _mark(self, envelope: Envelope, mark: Callable[[SpoolFile, Envelope], None]) -> None:
+        with self._turn_of_flushing():
+            file = self._holder(envelope)
+            if file is not None:
+                try:
+                    mark(file, envelope)
+                except sqlite3.Error as error:
+                    self._troubles.add_error(error)
+
+    # The own file, and the disk.
+
+    def _look_after_disk(self) -> None:
+        if self._degraded:
+            self._retire_own()
+            if time.monotonic() >= self._retry_at:
+                self._return_to_disk()
+        self._forget(self._burial.proceed())
+        own = self._own
+        if own is not None and own.journal_bytes() > _JOURNAL_BYTES:
+            try:
+                if len(self._older) < _OLDER_MOST:
+                    self._replace_own()
+                else:
+                    own.checkpoint()
+            except (sqlite3.Error, OSError) as error:
+                self._troubles.add_error(error)
+
+    def _miss_own_file(self) -> None:
+        """
+        Notice that the own file was deleted: SQLite goes on to write what nobody will find.
+        """
+        own = self._own
+        if own is not None and not own.path.exists():
+            deleted = sqlite3.DatabaseError("it was deleted")
+            self._rest(deleted)
+            self._retire_own()
+            if own.live:
+                self._older.rescue(own, deleted)
+            self._retry_at = 0.0
+
+    def _replace_own(self) -> None:
+        file = opening.create(self._directory, self._undisturbed)
+        with self._undisturbed():
+            own, self._own = self._own, file
+        if own is not None:
+            self._older.add(own)
+
+    def _retire_own(self) -> None:
+        """
+        Write no more to the own file.
+        """
+        with self._undisturbed():
+            own, self._own = self._own, None
+        if own is not None:
+            self._older.add(own)
+
+    def _return_to_disk(self) -> None:
+        """
+        Write what waits in memory, to a new file; then calls go to the disk again.
+        """
+        try:
+            sqlite.create_private_directory(self._directory)
+            file = opening.create(self._directory, self._undisturbed)
+        except (sqlite3.Error, OSError):
+            self._retry_at = time.monotonic() + RETRY_INTERVAL
+            return
+        try:
+            while self._degraded:
+                with self._undisturbed():
+                    chunk = list(islice(self._incoming, _CHUNK))
+                    if chunk:
+                        file.append_all(chunk)
+                        for _ in chunk:
+                            self._incoming.popleft()
+                    else:
+                        self._own = file
+                        self._degraded = False
+        except sqlite3.Error:
+            self._retry_at = time.monotonic() + RETRY_INTERVAL
+            self._older.add(file)
+            return
+        self._troubles.note("spool", f"the spool in {self._directory} can be written again")
+
+    # What there is to say.
+
+    def _rest(self, error: Exception) -> None:
+        """
+        Let calls wait in memory, since the disk cannot be written.
+        """
+        if self._degraded:
+            return
+        self._degraded = True
+        self._retry_at = time.monotonic() + RETRY_INTERVAL
+        self._troubles.add(
+            "spool",
+            f"the spool in {self._directory} cannot be written ({words(error)}): calls wait in "
+            "memory until it can",
+        )
+
+
+def _holds(lock: threading.RLock) -> bool:
+    """
+    Whether this thread holds *lock*: then this is an interrupt of its own work.
+    """
+    # What threading.Condition asks too; a flag of our own could be left behind by an exception.
+    owned: bool = lock._is_owned()  # type: ignore[attr-defined] # noqa: SLF001
+    return owned

@@ -1,0 +1,126 @@
+"""
+How calls become dead letters, and what there is to say when the disk does not take them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from cio_events._buffers.base import Failure
+from cio_events._buffers.spool import sqlite
+from cio_events._buffers.spool.dead_letters import (
+    KEEP_BYTES,
+    KEEP_SECONDS,
+    DeadLetter,
+    DeadLetters,
+)
+from cio_events._buffers.spool.problems import Troubles, words
+from cio_events._wire.envelope import Envelope
+
+# Dead letters that could not be written yet: their calls stay in the spool meanwhile.
+_WAITING_MOST = 1000
+
+
+class DeadLetterWriter:
+    """
+    The dead letters of the spool in *directory*, with troubles said instead of raised.
+    """
+
+    def __init__(self, directory: Path, troubles: Troubles) -> None:
+        self._letters = DeadLetters(directory)
+        self._troubles = troubles
+        self._waiting: deque[tuple[Envelope, Failure]] = deque()
+
+    @property
+    def lock(self) -> threading.RLock:
+        """
+        Held while SQLite is used.
+        """
+        return self._letters.lock
+
+    def add(self, envelope: Envelope, failure: Failure) -> None:
+        """
+        Have a call buried by `proceed`.
+        """
+        self._waiting.append((envelope, failure))
+
+    def proceed(self) -> list[Envelope]:
+        """
+        Bury what waits; returns the calls that the spool need not keep any more.
+        """
+        buried: list[Envelope] = []
+        while self._waiting:
+            envelope, failure = self._waiting[0]
+            try:
+                discarded = self._letters.add(envelope, failure)
+            except sqlite.TROUBLE as error:
+                self._trouble(error)
+                if len(self._waiting) <= _WAITING_MOST:
+                    break
+                self._troubles.note(
+                    "dead letters lost", "dead letters that cannot be written are discarded"
+                )
+            else:
+                if discarded:
+                    self._troubles.note(
+                        "dead letters full",
+                        f"the oldest in {self._letters.path} were discarded: dead letters are "
+                        f"kept for {KEEP_SECONDS / 86400:g} days, up to {KEEP_BYTES >> 20} MiB",
+                    )
+            self._waiting.popleft()
+            buried.append(envelope)
+        return buried
+
+    def failures(self) -> Iterator[DeadLetter]:
+        """
+        All dead letters, oldest first.
+        """
+        try:
+            yield from self._letters.select()
+        except sqlite.TROUBLE as error:
+            self._trouble(error)
+            self._troubles.speak()
+
+    def resend(self, ids: Sequence[str] | None) -> int:
+        """
+        As `DeadLetters.resend`.
+        """
+        return self._do(self._letters.resend, ids)
+
+    def discard(self, ids: Sequence[str] | None) -> int:
+        """
+        As `DeadLetters.discard`.
+        """
+        return self._do(self._letters.discard, ids)
+
+    def close(self) -> None:
+        """
+        Forget what still waits, which the spool has kept.
+        """
+        self._waiting.clear()
+        self._letters.close()
+
+    def leave_to_parent(self) -> None:
+        """
+        As `DeadLetters.leave_to_parent`.
+        """
+        self._letters.leave_to_parent()
+
+    def _do(self, change: Callable[[Sequence[str] | None], int], ids: Sequence[str] | None) -> int:
+        try:
+            return change(ids)
+        except sqlite.TROUBLE as error:
+            self._trouble(error)
+            self._troubles.speak()
+            return 0
+
+    def _trouble(self, error: Exception) -> None:
+        aside = self._letters.set_aside() if sqlite.is_damage(error) else None
+        self._troubles.add(
+            "dead letters",
+            f"{self._letters.path} cannot be used ({words(error)})"
+            + (f"; it is set aside as {aside.name}" if aside is not None else ""),
+        )

@@ -1,0 +1,388 @@
+"""
+The calls of a spool that have failed for good, until somebody sends them again or discards them.
+
+They are in one SQLite database that all processes with this spool share, and the command line
+reads beside them: dead letters are rare, so that they need not be cheap.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from itertools import islice
+from pathlib import Path
+
+import orjson
+
+from cio_events._buffers.base import Failure
+from cio_events._buffers.spool import ownership as opening
+from cio_events._buffers.spool import sqlite
+from cio_events._calls.people import Call
+from cio_events._wire.encode import call_of
+from cio_events._wire.envelope import Envelope, ulid_of
+
+NAME = "dead-letters.sqlite"
+
+# "CIOD"
+_APPLICATION_ID = 0x43494F44
+_VERSION = 1
+
+# About as much as may be pending, so that nobody has to reckon with a second size of disk.
+KEEP_BYTES = 64 * 1024 * 1024
+
+# Long enough for somebody to come back from holidays and look; then they are old news, and
+# personal data that nobody needs.
+KEEP_SECONDS = 30 * 24 * 3600.0
+
+# How long to wait for another process that is writing.
+_BUSY_SECONDS = 5.0
+
+_CHUNK = 200
+
+_PRUNE_CHUNK = 20
+
+_SCHEMA = (
+    """
+    CREATE TABLE letters (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        status INTEGER,
+        detail TEXT,
+        failed_at INTEGER NOT NULL,
+        envelope BLOB NOT NULL
+    )
+    """,
+    "CREATE INDEX letters_by_id ON letters (id)",
+)
+
+_SELECTED = (
+    "(:ids IS NULL OR id IN (SELECT value FROM json_each(:ids))) "
+    "AND (:reason IS NULL OR reason = :reason)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """
+    A call that has failed for good.
+
+    Attributes:
+        id: The ULID under which it was taken, which its log line shows as ``cio_event_id``.
+
+        reason: Why it failed, as in `cio_events.signals.FailedReason`.
+
+        status: The HTTP status that Customer.io answered with; None if it was not asked.
+
+        detail: What Customer.io said; it may quote the call.
+
+        failed_at: When it failed.
+
+        envelope: The call, as it was to be sent.
+    """
+
+    id: str
+    reason: str
+    status: int | None
+    detail: str | None
+    failed_at: datetime
+    envelope: Envelope
+
+    def __repr__(self) -> str:
+        return f"<DeadLetter {self.id} reason={self.reason} status={self.status}>"
+
+    @property
+    def call(self) -> Call:
+        """
+        The call, made again from what was to be sent.
+        """
+        return call_of(self.envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """
+    The dead letters of one reason.
+
+    Attributes:
+        reason: As in `DeadLetter`.
+
+        count: How many there are.
+
+        size: Their bytes.
+
+        oldest: When the first of them failed.
+    """
+
+    reason: str
+    count: int
+    size: int
+    oldest: datetime
+
+
+class DeadLetters:
+    """
+    The dead letters of the spool in *directory*, for any thread.
+
+    Nothing is on the disk before there is a dead letter. Every method may raise `sqlite3.Error`,
+    `OSError` or `OtherVersionError`, when the database cannot be used.
+
+    Attributes:
+        path: Where they are.
+
+        lock: Held while SQLite is used, so that a fork can wait for it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.path: Path = directory / NAME
+        self.lock: threading.RLock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def add(self, envelope: Envelope, failure: Failure) -> int:
+        """
+        Keep one more; returns how many old ones had to go for it.
+        """
+        with self._writing(create=True) as connection:
+            # A process that died before it could forget the call has left it here already.
+            connection.execute(
+                "DELETE FROM letters WHERE id = ? AND envelope = ?", (ulid_of(envelope), envelope)
+            )
+            connection.execute(
+                "INSERT INTO letters (id, reason, status, detail, failed_at, envelope) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    ulid_of(envelope),
+                    failure.reason,
+                    failure.status,
+                    failure.detail,
+                    _now(),
+                    envelope,
+                ),
+            )
+            return _prune(connection)
+
+    def select(
+        self, ids: Sequence[str] | None = None, reason: str | None = None
+    ) -> Iterator[DeadLetter]:
+        """
+        Those of these *ids* and this *reason*, oldest first; None is all.
+        """
+        last = 0
+        while True:
+            with self._reading() as connection:
+                rows = connection.execute(
+                    "SELECT number, id, reason, status, detail, failed_at, envelope FROM letters "  # noqa: S608
+                    f"WHERE {_SELECTED} AND number > :last ORDER BY number LIMIT :most",
+                    {**_selection(ids, reason), "last": last, "most": _CHUNK},
+                ).fetchall()
+            for _, id_, why, status, detail, failed_at, envelope in rows:
+                yield DeadLetter(id_, why, status, detail, _moment(failed_at), envelope)
+            if len(rows) < _CHUNK:
+                return
+            last = rows[-1][0]
+
+    def count(self, ids: Sequence[str] | None = None, reason: str | None = None) -> int:
+        """
+        How many `select` would give.
+        """
+        with self._reading() as connection:
+            (count,) = connection.execute(
+                f"SELECT count(*) FROM letters WHERE {_SELECTED}",  # noqa: S608
+                _selection(ids, reason),
+            ).fetchone()
+        return int(count)
+
+    def heaps(self) -> list[Heap]:
+        """
+        How many there are of each reason.
+        """
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT reason, count(*), sum(length(envelope)), min(failed_at) FROM letters "
+                "GROUP BY reason ORDER BY reason"
+            ).fetchall()
+        return [Heap(why, many, size, _moment(oldest)) for why, many, size, oldest in rows]
+
+    def resend(
+        self,
+        ids: Sequence[str] | None = None,
+        reason: str | None = None,
+        advance: Callable[[int], None] = lambda count: None,
+    ) -> int:
+        """
+        Make those of these *ids* and this *reason* pending again; returns how many there were.
+
+        They move to a file of their own that nobody owns, and go with the next process that
+        adopts such files. Should this process be killed at the very end, they stay here too.
+
+        Args:
+            ids: None is all.
+
+            reason: None is any.
+
+            advance: Told of how many more have moved.
+        """
+        if not self.count(ids, reason):
+            return 0
+        pending = opening.create(self.path.parent)
+        moved = 0
+        try:
+            with self._writing() as connection:
+                letters = self.select(ids, reason)
+                while chunk := [letter.envelope for letter in islice(letters, _CHUNK)]:
+                    pending.append_all(chunk)
+                    moved += len(chunk)
+                    advance(len(chunk))
+                connection.execute(
+                    f"DELETE FROM letters WHERE {_SELECTED}",  # noqa: S608
+                    _selection(ids, reason),
+                )
+        except BaseException:
+            pending.remove()
+            raise
+        if moved:
+            pending.close()
+        else:
+            pending.remove()
+        return moved
+
+    def discard(self, ids: Sequence[str] | None = None, reason: str | None = None) -> int:
+        """
+        Delete them; returns how many there were.
+        """
+        if not self.count(ids, reason):
+            return 0
+        with self._writing() as connection:
+            return connection.execute(
+                f"DELETE FROM letters WHERE {_SELECTED}",  # noqa: S608
+                _selection(ids, reason),
+            ).rowcount
+
+    def close(self) -> None:
+        """
+        Close the database; what is asked next opens it again.
+        """
+        with self.lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def leave_to_parent(self) -> None:
+        """
+        In a forked child: keep the parent's connection from ever being closed, and start afresh.
+        """
+        self.lock = threading.RLock()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            sqlite.immortal(connection)
+
+    def set_aside(self) -> Path | None:
+        """
+        Rename the damaged database; returns its new name, or None if another process has done so.
+        """
+        with self.lock:
+            self.close()
+            try:
+                if self.path.stat().st_ino != self._inode:
+                    return None
+            except FileNotFoundError:
+                return None
+            aside = sqlite.set_aside(self.path, f"{NAME}.{_now()}.damaged")
+            self.path.with_name(f"{NAME}-shm").unlink(missing_ok=True)
+            return aside
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self.lock:
+            if self.path.exists():
+                yield self._open()
+            else:
+                # There are none, and to look for some leaves no trace.
+                with closing(sqlite3.connect(":memory:")) as nothing:
+                    for statement in _SCHEMA:
+                        nothing.execute(statement)
+                    yield nothing
+
+    @contextmanager
+    def _writing(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        with self.lock:
+            if create:
+                with suppress(FileExistsError):
+                    sqlite.create_private(self.path)
+            connection = self._open()
+            with sqlite.transaction(connection):
+                yield connection
+
+    def _open(self) -> sqlite3.Connection:
+        inode = self.path.stat().st_ino
+        if self._connection is not None and inode == self._inode:
+            return self._connection
+        self.close()
+        self._inode = inode
+        connection = sqlite.connect(self.path, _BUSY_SECONDS)
+        try:
+            _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if sqlite.marks(connection) == (_APPLICATION_ID, _VERSION):
+        return
+    with sqlite.transaction(connection):
+        # Another process may have been faster.
+        marks = sqlite.marks(connection)
+        if marks == (0, 0) and sqlite.is_empty(connection):
+            sqlite.lay_out(connection, _APPLICATION_ID, _VERSION, _SCHEMA)
+        elif marks != (_APPLICATION_ID, _VERSION):
+            raise sqlite.OtherVersionError
+
+
+def _prune(connection: sqlite3.Connection) -> int:
+    """
+    Discard the oldest that are over the bounds; returns how many.
+    """
+    discarded = connection.execute(
+        "DELETE FROM letters WHERE failed_at < ?", (_now() - int(KEEP_SECONDS * 1000),)
+    ).rowcount
+    fewer = 1
+    while fewer and _bytes_in_use(connection) > KEEP_BYTES:
+        fewer = connection.execute(
+            "DELETE FROM letters WHERE number IN "
+            "(SELECT number FROM letters ORDER BY number LIMIT ?)",
+            (_PRUNE_CHUNK,),
+        ).rowcount
+        discarded += fewer
+    return discarded
+
+
+def _bytes_in_use(connection: sqlite3.Connection) -> int:
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _selection(ids: Sequence[str] | None, reason: str | None) -> dict[str, str | int | None]:
+    as_json = None if ids is None else orjson.dumps([id_.upper() for id_ in ids]).decode()
+    return {"ids": as_json, "reason": reason}
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc)

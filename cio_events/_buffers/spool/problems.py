@@ -1,0 +1,85 @@
+"""
+What goes wrong with a spool: counted, and said when no lock is held.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from cio_events._buffers.spool.file import SpoolFile
+from cio_events._buffers.spool.sqlite import OtherVersionError
+
+
+class Troubles:
+    """
+    The troubles of the spool in *directory*.
+
+    Args:
+        directory: Where the spool is.
+
+        report: Gets what there is to say, as a kind and a sentence.
+
+    Attributes:
+        count: How many there were.
+
+        lost: How many calls are gone with what was damaged.
+    """
+
+    def __init__(self, directory: Path, report: Callable[[str, str], None]) -> None:
+        self._directory = directory
+        self._report = report
+        self._notes: deque[tuple[str, str]] = deque()
+        self.count: int = 0
+        self.lost: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._notes)
+
+    def add(self, kind: str, message: str) -> None:
+        """
+        There is a trouble, to be said.
+        """
+        self.count += 1
+        self.note(kind, message)
+
+    def add_error(self, error: Exception) -> None:
+        """
+        Something failed that will be tried again.
+        """
+        self.add("spool trouble", f"the spool in {self._directory} is in trouble ({words(error)})")
+
+    def lose_unreadable(self, file: SpoolFile) -> None:
+        """
+        Count what turned out to be damaged in *file*.
+        """
+        if file.unreadable:
+            self.lost += file.unreadable
+            self.add("spool damaged", f"{file.unreadable} calls in {file.path} are damaged")
+            file.unreadable = 0
+
+    def note(self, kind: str, message: str) -> None:
+        """
+        There is something to say.
+        """
+        self._notes.append((kind, message))
+
+    def speak(self) -> None:
+        """
+        Say it. The caller holds no lock: logging has locks of its own.
+        """
+        while self._notes:
+            try:
+                self._report(*self._notes.popleft())
+            except Exception:  # noqa: BLE001, S112 - it must not reach the application
+                continue
+
+
+def words(error: Exception) -> str:
+    """
+    What *error* is, in words.
+    """
+    if isinstance(error, OtherVersionError):
+        return "another version"
+    return str(error)

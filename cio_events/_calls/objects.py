@@ -1,0 +1,315 @@
+"""
+Calls about things other than people: objects, what relates them to people, and deliveries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias, get_args
+from uuid import UUID
+
+from cio_events._calls.people import Call, Customer, Identifier, identifier_of
+from cio_events._calls.validation import (
+    Data,
+    Timestamp,
+    utf8,
+    valid_data,
+    valid_id_text,
+    valid_time,
+)
+from cio_events.errors import ParamError
+
+Metric: TypeAlias = Literal[
+    "bounced",
+    "clicked",
+    "converted",
+    "deferred",
+    "delivered",
+    "dropped",
+    "opened",
+    "spammed",
+]
+"""What can be reported of a delivery. Which of them Customer.io takes depends on its channel."""
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class ObjectIdentifier:
+    """
+    Which object: by its type and its id there, or by Customer.io's own id of it.
+
+    Attributes:
+        object_type_id: The number of the object's type, as text.
+
+        object_id: The object's id among those of its type.
+
+        cio_object_id: Customer.io's own id of an object that it knows; then the others are None.
+
+    Raises:
+        ParamError: A value cannot be an id, or neither way or both ways were given.
+    """
+
+    object_type_id: str | None
+    object_id: str | None
+    cio_object_id: str | None
+
+    def __init__(
+        self,
+        object_type_id: str | int | None = None,
+        object_id: str | int | UUID | None = None,
+        *,
+        cio_object_id: str | None = None,
+    ) -> None:
+        if (cio_object_id is None) == (object_type_id is None and object_id is None):
+            raise ParamError(
+                "object_id", "an object has an object_type_id and object_id, or a cio_object_id"
+            )
+        given = {
+            "object_type_id": object_type_id,
+            "object_id": object_id,
+            "cio_object_id": cio_object_id,
+        }
+        names = ("object_type_id", "object_id") if cio_object_id is None else ("cio_object_id",)
+        self.__dict__.update(dict.fromkeys(given))
+        self.__dict__.update((name, valid_id_text(given[name], name)) for name in names)
+
+    def __repr__(self) -> str:
+        return f"<ObjectIdentifier by {'object' if self.object_id else 'cio_object'}_id>"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Relationship:
+    """
+    The other end of a relationship, and what there is to say of it.
+
+    Attributes:
+        to: A person or an object.
+
+        attributes: Of the relationship; None or ``""`` takes one away.
+
+    Raises:
+        ParamError: A value cannot be, or is over a limit.
+    """
+
+    to: Identifier | ObjectIdentifier
+    attributes: Data
+
+    def __init__(self, to: Customer | ObjectIdentifier, attributes: Data | None = None) -> None:
+        self.__dict__.update(to=_end(to, "to"), attributes=valid_data(attributes, "attributes"))
+
+    def __repr__(self) -> str:
+        return "<Relationship>"
+
+
+Related: TypeAlias = "Customer | ObjectIdentifier | Relationship"
+"""The other end of a relationship, with attributes or without."""
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class IdentifyObject(Call):
+    """
+    Create an object, or add to its attributes.
+
+    Attributes:
+        object: Which.
+
+        attributes: None or ``""`` as a value takes an attribute away.
+
+        relationships: People who belong to it.
+
+    Raises:
+        ParamError: A value cannot be, or is over a limit.
+    """
+
+    tag: ClassVar[str] = "identify_object"
+
+    object: ObjectIdentifier
+    attributes: Data
+    relationships: tuple[Relationship, ...]
+
+    def __init__(
+        self,
+        object: ObjectIdentifier,  # noqa: A002
+        attributes: Data | None = None,
+        relationships: Iterable[Related] = (),
+    ) -> None:
+        self.__dict__.update(
+            object=_object(object),
+            attributes=valid_data(attributes, "attributes"),
+            relationships=_relationships(relationships, Identifier),
+        )
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class DeleteObject(Call):
+    """
+    Delete an object, and with it its relationships.
+
+    Attributes:
+        object: Which.
+    """
+
+    tag: ClassVar[str] = "delete_object"
+
+    object: ObjectIdentifier
+
+    def __init__(self, object: ObjectIdentifier) -> None:  # noqa: A002
+        self.__dict__.update(object=_object(object))
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class AddRelationships(Call):
+    """
+    Relate a person to objects, or an object to people.
+
+    Attributes:
+        subject: The person or the object.
+
+        relationships: The others, at least one.
+
+    Raises:
+        ParamError: A value cannot be, or both ends are people or both are objects.
+    """
+
+    tag: ClassVar[str] = "add_relationships"
+
+    subject: Identifier | ObjectIdentifier
+    relationships: tuple[Relationship, ...]
+
+    def __init__(
+        self, subject: Customer | ObjectIdentifier, relationships: Iterable[Related]
+    ) -> None:
+        self.__dict__.update(_both_ends(subject, relationships))
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class DeleteRelationships(Call):
+    """
+    End what relates a person to objects, or an object to people.
+
+    Attributes:
+        subject: The person or the object.
+
+        relationships: The others, at least one.
+
+    Raises:
+        ParamError: A value cannot be, or both ends are people or both are objects.
+    """
+
+    tag: ClassVar[str] = "delete_relationships"
+
+    subject: Identifier | ObjectIdentifier
+    relationships: tuple[Relationship, ...]
+
+    def __init__(
+        self, subject: Customer | ObjectIdentifier, relationships: Iterable[Related]
+    ) -> None:
+        self.__dict__.update(_both_ends(subject, relationships))
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class ReportMetric(Call):
+    """
+    Say what became of a delivery, for channels that do not tell Customer.io themselves.
+
+    Attributes:
+        delivery_id: Which delivery: a `cio_events.Receipt` has it, and so has the message itself.
+
+        metric: What became of it.
+
+        timestamp: When, in Unix seconds; None is the time of the call.
+
+        recipient: Who got it: an e-mail address, a phone number, a device's token.
+
+        reason: Why it failed.
+
+        href: The link that was clicked.
+
+    Raises:
+        ParamError: A value cannot be.
+    """
+
+    tag: ClassVar[str] = "report_metric"
+
+    delivery_id: str
+    metric: Metric
+    timestamp: int | None
+    recipient: str | int | None
+    reason: str | None
+    href: str | None
+
+    def __init__(
+        self,
+        delivery_id: str,
+        metric: Metric,
+        *,
+        timestamp: Timestamp | None = None,
+        recipient: str | int | None = None,
+        reason: str | None = None,
+        href: str | None = None,
+    ) -> None:
+        if metric not in get_args(Metric):
+            raise ParamError("metric", f"must be one of {', '.join(get_args(Metric))}")
+        if isinstance(recipient, bool) or not isinstance(recipient, (int, str, type(None))):
+            raise ParamError("recipient", "must be text, or a phone number")
+        self.__dict__.update(
+            delivery_id=_delivery_id(delivery_id),
+            metric=metric,
+            timestamp=valid_time(timestamp, "timestamp"),
+            recipient=recipient,
+            reason=_text(reason, "reason"),
+            href=_text(href, "href"),
+        )
+
+
+def _object(value: object) -> ObjectIdentifier:
+    if not isinstance(value, ObjectIdentifier):
+        raise ParamError("object", "must be an ObjectIdentifier")
+    return value
+
+
+def _end(value: Customer | ObjectIdentifier, param: str) -> Identifier | ObjectIdentifier:
+    return value if isinstance(value, ObjectIdentifier) else identifier_of(value, param)
+
+
+def _both_ends(
+    subject: Customer | ObjectIdentifier, relationships: Iterable[Related]
+) -> Mapping[str, object]:
+    end = _end(subject, "subject")
+    kind = Identifier if isinstance(end, ObjectIdentifier) else ObjectIdentifier
+    related = _relationships(relationships, kind)
+    if not related:
+        raise ParamError("relationships", "must not be empty")
+    return {"subject": end, "relationships": related}
+
+
+def _relationships(
+    value: Iterable[Related], kind: type[Identifier | ObjectIdentifier]
+) -> tuple[Relationship, ...]:
+    param = "relationships"
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise ParamError(param, "must be a list")
+    related = []
+    for one in value:
+        if not isinstance(one, Relationship):
+            one = Relationship(_end(one, param))
+        if not isinstance(one.to, kind):
+            wanted = "people" if kind is Identifier else "objects"
+            raise ParamError(param, f"must be {wanted}")
+        related.append(one)
+    return tuple(related)
+
+
+def _delivery_id(value: object) -> str:
+    if not isinstance(value, str):
+        raise ParamError("delivery_id", "must be text")
+    if not value or value.isspace():
+        raise ParamError("delivery_id", "must not be blank")
+    utf8(value, "delivery_id")
+    return value
+
+
+def _text(value: object, param: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ParamError(param, "must be text")
+    return value

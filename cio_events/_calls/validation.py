@@ -1,0 +1,195 @@
+"""
+What the values of a call may be: one check for each kind of value, whichever call it is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, Literal, TypeAlias, cast
+from uuid import UUID
+
+from cio_events._calls import limits
+from cio_events._wire.json import unix_seconds
+from cio_events.errors import ParamError
+
+EventType: TypeAlias = Literal["event", "page", "screen"]
+Platform: TypeAlias = Literal["ios", "android"]
+
+Timestamp: TypeAlias = "int | float | date"
+"""Unix seconds, or a date or datetime (naive is UTC); milliseconds are recognised."""
+
+Data: TypeAlias = Mapping[str, object]
+
+# A moment in milliseconds is over this from 1973 on, and one in seconds not before the year 5138.
+_MILLISECONDS_FROM = 100_000_000_000
+
+
+def valid_id_text(value: object, param: str) -> str:
+    """
+    *value* as the id of somebody or something.
+
+    Raises:
+        ParamError: It is blank, too long, ``.`` or ``..`` (HTTP clients fold them into another
+            path), or neither text, nor an integer, nor a UUID.
+    """
+    text = value if type(value) is str else _text_of_id(value, param)
+    if not text or text.isspace():
+        raise ParamError(param, "must not be blank")
+    if text == "." or text == "..":
+        raise ParamError(param, 'must not be "." or ".."')
+    if not text.isascii() or len(text) > limits.ID_BYTES:
+        _check_bytes(text, param, limits.ID_BYTES)
+    return text
+
+
+def _text_of_id(value: object, param: str) -> str:
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bool) or not isinstance(value, (int, UUID)):
+        raise ParamError(param, "must be text, an integer or a UUID")
+    try:
+        return str(value)
+    except ValueError:  # over sys.get_int_max_str_digits()
+        raise ParamError(param, f"is over {limits.ID_BYTES} bytes", limits.ID_BYTES) from None
+
+
+def valid_event_name(name: object) -> str:
+    """
+    *name* as an event's, trimmed.
+
+    Raises:
+        ParamError: It is no text, blank or too long.
+    """
+    if not isinstance(name, str):
+        raise ParamError("name", "must be text")
+    text = name.strip()
+    if not text:
+        raise ParamError("name", "must not be blank")
+    if not text.isascii() or len(text) > limits.EVENT_NAME_BYTES:
+        _check_bytes(text, "name", limits.EVENT_NAME_BYTES)
+    return text
+
+
+def valid_event_type(value: EventType) -> EventType:
+    """
+    *value* as an event's type.
+
+    Raises:
+        ParamError: There is no such type.
+    """
+    if value not in ("event", "page", "screen"):
+        raise ParamError("type", 'an event is of the type "event", "page" or "screen"')
+    return value
+
+
+def _check_bytes(text: str, param: str, limit: int) -> None:
+    if len(utf8(text, param)) > limit:
+        raise ParamError(param, f"is over {limit} bytes", limit)
+
+
+def utf8(text: str, param: str) -> bytes:
+    """
+    *text* in UTF-8.
+
+    Raises:
+        ParamError: It holds a lone surrogate.
+    """
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ParamError(param, "holds a lone surrogate") from None
+
+
+def valid_data(data: Data | None, param: str) -> dict[str, object]:
+    """
+    A copy of *data*, so that the call stays as it was made; None is no data.
+
+    Raises:
+        ParamError: It is no mapping, cannot be read, or has too many or too long names.
+    """
+    if data is None:
+        return {}
+    if type(data) is not dict and not isinstance(data, Mapping):
+        raise ParamError(param, "must be a mapping")
+    try:
+        data = dict(data)
+    except Exception:  # noqa: BLE001 - whatever an application's own mapping raises
+        raise ParamError(param, "cannot be read") from None
+    if not obviously_fits(data):
+        _check_number_and_names(data, param)
+    return data
+
+
+def obviously_fits(names: Iterable[Any]) -> bool:
+    """
+    Whether data of these *names* is within the limits at first sight, as most is.
+    """
+    try:
+        together = "".join(names)
+    except TypeError:  # a name that is no text is made one when the call is encoded
+        return False
+    # Different names of 150 letters together are far fewer than 300.
+    return len(together) <= limits.ATTRIBUTE_NAME_BYTES and together.isascii()
+
+
+def _check_number_and_names(data: Data, param: str) -> None:
+    if len(data) > limits.ATTRIBUTES:
+        raise ParamError(param, f"has over {limits.ATTRIBUTES} entries", limits.ATTRIBUTES)
+    limit = limits.ATTRIBUTE_NAME_BYTES
+    for name in data:
+        if isinstance(name, str) and len(name.encode("utf-8", "replace")) > limit:
+            raise ParamError(param, f"has a name of over {limit} bytes", limit)
+
+
+def valid_time(value: object, param: str) -> int | None:
+    """
+    *value* in Unix seconds; None stays None.
+
+    Raises:
+        ParamError: It is no time since 1970.
+    """
+    if value is None:
+        return None
+    if isinstance(value, date):
+        try:
+            value = unix_seconds(value)
+        except Exception:  # noqa: BLE001 - whatever its time zone raises
+            raise ParamError(param, "has a time zone that does not work") from None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ParamError(param, "must be Unix seconds, a date or a datetime")
+    seconds = value / 1000 if _MILLISECONDS_FROM <= value < _MILLISECONDS_FROM * 1000 else value
+    if not 0 <= seconds < _MILLISECONDS_FROM:
+        raise ParamError(param, "must be a time in seconds since 1970")
+    return int(seconds)
+
+
+def valid_token(value: object, param: str) -> str:
+    """
+    *value* as a device's token.
+
+    Raises:
+        ParamError: It is no text, blank, ``.`` or ``..``.
+    """
+    if not isinstance(value, str):
+        raise ParamError(param, "must be text")
+    if not value or value.isspace():
+        raise ParamError(param, "must not be blank")
+    if value in (".", ".."):
+        raise ParamError(param, 'must not be "." or ".."')
+    utf8(value, param)
+    return str.__str__(value)
+
+
+def valid_platform(value: object) -> Platform:
+    """
+    *value* as a device's platform.
+
+    Raises:
+        ParamError: There is no such platform.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise ParamError("platform", "must not be blank")
+    if value not in ("ios", "android"):
+        raise ParamError("platform", 'must be "ios" or "android"')
+    return cast("Platform", value)

@@ -1,0 +1,116 @@
+"""
+The client of the App API.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from cio_events._calls.messages import (
+    Message,
+    Receipt,
+    SendEmail,
+    SendInApp,
+    SendInboxMessage,
+    SendPush,
+    SendSMS,
+    SendWhatsApp,
+)
+from cio_events._clients.base import Client
+from cio_events._http import endpoint as http
+from cio_events._wire import app
+from cio_events.errors import TransactionalError
+from cio_events.options import TIMEOUT
+
+if TYPE_CHECKING:
+    import requests
+
+
+class AppClient(Client):
+    """
+    Sends transactional messages by the App API, one request each, and waits for the answer.
+
+    Threads may share a client, and so may the processes that are forked from this one. As a
+    context manager it closes its connections at the end.
+
+    Every verb takes ``timeout``, as those of `TrackClient` do. Every verb raises
+    `TransactionalError` for an answer that is no success, and `NoAnswerError` for none
+    (`AnswerTimeoutError`, if the time was up). Customer.io does not recognise a message that it
+    has seen before: after an error with ``maybe_received``, sending it again may deliver it twice.
+
+    Args:
+        app_api_key: The workspace's App API key.
+
+        region: As in `TrackClient`, and so are *url*, *timeout*, *user_agent* and *session*.
+
+    Raises:
+        ParamError: One of these cannot be; it names the argument.
+    """
+
+    def __init__(
+        self,
+        app_api_key: str,
+        *,
+        region: Literal["us", "eu"] = "us",
+        url: str | None = None,
+        timeout: float = TIMEOUT,
+        user_agent: str | None = None,
+        session: requests.Session | None = None,
+    ) -> None:
+        super().__init__(
+            http.Endpoint(
+                http.app_url(region, url),
+                http.bearer(app_api_key),
+                timeout=timeout,
+                user_agent=user_agent,
+                session=session,
+            )
+        )
+
+    def send_email(self, message: SendEmail, *, timeout: float | None = None) -> Receipt:
+        """
+        Send an e-mail.
+        """
+        return self.send(message, timeout=timeout)
+
+    def send_push(self, message: SendPush, *, timeout: float | None = None) -> Receipt:
+        """
+        Send a push notification.
+        """
+        return self.send(message, timeout=timeout)
+
+    def send_sms(self, message: SendSMS, *, timeout: float | None = None) -> Receipt:
+        """
+        Send a text message.
+        """
+        return self.send(message, timeout=timeout)
+
+    def send_whatsapp(self, message: SendWhatsApp, *, timeout: float | None = None) -> Receipt:
+        """
+        Send a WhatsApp message.
+        """
+        return self.send(message, timeout=timeout)
+
+    def send_inbox_message(
+        self, message: SendInboxMessage, *, timeout: float | None = None
+    ) -> Receipt:
+        """
+        Send a message to the inbox in the application.
+        """
+        return self.send(message, timeout=timeout)
+
+    def send_in_app(self, message: SendInApp, *, timeout: float | None = None) -> Receipt:
+        """
+        Send a message that the application shows.
+        """
+        return self.send(message, timeout=timeout)
+
+    def send(self, message: Message, *, timeout: float | None = None) -> Receipt:
+        """
+        Send *message*, whichever it is.
+        """
+        answer = self._endpoint.send(app.request(message), timeout=timeout, repeatable=False)
+        receipt = app.receipt_of(answer.body) if 200 <= answer.status < 300 else None
+        if receipt is None:
+            raise TransactionalError(answer.status, app.words_of(answer.body))
+        return receipt

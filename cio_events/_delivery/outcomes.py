@@ -1,0 +1,207 @@
+"""
+Where calls end: ledger and buffer are told at once, the log and the signals' receivers afterwards.
+
+Receivers and log handlers are the application's: they may take their time, close the pipeline or
+end the thread. So what there is to say waits until nothing of ours is half done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cio_events import signals
+from cio_events._buffers.base import Buffer, Failure
+from cio_events._calls.messages import Receipt
+from cio_events._calls.people import Call
+from cio_events._delivery.ledger import Ledger
+from cio_events._destinations.customerio import Batch, Hold, TryAgain
+from cio_events._process.diagnostics import Diagnostics
+from cio_events._wire.encode import call_of
+from cio_events._wire.envelope import Envelope, ulid_of
+from cio_events.options import Options
+from cio_events.signals import DroppedReason, FailedReason, Report, Retry
+
+if TYPE_CHECKING:
+    import blinker
+
+
+class Outcomes:
+    """
+    Tells everybody concerned what became of calls.
+
+    Args:
+        sender: The pipeline, as the sender of signals.
+    """
+
+    def __init__(
+        self,
+        sender: object,
+        options: Options,
+        buffer: Buffer,
+        ledger: Ledger,
+        diagnostics: Diagnostics,
+    ) -> None:
+        self._sender = sender
+        self._options = options
+        self._buffer = buffer
+        self._ledger = ledger
+        self._diagnostics = diagnostics
+        # Each says one thing more whenever it is asked for its next item.
+        self._news: deque[Iterator[None]] = deque()
+        self._announcing: set[int] = set()  # the threads that do
+
+    def sent(
+        self, envelopes: Sequence[Envelope], attempts: int, status: int, receipt: Receipt | None
+    ) -> None:
+        """
+        Customer.io has taken these calls.
+        """
+        self._buffer.forget(envelopes)
+        heard = self._count_if_heard(signals.sent, envelopes)
+        self._ledger.settle(sum(map(len, envelopes)), sent=len(envelopes), unannounced=heard)
+        if heard:
+            report = partial(Report, attempts=attempts, status=status, receipt=receipt)
+            self._news.append(map(partial(self._report, signals.sent, report), envelopes))
+
+    def failed(
+        self,
+        envelopes: Sequence[Envelope],
+        attempts: int,
+        reason: FailedReason,
+        status: int | None = None,
+        details: Sequence[str | None] = (),
+    ) -> None:
+        """
+        These calls have failed for good; *details* is what Customer.io said of each.
+        """
+        details = details or [None] * len(envelopes)
+        for envelope, detail in zip(envelopes, details, strict=True):
+            self._buffer.dead_letter(envelope, Failure(reason, status, detail))
+        heard = self._count_if_heard(signals.failed, envelopes)
+        self._ledger.settle(
+            sum(map(len, envelopes)), failed={reason: len(envelopes)}, unannounced=heard
+        )
+        self._warn(
+            f"failed {reason}",
+            f"{len(envelopes)} calls have failed for good ({reason}{_with(status)}); "
+            "the signal cio_events.signals.failed tells which",
+        )
+        if heard:
+            report = partial(Report, attempts=attempts, status=status, reason=reason)
+            self._news.append(
+                map(partial(self._report, signals.failed, report), envelopes, details)
+            )
+
+    def lost(
+        self,
+        envelopes: Sequence[Envelope],
+        attempts: Mapping[Envelope, int],
+        reason: DroppedReason,
+    ) -> None:
+        """
+        These calls are given up, and in no buffer any more.
+        """
+        heard = self._count_if_heard(signals.dropped, envelopes)
+        self._ledger.settle(
+            sum(map(len, envelopes)), dropped={reason: len(envelopes)}, unannounced=heard
+        )
+        for envelope in envelopes if heard else ():
+            report = partial(Report, attempts=attempts.get(envelope, 0), reason=reason)
+            self._news.append(map(partial(self._report, signals.dropped, report), (envelope,)))
+
+    def delayed(
+        self, destination: str, verdict: TryAgain | Hold, batch: Batch, delay: float
+    ) -> None:
+        """
+        The calls of *batch* have to wait *delay* seconds, as all for this *destination*.
+        """
+        status = verdict.status
+        if isinstance(verdict, Hold):
+            self._warn_once(
+                f"held {destination} {status}",
+                f"the {destination} API answers with status {status}: look at the credentials, "
+                f"the region ({self._options.region}) and the URL; nothing is lost, delivery is "
+                f"tried again every {self._options.hold_interval:g} s",
+            )
+        else:
+            self._warn(
+                f"retry {destination} {verdict.reason}",
+                f"the {destination} API cannot be reached for now ({verdict.reason}"
+                f"{_with(status)}); {self._ledger.pending} calls wait and are tried again",
+            )
+        reason = "held" if isinstance(verdict, Hold) else verdict.reason
+        retry = Retry(reason, status, batch.attempts, delay, len(batch.envelopes))
+        say = partial(signals.announce, signals.retrying, self._sender, retry=retry)
+        self._news.append(say() for _ in range(1))
+
+    # Saying it.
+
+    def announce(self) -> None:
+        """
+        Say all that there is to say. Nothing of ours may be half done, and no lock held.
+
+        What is left to be said when a receiver ends this thread is said by the next one.
+        """
+        here = threading.get_ident()
+        inner = here in self._announcing
+        self._announcing.add(here)
+        try:
+            while self._news:
+                try:
+                    news = self._news.popleft()
+                except IndexError:  # another thread was quicker
+                    return
+                try:
+                    deque(news, maxlen=0)
+                except BaseException:
+                    self._news.appendleft(news)
+                    raise
+        finally:
+            if not inner:
+                self._announcing.discard(here)
+
+    def announces_here(self) -> bool:
+        """
+        Whether it is this thread that says something now.
+        """
+        return threading.get_ident() in self._announcing
+
+    def _count_if_heard(self, signal: blinker.NamedSignal, envelopes: Sequence[Envelope]) -> int:
+        return len(envelopes) if signal.has_receivers_for(self._sender) else 0
+
+    def _report(
+        self,
+        signal: blinker.NamedSignal,
+        report: partial[Report],
+        envelope: Envelope,
+        detail: str | None = None,
+    ) -> None:
+        try:
+            signals.announce(
+                signal,
+                self._sender,
+                report=report(_remade(envelope), ulid_of(envelope), detail=detail),
+            )
+        finally:
+            self._ledger.announced(1)
+
+    def _warn(self, kind: str, message: str) -> None:
+        self._news.append(map(self._diagnostics.warn, (kind,), (message,)))
+
+    def _warn_once(self, kind: str, message: str) -> None:
+        self._news.append(map(self._diagnostics.warn_once, (kind,), (message,)))
+
+
+def _with(status: int | None) -> str:
+    return "" if status is None else f", status {status}"
+
+
+def _remade(envelope: Envelope) -> Call | None:
+    try:
+        return call_of(envelope)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None  # its bytes were damaged where it waited

@@ -1,0 +1,90 @@
+"""
+What is not let in: it is counted, said in the log, and announced.
+
+Why a call is not let in is known to `cio_events._pipeline.pipeline`.
+"""
+
+from __future__ import annotations
+
+from cio_events import signals
+from cio_events._calls.people import Call
+from cio_events._delivery.ledger import Ledger
+from cio_events._process.diagnostics import Diagnostics
+from cio_events.errors import ParamError
+from cio_events.signals import DroppedReason, FailedReason, Report
+
+
+class Refusals:
+    """
+    Tells everybody concerned of calls that a pipeline has not taken.
+
+    Args:
+        sender: The pipeline, as the sender of signals.
+
+        strict: Whether bad input raises.
+    """
+
+    def __init__(
+        self, sender: object, ledger: Ledger, diagnostics: Diagnostics, *, strict: bool
+    ) -> None:
+        self._sender = sender
+        self._ledger = ledger
+        self._diagnostics = diagnostics
+        self._strict = strict
+
+    def fail(self, call: Call | None, id_: str, error: ParamError) -> None:
+        """
+        *call*, or something of which none can be made, is bad input.
+
+        Raises:
+            ParamError: *error*, with ``strict``; then nothing else is done.
+        """
+        if self._strict:
+            raise error
+        reason: FailedReason = "invalid" if error.limit is None else "too_large"
+        self._ledger.fail(reason)
+        self._diagnostics.warn_once(f"{reason} {error}", f"a call is not sent: {error}")
+        if signals.failed.receivers:
+            report = Report(call, id_, 0, reason=reason, detail=str(error))
+            signals.announce(signals.failed, self._sender, report=report)
+
+    def drop(self, call: Call, id_: str, reason: DroppedReason) -> None:
+        """
+        *call* is well, but cannot be taken.
+        """
+        self._ledger.drop(reason)
+        if reason == "full":
+            self._diagnostics.warn(
+                "full",
+                lambda: (
+                    f"{self._ledger.pending} calls are pending, as many as max_pending or "
+                    f"max_pending_bytes allow; {self._dropped_as_full()} were dropped so far"
+                ),
+            )
+        if signals.dropped.receivers:
+            report = Report(call, id_, 0, reason=reason)
+            signals.announce(signals.dropped, self._sender, report=report)
+
+    def say_unconfigured(self, problem: ParamError) -> None:
+        """
+        Calls are dropped because of a *problem* with the settings.
+        """
+        self._diagnostics.warn_once(
+            f"unconfigured {problem.param}",
+            f"calls to Customer.io are dropped, since a setting is wrong. {problem}",
+        )
+
+    def say_in_all(self) -> None:
+        """
+        Say how many calls were dropped as ``full``, if any were.
+        """
+        count = self._dropped_as_full()
+        if count:
+            self._diagnostics.warn_once(
+                "full in all",
+                f"{count} calls were dropped in all, as more were pending than max_pending or "
+                "max_pending_bytes allow",
+            )
+
+    def _dropped_as_full(self) -> int:
+        return self._ledger.stats(0).dropped_by_reason.get("full", 0)

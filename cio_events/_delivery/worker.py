@@ -1,0 +1,326 @@
+"""
+The flushing thread: when there is a round of delivery, and who waits for it.
+
+What happens in a round is decided in `cio_events._delivery.dispatcher`.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
+from typing import NamedTuple
+
+from cio_events._buffers.base import Buffer
+from cio_events._delivery.dispatcher import Dispatcher
+from cio_events._delivery.ledger import Ledger
+from cio_events._delivery.outcomes import Outcomes
+from cio_events._http.endpoint import Endpoint
+from cio_events._process.diagnostics import Diagnostics
+from cio_events._process.forks import exiting
+from cio_events._process.suppression import suppress_capture
+from cio_events._wire import batch as v2
+from cio_events.options import Options
+from cio_events.signals import DroppedReason
+
+# How often a paused lane is looked at when there is no flush_interval.
+_SHORTEST_SLEEP = 0.05
+
+# Between attempts to start a thread where none can be had.
+_SECONDS_BETWEEN_STARTS = 1.0
+
+# Somebody who waits for longer looks again; more than some weeks overflows what waits.
+_LONGEST_SLEEP = 86_400.0
+
+NEVER = float("inf")
+
+
+class _State(Enum):
+    AWAKE = "awake"
+    GATHERING = "gathering"
+    PAUSED = "paused"
+    IDLE = "idle"
+
+
+# Looked up for each call.
+_GATHERING, _IDLE = _State.GATHERING, _State.IDLE
+
+
+class _Waiter(NamedTuple):
+    condition: Callable[[], bool]
+    bell: queue.SimpleQueue[None]
+
+
+class Worker:
+    """
+    Delivers what the buffer holds, on a thread of its own, or on the caller's where none starts.
+
+    Args:
+        sender: The pipeline, as the sender of signals.
+
+        endpoints: Of the Track and the App API; None without credentials.
+
+        threaded: Whether a thread may be started at all.
+    """
+
+    def __init__(
+        self,
+        sender: object,
+        options: Options,
+        buffer: Buffer,
+        ledger: Ledger,
+        diagnostics: Diagnostics,
+        endpoints: tuple[Endpoint | None, Endpoint | None],
+        *,
+        threaded: bool = True,
+    ) -> None:
+        self._options = options
+        self._ledger = ledger
+        self._diagnostics = diagnostics
+        self._outcomes = Outcomes(sender, options, buffer, ledger, diagnostics)
+        self._dispatcher = Dispatcher(options, buffer, ledger, self._outcomes, endpoints)
+        self._threaded = threaded
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()  # held by whoever starts the thread
+        self._start_again_at = 0.0
+        self._turn = threading.Lock()  # held by whoever delivers
+        self._deliverer: int | None = None
+        self._bell: queue.SimpleQueue[None] | None = None
+        self._state = _State.AWAKE
+        self._waiters: list[_Waiter] = []
+
+    # What other threads call.
+
+    def notify(self) -> None:
+        """
+        Something was put into the buffer.
+        """
+        if self._thread is None:
+            self._start()
+        elif self._state is _IDLE or (
+            self._state is _GATHERING and self._ledger.pending_bytes >= v2.BATCH_ROOM
+        ):
+            self._ring()
+        if self._dispatcher.over is not None:
+            self.release(self._dispatcher.over)  # it came too late for the last round
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """
+        Hurry, and wait until *condition* holds, for at most *timeout* seconds.
+
+        Where there is no thread, the caller's does the work.
+        """
+        end = time.monotonic() + timeout
+        if self.runs_here():
+            return condition()  # a receiver: nothing moves while it waits
+        waiter = _Waiter(condition, queue.SimpleQueue())
+        self._waiters.append(waiter)
+        try:
+            if self._thread is None and not condition():
+                self._start()
+            self._ring()
+            while not condition():
+                left = end - time.monotonic()
+                if left <= 0:
+                    return False
+                if self._thread is None:
+                    if self._dispatcher.stopping:
+                        return condition()  # nothing moves any more
+                    self._deliver_inline(end, condition)
+                else:
+                    with suppress(queue.Empty):
+                        waiter.bell.get(timeout=min(left, _LONGEST_SLEEP))
+            return True
+        finally:
+            self._waiters.remove(waiter)
+
+    def idle(self) -> bool:
+        """
+        Whether nothing is pending, what an earlier process left included, and all is announced.
+        """
+        return self._dispatcher.adopted and self._ledger.idle()
+
+    def adopt(self) -> None:
+        """
+        Look now for calls that nobody delivers.
+        """
+        self._dispatcher.adopt_soon()
+        self.notify()
+        self._ring()
+
+    def wake(self) -> None:
+        """
+        Deliver now what is pending.
+        """
+        self._ring()
+
+    def runs_here(self) -> bool:
+        """
+        Whether this thread delivers or announces, so that it cannot wait for either.
+        """
+        return self._deliverer == threading.get_ident() or self._outcomes.announces_here()
+
+    def detach(self) -> None:
+        """
+        In a forked child: leave everything to the parent.
+
+        It matters where a receiver forks: the child returns into the delivery.
+        """
+        self._dispatcher.stopping = True
+
+    def stop(self, timeout: float) -> None:
+        """
+        Begin no new request, and wait for the one under way for at most *timeout* seconds.
+        """
+        self._dispatcher.stopping = True
+        self._ring()
+        thread = self._thread
+        # What a thread that was given up may still do is of no consequence.
+        if (
+            thread is not None
+            and thread is not threading.current_thread()
+            and self._dispatcher.over is None
+        ):
+            thread.join(min(timeout, _LONGEST_SLEEP))
+
+    def release(self, reason: DroppedReason) -> int:
+        """
+        Leave all that is pending to the spool, or give it up; returns how many were given up.
+
+        The same holds for what is put into the buffer later.
+        """
+        lost = self._dispatcher.release(reason)
+        self._tell_waiters()
+        return lost
+
+    def _start(self) -> None:
+        # Not blocking: an interrupt may log while this same thread is starting the other one.
+        if time.monotonic() < self._start_again_at or not self._starting.acquire(blocking=False):
+            return
+        try:
+            if (
+                self._thread is not None
+                or self._dispatcher.stopping
+                or not self._threaded
+                or exiting()
+            ):
+                return
+            # Here and not in __init__: gevent may have patched the process since then.
+            self._bell = queue.SimpleQueue()
+            thread = threading.Thread(target=self._run, name="cio_events", daemon=True)
+            self._thread = thread
+            try:
+                _check_uwsgi()
+                thread.start()
+            except BaseException as error:
+                self._thread = None
+                if not isinstance(error, RuntimeError):
+                    raise
+                self._start_again_at = time.monotonic() + _SECONDS_BETWEEN_STARTS
+                self._diagnostics.warn_once(
+                    "no thread",
+                    f"no thread can be started ({error}); calls are sent when the pipeline is "
+                    "flushed or the process ends. uWSGI needs the option enable-threads",
+                )
+                # The caller delivers then, perhaps in an exit hook: uWSGI's come too late to
+                # import OpenSSL, and would crash.
+                self._dispatcher.prepare()
+        finally:
+            self._starting.release()
+
+    def _ring(self) -> None:
+        self._state = _State.AWAKE
+        if self._bell is not None:
+            self._bell.put(None)
+
+    # What runs on the flushing thread.
+
+    def _run(self) -> None:
+        if self._thread is not threading.current_thread():
+            return  # an interrupt came while it was started, and it was given up
+        with suppress_capture():
+            try:
+                while not self._dispatcher.stopping:
+                    self._sleep()
+                    if not self._dispatcher.stopping:
+                        self._round_safely(NEVER)
+            finally:
+                self._thread = None
+                self._tell_waiters()
+
+    def _sleep(self) -> None:
+        """
+        Wait for something to do.
+        """
+        bell = self._bell
+        assert bell is not None  # noqa: S101 - made before the thread
+        ready_at = self._dispatcher.ready_at()
+        now = time.monotonic()
+        if self.idle():
+            self._state = _State.IDLE
+            if not self.idle():
+                self._state = _State.AWAKE
+                return
+            seconds = (
+                NEVER if self._options.spool is None else max(self._dispatcher.adopt_at - now, 0.0)
+            )
+        elif ready_at > now:
+            self._state = _State.PAUSED
+            seconds = min(max(self._options.flush_interval, _SHORTEST_SLEEP), ready_at - now)
+        else:
+            self._state = _State.GATHERING
+            seconds = self._options.flush_interval
+            if self._waiters or self._ledger.pending_bytes >= v2.BATCH_ROOM:
+                seconds = 0.0
+        try:
+            bell.get(timeout=min(seconds, _LONGEST_SLEEP))
+            while True:
+                bell.get_nowait()
+        except queue.Empty:
+            pass
+        self._state = _State.AWAKE
+
+    def _deliver_inline(self, end: float, condition: Callable[[], bool]) -> None:
+        with suppress_capture():
+            self._round_safely(end)
+        if not condition():
+            # Some lane is paused, or it is another thread's turn.
+            time.sleep(max(min(end - time.monotonic(), _SHORTEST_SLEEP), 0.0))
+
+    def _round_safely(self, end: float) -> None:
+        # Waits for its turn only where a caller's thread and a new thread of ours meet.
+        if not self._turn.acquire(timeout=-1 if end == NEVER else max(end - time.monotonic(), 0)):
+            return
+        try:
+            self._deliverer = threading.get_ident()
+            for _ in self._dispatcher.run(end):
+                # Whoever woke for each request would take the interpreter from this thread.
+                for waiter in list(self._waiters):
+                    if waiter.condition():
+                        waiter.bell.put(None)
+        except Exception as error:  # noqa: BLE001
+            # A fault of ours must not end the thread: what is pending stays, and is tried again.
+            self._diagnostics.warn("fault", f"delivery was interrupted by {type(error).__name__}")
+            self._dispatcher.postpone(self._options.retry_base)
+        finally:
+            self._deliverer = None
+            self._turn.release()
+            self._tell_waiters()
+
+    def _tell_waiters(self) -> None:
+        for waiter in list(self._waiters):
+            waiter.bell.put(None)
+
+
+def _check_uwsgi() -> None:
+    """
+    Raise RuntimeError under a uWSGI that does not run threads, though it lets them start.
+    """
+    uwsgi = sys.modules.get("uwsgi")
+    opt = getattr(uwsgi, "opt", {})
+    if uwsgi is not None and not (opt.get("enable-threads") or opt.get("threads")):
+        raise RuntimeError("uWSGI runs without threads")

@@ -1,0 +1,91 @@
+"""
+The two destinations of a pipeline, as its options have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cio_events._http import endpoint as http
+from cio_events.errors import ParamError
+from cio_events.options import Options
+
+
+def opened(
+    make: Callable[[Options], http.Endpoint],
+    options: Options,
+    given: Mapping[str, object],
+    problem: ParamError | None,
+) -> tuple[http.Endpoint | None, ParamError | None]:
+    """
+    The endpoint that *make* makes of *options*, or why there is none.
+
+    Args:
+        make: `track` or `app`.
+
+        options: All of them.
+
+        given: Those that did not come from the environment.
+
+        problem: What is wrong with the environment, if anything.
+
+    Raises:
+        ParamError: An option that was *given* cannot be.
+    """
+    if problem is not None:
+        return None, problem
+    try:
+        return make(options), None
+    except ParamError as error:
+        if given.get(error.param) is not None:
+            raise
+        return None, error
+
+
+def track(options: Options) -> http.Endpoint:
+    """
+    Where calls about people go.
+
+    Raises:
+        ParamError: Credentials are missing, or an option cannot be.
+    """
+    return http.Endpoint(
+        _url("track_url", http.track_url, options.region, options.track_url),
+        http.basic(*_needed(options, "site_id", "api_key")),
+        timeout=options.timeout,
+        user_agent=options.user_agent,
+        session=options.session,
+    )
+
+
+def app(options: Options) -> http.Endpoint:
+    """
+    Where transactional messages go.
+
+    Raises:
+        ParamError: Credentials are missing, or an option cannot be.
+    """
+    return http.Endpoint(
+        _url("app_url", http.app_url, options.region, options.app_url),
+        http.bearer(*_needed(options, "app_api_key")),
+        timeout=options.timeout,
+        user_agent=options.user_agent,
+        session=options.session,
+    )
+
+
+def _url(param: str, read: Callable[[str, str | None], str], region: str, url: str | None) -> str:
+    try:
+        return read(region, url)
+    except ParamError as error:
+        raise ParamError(param, error.message) from None
+
+
+def _needed(options: Options, *names: str) -> list[str]:
+    missing = [name for name in names if getattr(options, name) is None]
+    if missing:
+        first, *more = missing
+        so_are = "".join(f", and so is {name}" for name in more)
+        variables = " and ".join(f"CIO_{name.upper()}" for name in missing)
+        raise ParamError(first, f"is missing{so_are}; give it as an option or set {variables}")
+    return [getattr(options, name) for name in names]

@@ -1,0 +1,310 @@
+"""
+One destination at Customer.io: where it is, by what credentials, and a request to it.
+
+Which requests there are is the matter of `cio_events._wire`; what to do about an answer, or about
+none, is the matter of whoever sends.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from time import monotonic
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cio_events._http.deadline import next_end
+from cio_events._http.exchange import Answer, Exchange
+from cio_events._process import forks as lifecycle
+from cio_events._wire.request import Request
+from cio_events.errors import AnswerTimeoutError, NoAnswerError, ParamError
+from cio_events.version import __version__
+
+if TYPE_CHECKING:
+    import requests
+
+    from cio_events._http.session import Transport
+
+__all__ = ["APP_URLS", "TRACK_URLS", "USER_AGENT", "Answer", "Credentials", "Endpoint"]
+__all__ += ["app_url", "basic", "bearer", "seconds", "track_url"]
+
+TRACK_URLS = {"us": "https://track.customer.io", "eu": "https://track-eu.customer.io"}
+APP_URLS = {"us": "https://api.customer.io", "eu": "https://api-eu.customer.io"}
+
+USER_AGENT = "cio-events/{} (Python {}.{})".format(__version__, *sys.version_info[:2])
+
+# A request that must not be sent twice cannot be tried again when the server has just closed the
+# connection. The shortest time after which servers do so is five seconds (Node's default).
+_IDLE_SECONDS_UNREPEATABLE = 1.0
+
+
+class Credentials:
+    """
+    What a request is signed with: an ``auth`` of requests, which keeps a ``.netrc`` out.
+    """
+
+    __slots__ = ("_authorization",)
+
+    def __init__(self, authorization: str) -> None:
+        self._authorization = authorization
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """
+        Sign *request*.
+        """
+        request.headers["Authorization"] = self._authorization
+        return request
+
+    def __repr__(self) -> str:
+        return "<Credentials>"
+
+
+def basic(site_id: str, api_key: str) -> Credentials:
+    """
+    The credentials of the Track API.
+
+    Raises:
+        ParamError: One of them is blank, no text, or has characters that none can have.
+    """
+    if ":" in _secret(site_id, "site_id"):
+        raise ParamError("site_id", "must not have a colon")
+    # Not requests' own Basic credentials, which are written in Latin-1.
+    pair = f"{site_id}:{_secret(api_key, 'api_key')}".encode()
+    return Credentials(f"Basic {base64.b64encode(pair).decode('ascii')}")
+
+
+def bearer(app_api_key: str) -> Credentials:
+    """
+    The credentials of the App API.
+
+    Raises:
+        ParamError: The key is blank, no text, or has characters that none can have.
+    """
+    if not _secret(app_api_key, "app_api_key").isascii():
+        raise ParamError("app_api_key", "must be ASCII")
+    return Credentials(f"Bearer {app_api_key}")
+
+
+def _secret(value: object, param: str) -> str:
+    if not isinstance(value, str):
+        raise ParamError(param, "must be text")
+    if not value or value.isspace():
+        raise ParamError(param, "must not be blank")
+    if not value.isprintable():  # a line break at its end, most often; also lone surrogates
+        raise ParamError(param, "has characters that cannot be shown, such as a line break")
+    return value
+
+
+def track_url(region: str = "us", url: str | None = None) -> str:
+    """
+    The base URL of the Track API, without a slash at its end.
+
+    Args:
+        region: ``"us"`` or ``"eu"``.
+
+        url: Another base URL instead, such as a proxy's or a sandbox's.
+
+    Raises:
+        ParamError: There is no such region, or *url* cannot be one.
+    """
+    return _base_url(TRACK_URLS, region, url)
+
+
+def app_url(region: str = "us", url: str | None = None) -> str:
+    """
+    The base URL of the App API, as in `track_url`.
+    """
+    return _base_url(APP_URLS, region, url)
+
+
+def _base_url(urls: Mapping[str, str], region: str, url: str | None) -> str:
+    if not isinstance(region, str) or region not in urls:
+        raise ParamError("region", 'must be "us" or "eu"')
+    if url is None:
+        return urls[region]
+    if not isinstance(url, str):
+        raise ParamError("url", "must be text")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ParamError("url", "must be a URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ParamError("url", 'must be a URL that begins with "https://" or "http://"')
+    if "@" in parts.netloc:
+        raise ParamError("url", "must not hold credentials")
+    if "?" in url or "#" in url:
+        raise ParamError("url", "must not have a query or a fragment")
+    if " " in url or not url.isprintable():
+        raise ParamError("url", "must not have spaces or control characters")
+    return url.rstrip("/")
+
+
+def _header(value: object, param: str) -> str:
+    if not isinstance(value, str):
+        raise ParamError(param, "must be text")
+    if not value.strip() or not value.isascii() or not value.isprintable():
+        raise ParamError(param, "must be printable ASCII, and not blank")
+    return value.strip()
+
+
+def seconds(value: object, param: str) -> float:
+    """
+    *value* as a length of time.
+
+    Raises:
+        ParamError: It is no positive number.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ParamError(param, "must be a number of seconds over 0")
+    return float(value)
+
+
+class Endpoint:
+    """
+    One of Customer.io's APIs, for certain credentials.
+
+    Several threads may send at once. A forked child may go on with what it inherited: it gets
+    connections of its own and leaves the parent's as they are.
+
+    Args:
+        base_url: From `track_url` or `app_url`.
+
+        credentials: From `basic` or `bearer`.
+
+        timeout: Seconds that a whole request may last, answer included. Only the look-up of a
+            name is beyond it: the system takes the time that it takes.
+
+        user_agent: Instead of our own `USER_AGENT`.
+
+        session: A session of the application's, for its proxies, TLS settings, headers and
+            adapters; `close` leaves it open. Unless it has an adapter of its own for
+            *base_url*, one is mounted there that keeps the time. With another adapter, or a
+            SOCKS proxy, each wait for the network is bound by the time that is left, and not
+            all of them together.
+
+    Raises:
+        ParamError: *timeout* or *user_agent* cannot be.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials,
+        *,
+        timeout: float = 10.0,
+        user_agent: str | None = None,
+        session: requests.Session | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self._credentials = credentials
+        self._timeout = seconds(timeout, "timeout")
+        self._user_agent = USER_AGENT if user_agent is None else _header(user_agent, "user_agent")
+        self._session = session
+        self._made_by = os.getpid()
+        self._live: tuple[int, Transport] | None = None
+        # Of the processes that this one was forked from. Were they collected, they would close
+        # connections that are not ours.
+        self._inherited: list[Transport] = []
+        lifecycle.hold_over_forks(_lock)
+
+    def send(
+        self,
+        request: Request,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = True,
+    ) -> Answer:
+        """
+        Send *request*, and wait for the answer to it.
+
+        Args:
+            request: What to ask.
+
+            timeout: Seconds that all of it may last, instead of the endpoint's own. A
+                `cio_events._http.deadline` that ends earlier counts.
+
+            headers: More headers.
+
+            repeatable: Whether it does no harm to send it twice. Such a request is sent again,
+                once and at once, when a kept connection turns out to be closed.
+
+        Raises:
+            AnswerTimeoutError: The time was up.
+            NoAnswerError: There was no connection, or it broke.
+            ParamError: *timeout* cannot be.
+        """
+        own = self._timeout if timeout is None else seconds(timeout, "timeout")
+        ends = min(monotonic() + own, next_end())
+        exchange = Exchange(ends, math.inf if repeatable else _IDLE_SECONDS_UNREPEATABLE)
+        if exchange.over:
+            text = "the time was up before the request was sent"
+            raise AnswerTimeoutError(text, maybe_received=False)
+        outcome = self._attempt(request, headers, exchange)
+        if isinstance(outcome, NoAnswerError) and repeatable and exchange.stale:
+            # On a new connection, since the others that are kept may be closed as well.
+            exchange = Exchange(ends, longest_idle=-1.0)
+            if not exchange.over:
+                outcome = self._attempt(request, headers, exchange)
+        if isinstance(outcome, NoAnswerError):
+            raise outcome
+        return outcome
+
+    def prepare(self) -> None:
+        """
+        Import what sending needs, without sending anything.
+        """
+        self._transport()
+
+    def close(self) -> None:
+        """
+        Close the connections that are kept. A later request makes new ones.
+        """
+        with _lock:
+            if self._live is not None and self._live[0] == os.getpid():
+                self._live[1].close()
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.base_url}>"
+
+    def _attempt(
+        self, request: Request, headers: Mapping[str, str] | None, exchange: Exchange
+    ) -> Answer | NoAnswerError:
+        all_headers = {**(headers or {}), "User-Agent": self._user_agent}
+        if request.body is not None:
+            all_headers["Content-Type"] = "application/json"
+        return self._transport().attempt(
+            request.method, request.path, request.body, all_headers, self._credentials, exchange
+        )
+
+    def _transport(self) -> Transport:
+        """
+        The transport of the process that runs now.
+        """
+        live, pid = self._live, os.getpid()
+        if live is not None and live[0] == pid:
+            return live[1]
+        with _lock:
+            # Not before it is needed: requests takes longer to import than all of this package.
+            from cio_events._http.session import Transport
+
+            live = self._live
+            if live is None or live[0] != pid:
+                if live is not None:
+                    self._inherited.append(live[1])
+                inherited = pid != self._made_by
+                live = pid, Transport(self.base_url, self._session, inherited=inherited)
+                self._live = live
+            return live[1]
+
+
+_lock = threading.RLock()
+"""
+Guards the import of requests and the making of transports. It is held over a fork: a child that
+was forked while another thread imports would wait for that thread forever.
+"""

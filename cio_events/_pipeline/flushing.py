@@ -1,0 +1,127 @@
+"""
+Delivery before a function returns, for functions that are frozen after they have.
+
+What is flushed, and how, is the pipeline's own matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from cio_events._pipeline.default import default_pipeline
+from cio_events._pipeline.pipeline import Pipeline
+from cio_events.errors import ParamError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+
+class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
+    """
+    Deliver what is pending when a function, or a block, is left: also by an exception.
+
+    AWS Lambda, for example, freezes a process as soon as its handler has returned, with all
+    that waits in it::
+
+        @cio_events.flushing()
+        def handler(event, context): ...
+
+    It is a decorator for functions and coroutine functions, and a context manager for ``with``
+    and ``async with``; there, the event loop is not blocked. What cannot be delivered in time
+    stays pending.
+
+    Args:
+        pipeline: What to flush; None is the default pipeline.
+
+        timeout: Seconds to wait at the most; None is the pipeline's option ``timeout``.
+
+    Raises:
+        ParamError: An argument cannot be.
+    """
+
+    def __init__(self, pipeline: Pipeline | None = None, *, timeout: float | None = None) -> None:
+        if pipeline is not None and not isinstance(pipeline, Pipeline):
+            raise ParamError("pipeline", "must be a Pipeline; the decorator is @flushing()")
+        if timeout is not None and (
+            isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0
+        ):
+            raise ParamError("timeout", "must be a number of seconds, 0 or more")
+        self._pipeline = pipeline
+        self._timeout = timeout
+
+    def __call__(self, function: F) -> F:
+        """
+        Have *function* flush before it returns.
+
+        Raises:
+            ParamError: *function* is a generator function, which returns before it runs.
+        """
+        wrapper: Callable[..., Any]
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ParamError("function", "must not be a generator; use a with block inside it")
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def wrapper(*args: Any, **kwargs: Any) -> Any:
+                async with self:
+                    return await function(*args, **kwargs)
+
+        else:
+
+            @functools.wraps(function)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return function(*args, **kwargs)
+
+        return cast("F", wrapper)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._flush()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        flushed: Future[bool] = Future()
+        flushed.set_running_or_notify_cancel()
+
+        def flush() -> None:
+            try:
+                flushed.set_result(self._flush())
+            except BaseException as error:  # noqa: BLE001 - raised by the await
+                flushed.set_exception(error)
+
+        # Not in the loop's executor, which makes the loop's end fail where no thread can be had.
+        thread = threading.Thread(target=flush, name="cio_events-flush", daemon=True)
+        try:
+            waiting = asyncio.wrap_future(flushed, loop=asyncio.get_running_loop())
+            thread.start()
+        except RuntimeError:  # no thread, or another kind of event loop
+            self._flush()
+        else:
+            await waiting
+
+    def _flush(self) -> bool:
+        return (self._pipeline or default_pipeline()).flush(self._timeout)

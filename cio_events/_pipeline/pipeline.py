@@ -1,0 +1,482 @@
+"""
+Accepts calls, and owns all that delivers them in the background.
+
+The door is here: what is let in, and what is refused. When accepted calls leave is decided in
+`cio_events._delivery.worker`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from cio_events._buffers.base import Buffer
+from cio_events._buffers.memory import MemoryBuffer
+from cio_events._calls.limits import ATTRIBUTE_VALUE_BYTES
+from cio_events._calls.messages import Message
+from cio_events._calls.people import Call
+from cio_events._calls.ulid import IdSource
+from cio_events._calls.validation import Data
+from cio_events._delivery.ledger import Ledger, Stats
+from cio_events._delivery.refusals import Refusals
+from cio_events._delivery.worker import Worker
+from cio_events._destinations import endpoints
+from cio_events._pipeline.verbs import Verbs
+from cio_events._process import forks as lifecycle
+from cio_events._process import suppression as origin
+from cio_events._process.diagnostics import Diagnostics
+from cio_events._process.suppression import suppress_capture, suppressed
+from cio_events._wire.encode import encode, encode_event, too_long_attribute
+from cio_events._wire.envelope import Envelope
+from cio_events.errors import ParamError
+from cio_events.options import Options, options_from
+from cio_events.signals import DroppedReason
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from cio_events._buffers.spool import DeadLetter
+
+# How long a caller who waits for room sleeps between looks at whether the pipeline was closed.
+_BLOCKED_SECONDS = 1.0
+
+
+class Pipeline(Verbs):
+    """
+    Takes calls and delivers them to Customer.io in the background.
+
+    As a context manager, it is closed at the end.
+
+    Args:
+        options: As in `cio_events.options.Options`. What is not given is looked up in the
+            environment as ``CIO_<NAME>``.
+
+    Raises:
+        ParamError: An option is unknown or cannot be. What the environment has wrong does not
+            raise: calls are then dropped as ``unconfigured``, and a warning names the setting.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.options: Options
+        self.options, problem = options_from(options)
+        self._diagnostics = Diagnostics()
+        self._closed: DroppedReason | None = None if self.options.enabled else "disabled"
+        # Why there is no endpoint, where there is none.
+        self._track, self._no_track = endpoints.opened(
+            endpoints.track, self.options, options, problem
+        )
+        self._app, self._no_app = endpoints.opened(endpoints.app, self.options, options, problem)
+        self._buffer = self._new_buffer()
+        self._begin()
+        lifecycle.watch(self)
+        lifecycle.in_child(origin.renew)
+        if self.options.spool is not None and self._closed is None:
+            # What an earlier process left there does not wait for this one's first call.
+            self._worker.adopt()
+
+    def _begin(self) -> None:
+        options = self.options
+        self._ledger = Ledger(options.max_pending, options.max_pending_bytes)
+        self._refusals = Refusals(self, self._ledger, self._diagnostics, strict=options.strict)
+        self._worker = self._new_worker(threaded=True)
+        self._ids = IdSource()
+        # Looked up for each call.
+        self._api = options.api
+        self._before_send = options.before_send
+        # Whether an event needs no `Track`: nobody looks at it, and v1 has another form of it.
+        self._straight = (
+            self._no_track is None and options.before_send is None and options.api == "v2"
+        )
+        self._expects_exit = False
+        # Once the end has come: how many seconds of exit_timeout were not used yet.
+        self._exit_left: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.stats()}>"
+
+    @property
+    def strict(self) -> bool:
+        """
+        Whether a record of which no call can be made raises.
+        """
+        return self.options.strict
+
+    @property
+    def closed(self) -> bool:
+        """
+        Whether `close` was called.
+        """
+        return self._closed == "closed"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # The door.
+
+    def send(self, call: Call) -> bool:
+        """
+        Take *call* for delivery.
+
+        Returns:
+            Whether it was taken: it is now pending. Otherwise it has failed or was dropped, and
+            ledger and signals say why.
+
+        Raises:
+            ParamError: With ``strict``, if *call* is no call or is over a limit.
+        """
+        if lifecycle.forks_without_hooks:
+            lifecycle.detect_fork()
+        taken, _ = self._offer(call, None)
+        return taken
+
+    def accept(self, call: Call, id_: str | None = None) -> str:
+        """
+        Take *call* for delivery, as `send` does; returns the ULID under which it is known.
+
+        That is the call's own, else *id_*, else a new one.
+        """
+        if lifecycle.forks_without_hooks:
+            lifecycle.detect_fork()
+        _, id_ = self._offer(call, id_)
+        return id_
+
+    def accept_event(
+        self, customer: object, name: object, data: Data, logged_at: float | None = None
+    ) -> str | None:
+        """
+        Take an event by the straight way: what `accept` does with a `Track`, without making one.
+
+        Returns:
+            The ULID under which it is known. None if this way does not lead there: then nothing
+            was done, and the event has to come by `accept`.
+        """
+        if self._closed is not None or not self._straight or lifecycle.forks_without_hooks:
+            return None
+        now = time.time_ns() // 1_000_000
+        id_ = self._ids.new_id(now)
+        seconds = now // 1000 if logged_at is None else int(logged_at)
+        envelope = encode_event(customer, name, data, id_, now, seconds)
+        if envelope is None or not self._ledger.admit(len(envelope)):
+            return None
+        self._put(envelope)
+        return id_
+
+    def refuse(self, error: ParamError) -> str:
+        """
+        Count something of which no call can be made; returns the ULID under which it is known.
+
+        Raises:
+            ParamError: *error*, with ``strict``.
+        """
+        if lifecycle.forks_without_hooks:
+            lifecycle.detect_fork()
+        id_ = self._ids.new_id(time.time_ns() // 1_000_000)
+        self._refusals.fail(None, id_, error)
+        return id_
+
+    def _offer(self, call: Call, id_: str | None) -> tuple[bool, str]:
+        """
+        Let *call* in, or not; returns whether it is, and the ULID under which it is known.
+        """
+        now = time.time_ns() // 1_000_000
+        if not isinstance(call, Call):
+            id_ = id_ or self._ids.new_id(now)
+            self._refusals.fail(None, id_, ParamError("call", "must be a call of cio_events"))
+            return False, id_
+        id_ = getattr(call, "id", None) or id_ or self._ids.new_id(now)
+        reason = self._closed
+        problem = self._no_app if isinstance(call, Message) else self._no_track
+        if problem is not None and reason is None:
+            self._refusals.say_unconfigured(problem)
+            reason = "unconfigured"
+        if self._before_send is not None and reason is None:
+            ledger = self._ledger
+            filtered = self._filtered(call)
+            if self._ledger is not ledger:
+                # before_send has forked: in the child, the call is the parent's
+                return False, id_
+            if filtered is None:
+                reason = "before_send"
+            else:
+                call = filtered
+                id_ = getattr(call, "id", None) or id_
+        if reason is not None:
+            self._refusals.drop(call, id_, reason)
+            return False, id_
+        try:
+            envelope = encode(call, id_, now, self._api)
+        except ParamError as error:
+            self._refusals.fail(call, id_, error)
+            return False, id_
+        size = len(envelope)
+        if size > ATTRIBUTE_VALUE_BYTES:
+            self._look_for_long_attributes(call)
+        if not self._ledger.admit(size) and not self._wait_for_room(size):
+            self._refusals.drop(call, id_, self._closed or "full")
+            return False, id_
+        self._put(envelope)
+        return True, id_
+
+    def _put(self, envelope: Envelope) -> None:
+        """
+        Have what was admitted delivered.
+        """
+        self._buffer.put(envelope)
+        self._worker.notify()
+        if not self._expects_exit:
+            self._expect_exit()
+        if self._exit_left is not None:
+            self._deliver_late(self._exit_left)
+
+    def _filtered(self, call: Call) -> Call | None:
+        """
+        What ``before_send`` makes of *call*; it fails closed.
+        """
+        before_send = self._before_send
+        assert before_send is not None  # noqa: S101 - the caller has looked
+        try:
+            with suppress_capture():
+                filtered = before_send(call)
+        except Exception as error:  # noqa: BLE001
+            self._diagnostics.warn(
+                "before_send", f"a call is dropped: before_send raised {type(error).__name__}"
+            )
+            return None
+        if filtered is not None and not isinstance(filtered, Call):
+            self._diagnostics.warn(
+                "before_send", "a call is dropped: before_send returned neither a call nor None"
+            )
+            return None
+        return filtered
+
+    def _look_for_long_attributes(self, call: Call) -> None:
+        name = too_long_attribute(call)
+        if name is not None:
+            self._diagnostics.warn_once(
+                "long attribute",
+                f"the value of {name!r} is over Customer.io's limit of {ATTRIBUTE_VALUE_BYTES} "
+                "bytes; it is sent all the same",
+            )
+
+    def _wait_for_room(self, size: int) -> bool:
+        """
+        Wait until there is room for *size* bytes, if callers are to wait.
+        """
+        options, ledger = self.options, self._ledger
+        if options.on_full != "block" or suppressed() or size > options.max_pending_bytes:
+            return False
+
+        def room() -> bool:
+            return self._closed is not None or (
+                ledger.pending < options.max_pending
+                and ledger.pending_bytes + size <= options.max_pending_bytes
+            )
+
+        while self._closed is None and not lifecycle.exiting():
+            if not self._worker.wait_until(room, _BLOCKED_SECONDS):
+                continue
+            if self._closed is None and ledger.admit(size):
+                return True
+        return False
+
+    # What has been taken.
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """
+        Deliver now what is pending, and wait for it.
+
+        Args:
+            timeout: Seconds to wait; None is the option ``timeout``.
+
+        Returns:
+            Whether nothing is pending and every signal has been sent.
+        """
+        if lifecycle.forks_without_hooks:
+            lifecycle.detect_fork()
+        timeout = self.options.timeout if timeout is None else timeout
+        return self._worker.wait_until(self._worker.idle, timeout)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """
+        Deliver what is pending, and take nothing more.
+
+        What cannot be delivered in time stays in the spool, or is dropped as ``closed``.
+
+        Args:
+            timeout: Seconds to wait; None is the option ``timeout``.
+
+        Returns:
+            Whether everything was delivered.
+        """
+        timeout = self.options.timeout if timeout is None else timeout
+        end = time.monotonic() + timeout
+        if self._closed != "closed":
+            self._closed = "closed"
+        delivered = self.flush(timeout)
+        self._worker.stop(max(end - time.monotonic(), 0.0))
+        self._worker.release("closed")
+        self._refusals.say_in_all()
+        self._close_endpoints()
+        lifecycle.forget(self)
+        return delivered and self._ledger.idle() and not self._ledger.pending
+
+    def failures(self) -> Iterator[DeadLetter]:
+        """
+        The calls that have failed for good and lie in the spool; none without a spool.
+
+        They are those of all pipelines that share its directory.
+        """
+        return self._buffer.failures()
+
+    def resend(self, ids: Sequence[str] | None = None) -> int:
+        """
+        Make calls that have failed pending again.
+
+        Args:
+            ids: Their ULIDs; None is all of them.
+
+        Returns:
+            How many there were. They count as received once more, in whichever process takes
+            them first.
+        """
+        count = self._buffer.resend(ids)
+        if count and self._closed is None:
+            self._worker.adopt()
+        return count
+
+    def discard(self, ids: Sequence[str] | None = None) -> int:
+        """
+        Delete calls that have failed from the spool.
+
+        Args:
+            ids: Their ULIDs; None is all of them.
+
+        Returns:
+            How many there were.
+        """
+        return self._buffer.discard(ids)
+
+    def stats(self) -> Stats:
+        """
+        What became of all calls so far.
+        """
+        if lifecycle.forks_without_hooks:
+            lifecycle.detect_fork()
+        return self._ledger.stats(self._buffer.in_memory)
+
+    # Its life, told by `cio_events._process.forks`.
+
+    def start_afresh(self) -> None:
+        """
+        Begin with nothing pending, as in a forked child, where the parent's calls are its own.
+        """
+        self._worker.detach()
+        self._buffer.abandon()
+        self._begin()
+
+    def wake(self) -> None:
+        """
+        Begin to deliver what is pending, without waiting for company or for the outcome.
+        """
+        self._worker.wake()
+
+    def flush_in_time(self, started: float, timeout: float | None = None) -> bool:
+        """
+        Deliver what is pending.
+
+        Args:
+            started: When the time began (`time.monotonic`).
+
+            timeout: Seconds from then on; None is the option ``exit_timeout``.
+        """
+        # Who presses Ctrl-C during an exit does not want to wait, and no traceback either.
+        with suppress(KeyboardInterrupt):
+            return self.flush(self._left(started, timeout))
+        return False
+
+    def deliver_before_exit(self, started: float, timeout: float | None = None) -> None:
+        """
+        Do the same for the last time: the rest stays in the spool, or is dropped as ``exit``.
+
+        What is logged still later, from other exit hooks, is delivered by its own caller.
+        """
+        delivered = self.flush_in_time(started, timeout)
+        # No thread survives what comes now.
+        self._worker.stop(self._left(started, timeout) if delivered else 0.0)
+        self._give_up()
+        self._worker = self._new_worker(threaded=False)
+        self._exit_left = self._left(started, timeout)
+
+    def _left(self, started: float, timeout: float | None) -> float:
+        budget = self.options.exit_timeout if timeout is None else timeout
+        return max(started + budget - time.monotonic(), 0.0)
+
+    def _expect_exit(self) -> None:
+        self._expects_exit = True
+        lifecycle.expect_exit(self)
+        if lifecycle.exiting():
+            self._exit_left = self.options.exit_timeout
+
+    def _deliver_late(self, left: float) -> None:
+        if self._worker.runs_here():
+            return  # who delivers below us goes on with this call
+        started = time.monotonic()
+        # What is needed to send has begun to go, once the interpreter is taken apart.
+        delivered = not sys.is_finalizing() and self.flush_in_time(started, left)
+        # Only what is spent here counts; other exit hooks may take their time.
+        self._exit_left = max(left - (time.monotonic() - started), 0.0)
+        if delivered:
+            self._close_endpoints()
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        lost = self._worker.release("exit")
+        if lost:
+            self._diagnostics.warn(
+                "exit", f"{lost} calls could not be delivered before the exit and are lost"
+            )
+        elif self._ledger.pending and self.options.spool is not None:
+            self._diagnostics.warn(
+                "exit",
+                f"{self._ledger.pending} calls could not be delivered before the exit and stay "
+                "in the spool",
+            )
+        self._close_endpoints()
+
+    def _new_buffer(self) -> Buffer:
+        if self.options.spool is None:
+            return MemoryBuffer()
+        # Not imported above: a process without a spool does not need SQLite.
+        with lifecycle.late_imports:
+            from cio_events._buffers.spool import Spool
+
+        return Spool(self.options.spool, report=self._diagnostics.warn)
+
+    def _new_worker(self, *, threaded: bool) -> Worker:
+        return Worker(
+            self,
+            self.options,
+            self._buffer,
+            self._ledger,
+            self._diagnostics,
+            (self._track, self._app),
+            threaded=threaded,
+        )
+
+    def _close_endpoints(self) -> None:
+        for endpoint in (self._track, self._app):
+            if endpoint is not None:
+                endpoint.close()

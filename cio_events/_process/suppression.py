@@ -1,0 +1,67 @@
+"""
+Whether the code that runs now is this package's own, whose log records are never taken.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import FrameType
+
+# A context variable and not a thread's local: greenlets of one thread have one each, also when
+# gevent patches the process after this module was imported.
+_suppressed: ContextVar[bool] = ContextVar("cio_events_suppressed", default=False)
+
+suppressed: Callable[[], bool] = _suppressed.get
+"""True on the flushing thread, inside a signal's receiver and inside ``before_send``."""
+
+
+@contextmanager
+def suppress_capture() -> Iterator[None]:
+    """
+    What is logged inside is not taken.
+    """
+    token = _suppressed.set(True)
+    try:
+        yield
+    finally:
+        _suppressed.reset(token)
+
+
+def interrupted() -> bool:
+    """
+    Whether what logs now is no part of our code, though it runs amid it.
+
+    A finalizer runs wherever the garbage collector does, and a signal handler between any two
+    lines of the main thread.
+    """
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and _of_this_package(frame):  # those that take the record
+        frame = frame.f_back
+    while frame is not None and not _of_this_package(frame):
+        if frame.f_code.co_name == "__del__" or _handles_signal(frame):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _of_this_package(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "cio_events"
+
+
+def _handles_signal(frame: FrameType) -> bool:
+    # It gets what it has interrupted, which is also what it returns to.
+    code = frame.f_code
+    arguments = code.co_varnames[: code.co_argcount]
+    return frame.f_back is not None and any(
+        frame.f_locals.get(name) is frame.f_back for name in arguments
+    )
+
+
+def renew() -> None:
+    """
+    In a forked child: what it logs is its own, also if a receiver or ``before_send`` has forked.
+    """
+    _suppressed.set(False)
