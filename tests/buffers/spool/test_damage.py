@@ -1,0 +1,297 @@
+"""Damaged files are set aside and reported, and what can be read in them is not lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import time
+
+import pytest
+
+from cio_events._buffers.spool import file
+from cio_events._buffers.spool import wal as journal
+from tests.support.spools import (
+    CHILD_SECONDS,
+    Noting,
+    child,
+    drain,
+    envelope,
+    left_in,
+    number_of,
+    opened,
+    spool_files,
+)
+
+PAGE = file.PAGE_BYTES
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """Where the spool is."""
+    return tmp_path / "spool"
+
+
+def left_by_another(directory, count=500, start=0):
+    """A file with so many calls that nobody owns, all of them in the file itself."""
+    spool = opened(directory)
+    for number in range(start, start + count):
+        spool.put(envelope(number))
+    spool.close()
+    return spool_files(directory)[-1]
+
+
+def left_by_a_killed_process(directory, count=500):
+    """A file with so many calls that nobody owns, all of them in the journal."""
+    code = f"""
+spool = opened(directory)
+for number in range({count}):
+    spool.put(envelope(number))
+print("done", flush=True)
+time.sleep(60)
+"""
+    with child(code, directory) as process:
+        assert process.stdout.readline() == "done\n"
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(CHILD_SECONDS)
+    (path,) = spool_files(directory)
+    return path, path.with_name(f"{path.name}-wal")
+
+
+def overwrite(path, start, content):
+    """Damage a file."""
+    with path.open("r+b") as damaged:
+        damaged.seek(start)
+        damaged.write(content)
+
+
+def adopted(directory):
+    """What a new process gets, and what it has to say."""
+    report = Noting()
+    spool = opened(directory, report)
+    numbers = drain(spool)
+    spool.put(envelope(9999))
+    assert drain(spool) == [9999]
+    spool.close()
+    return numbers, report, spool
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"no database at all " * 1000, bytes(50_000)], ids=len
+)
+def test_what_is_no_database_is_set_aside(directory, content):
+    """A file of something else is renamed and reported; the spool goes on."""
+    left_by_another(directory, 10)
+    path = directory / "1-01ARZ3NDEKTSV4RRFFQ69G5FAV.spool"
+    path.write_bytes(content)
+    old = time.time() - 3600
+    os.utime(path, (old, old))
+    numbers, report, spool = adopted(directory)
+
+    assert numbers == list(range(10))
+    assert not path.exists()
+    if content:
+        assert report.kinds == ["spool damaged"]
+        assert str(path) in report[0][1]
+        assert path.with_name(f"{path.name}.damaged").read_bytes() == content
+        assert spool.troubles == 1
+    else:
+        assert report == []
+
+
+@pytest.mark.parametrize("pages", [3, 20, 50])
+def test_of_a_truncated_file_the_beginning_is_saved(directory, pages):
+    """A file that was cut off gives the calls before the cut, in order."""
+    path = left_by_another(directory)
+    os.truncate(path, pages * PAGE)
+    numbers, report, _ = adopted(directory)
+
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) >= (pages - 8) * 6
+    assert report.kinds == ["spool damaged"]
+    assert spool_files(directory) == []
+    assert path.with_name(f"{path.name}.damaged") in directory.iterdir()
+
+
+def test_around_a_damaged_page_both_sides_are_saved(directory):
+    """Garbage in the middle of a file costs the calls that stood there, and no others."""
+    path = left_by_another(directory)
+    overwrite(path, 25 * PAGE, os.urandom(PAGE))
+    numbers, report, _ = adopted(directory)
+
+    assert numbers == sorted(numbers)
+    assert 480 <= len(numbers) < 500
+    assert numbers[0] == 0
+    assert numbers[-1] == 499
+    assert report.kinds == ["spool damaged"]
+
+
+def test_a_call_that_was_altered_is_not_sent(directory):
+    """A flipped byte within a call is noticed, though SQLite cannot; the call is counted lost."""
+    path = left_by_another(directory, 20)
+    content = path.read_bytes()
+    where = content.index(b'"number":7,') + len(b'"number":')
+    overwrite(path, where, b"8")
+    report = Noting()
+    spool = opened(directory, report)
+
+    assert spool.adopt()[0] == 20
+    assert drain(spool) == [number for number in range(20) if number != 7]
+    assert spool.lost == 1
+    assert report.kinds == ["spool damaged"]
+    spool.close()
+    assert list(directory.iterdir()) == []
+
+
+def test_a_damaged_journal_is_reported_with_its_loss(directory):
+    """Where SQLite cuts the journal silently, the number of calls after the cut is said."""
+    path, wal = left_by_a_killed_process(directory)
+    frames = (wal.stat().st_size - 32) // (PAGE + 24)
+    before = wal.read_bytes()
+    overwrite(wal, 32 + frames // 2 * (PAGE + 24) + 100, b"garbage")
+    damaged = wal.read_bytes()
+    assert damaged != before
+    numbers, report, spool = adopted(directory)
+
+    assert numbers == list(range(len(numbers)))
+    assert 100 < len(numbers) < 400
+    assert report.kinds == ["spool damaged"]
+    assert f"about {500 - len(numbers)} calls are lost" in report[0][1]
+    assert path.with_name(f"{path.name}-wal.damaged").read_bytes() == damaged
+    assert spool.troubles == 1
+
+
+def test_a_journal_with_a_damaged_header_is_reported(directory):
+    """When SQLite ignores the whole journal, it is kept for whoever looks into it."""
+    path, wal = left_by_a_killed_process(directory, 100)
+    overwrite(wal, 8, b"garbage!")
+    damaged = wal.read_bytes()
+    _, report, _ = adopted(directory)
+
+    assert report.kinds == ["spool damaged"]
+    assert "its journal cannot be read" in report[0][1]
+    assert path.with_name(f"{path.name}-wal.damaged").read_bytes() == damaged
+
+
+def test_a_call_that_was_just_being_written_is_no_damage(directory):
+    """A journal that ends in the middle of a frame, as a kill may leave it, is not reported."""
+    _, wal = left_by_a_killed_process(directory, 100)
+    os.truncate(wal, wal.stat().st_size - 10)
+    numbers, report, _ = adopted(directory)
+
+    assert numbers == list(range(99))
+    assert report == []
+
+
+def test_frames_of_an_earlier_journal_are_no_loss(tmp_path):
+    """What SQLite left behind in a journal that it began anew does not count."""
+    path = tmp_path / "x"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE t (x)")
+    for _ in range(20):
+        connection.execute("INSERT INTO t VALUES (1)")
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    connection.execute("INSERT INTO t VALUES (1)")
+    wal = path.with_name("x-wal")
+
+    assert journal.commits_after(wal, 1, 4096) == 0
+    assert journal.commits_after(wal, 0, 4096) == 1
+    connection.close()
+    assert journal.commits_after(wal, 0, 4096) == 0
+
+
+def test_a_file_emptied_under_its_journal_is_set_aside(directory):
+    """SQLite would delete the journal of an empty file; it is kept for whoever looks into it."""
+    path, wal = left_by_a_killed_process(directory)
+    os.truncate(path, 0)
+    content = wal.read_bytes()
+    numbers, report, _ = adopted(directory)
+
+    assert numbers == []
+    assert report.kinds == ["spool damaged"]
+    assert path.with_name(f"{path.name}.damaged-wal").read_bytes() == content
+
+
+@pytest.mark.parametrize("mark", ["user_version", "application_id"])
+def test_another_version_is_left_alone(directory, mark):
+    """A file of another version, or another program, stays as it is, and is reported once."""
+    path = left_by_another(directory, 5)
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA {mark} = 77")
+    connection.close()
+    before = path.read_bytes()
+    report = Noting()
+    spool = opened(directory, report)
+    for _ in range(3):
+        assert spool.adopt() == (0, 0)
+    spool.close()
+
+    assert report.kinds == ["spool version"]
+    assert path.read_bytes() == before
+
+
+class TestOwnFile:
+    """When the file that is being written is damaged under its owner's hands."""
+
+    @pytest.mark.parametrize("taken", [0, 100])
+    def test_the_owner_goes_on(self, directory, taken):
+        """What is readable comes out in order, with what came later after it; the rest counts."""
+        report = Noting()
+        spool = opened(directory, report)
+        for number in range(500):
+            spool.put(envelope(number))
+        held = spool.take(taken)
+        spool.forget(held[: taken // 2])
+        spool._own.checkpoint()
+        spool._own._execute("PRAGMA cache_size = 0")
+        spool._own._fresh.clear()
+        (path,) = spool_files(directory)
+        # A process of its own, since to open the file here would drop SQLite's locks.
+        _overwrite_elsewhere(path, 30 * PAGE)
+        for number in range(500, 520):
+            spool.put(envelope(number))
+        numbers = list(map(number_of, spool.take(1000)))
+        assert spool.in_memory == 0 or spool._degraded
+        spool.forget(held[taken // 2 :])
+        spool.put(envelope(520))
+
+        assert numbers == sorted(numbers)
+        assert numbers[0] == taken
+        assert numbers[-1] == 519
+        assert len(numbers) + spool.lost == 520 - taken
+        assert 0 < spool.lost < 30
+        assert "spool damaged" in report.kinds
+        assert list(map(number_of, spool.take(10))) == [520]
+        spool.close()
+        assert set(left_in(directory)) == {*numbers, 520}
+
+    def test_a_deleted_file_is_missed(self, directory):
+        """When somebody deletes the directory, its calls move to a new one."""
+        report = Noting()
+        spool = opened(directory, report)
+        for number in range(100):
+            spool.put(envelope(number))
+        spool.forget(spool.take(10))
+        shutil.rmtree(directory)
+        spool.put(envelope(100))
+        spool.adopt()
+        spool.put(envelope(101))
+
+        assert spool.in_memory == 0
+        assert spool.lost == 0
+        assert "it was deleted" in report[0][1]
+        assert len(spool_files(directory)) == 2
+        spool.close()
+        assert left_in(directory) == list(range(10, 102))
+
+
+def _overwrite_elsewhere(path, start):
+    code = f"""
+with open(sys.argv[1], "r+b") as file:
+    file.seek({start})
+    file.write(os.urandom({PAGE}))
+"""
+    with child(code, path) as process:
+        assert process.wait(CHILD_SECONDS) == 0

@@ -1,0 +1,165 @@
+"""`cio-events sandbox` runs a sandbox until it is told to end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from cio_events import __version__
+from cio_events.sandbox import Sandbox
+from tests.sandbox.asking import TIMEOUT_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODULE = (sys.executable, "-X", "dev", "-W", "error", "-m", "cio_events")
+# As a shell has it: Python buffers what it writes to a pipe.
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith("CIO_") and name != "PYTHONUNBUFFERED"
+}
+
+
+def run(*arguments: str, command: tuple[str, ...] = MODULE) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself."""
+    return subprocess.run(
+        [*command, *arguments],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """A sandbox in a process of its own, its URL and its welcome."""
+    command = [*MODULE, "sandbox", "--port", "0", *arguments]
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            welcome = ""
+            while "/sandbox/requests" not in welcome:
+                line = process.stdout.readline()
+                assert line, f"it ended early: {process.stderr and process.stderr.read()}"
+                welcome += line
+            found = re.search(r"http://\S+:\d+", welcome)
+            assert found is not None
+            yield process, found.group(), welcome
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_well(number: signal.Signals) -> None:
+    """Exit code 0, nothing on stderr, and a line for each request."""
+    with running() as (process, url, _):
+        event = {"name": "purchase"}
+        path = f"{url}/api/v1/customers/a%2Fb/events"
+        for auth, status in ((("a", "b"), 200), (None, 401)):
+            answer = requests.post(path, json=event, auth=auth, timeout=TIMEOUT_SECONDS)
+            assert answer.status_code == status
+        assert requests.get(f"{url}/sandbox/events", timeout=TIMEOUT_SECONDS).json()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+
+    assert (process.returncode, err) == (0, "")
+    lines = [line for line in out.splitlines() if line]
+    assert [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in lines] == [
+        "POST /api/v1/customers/a%2Fb/events 200",
+        "POST /api/v1/customers/a%2Fb/events 401",
+    ]
+
+
+def test_the_welcome_says_what_to_export_and_where_to_look() -> None:
+    """The variables that point a program here, and the views."""
+    with running() as (_, url, welcome):
+        for line in (
+            "export CIO_SITE_ID=sandbox",
+            "export CIO_API_KEY=sandbox",
+            "export CIO_APP_API_KEY=sandbox",
+            f"export CIO_TRACK_URL={url}",
+            f"export CIO_APP_URL={url}",
+            f"{url}/sandbox/people",
+            f"{url}/sandbox/events",
+        ):
+            assert f"  {line}\n" in welcome
+
+
+def test_credentials_are_checked_and_never_printed() -> None:
+    """Those given are the only ones that are let in."""
+    keys = ("--site-id", "s3cret-1", "--api-key", "s3cret-2", "--app-api-key", "s3cret-3")
+    with running(*keys, "--region", "eu") as (process, url, welcome):
+        path = f"{url}/api/v1/accounts/region"
+        right, wrong = ("s3cret-1", "s3cret-2"), ("s3cret-1", "s3cret-4")
+        answer = requests.get(path, auth=right, timeout=TIMEOUT_SECONDS)
+        assert (answer.status_code, answer.json()["region"]) == (200, "eu")
+        assert requests.get(path, auth=wrong, timeout=TIMEOUT_SECONDS).status_code == 401
+        process.terminate()
+        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+
+    assert out.count("GET /api/v1/accounts/region") == 2
+    assert "s3cret" not in welcome + out + err
+
+
+def test_a_reader_that_goes_away_does_not_end_it() -> None:
+    """With nobody to read the lines, requests are answered all the same."""
+    with running() as (process, url, _):
+        assert process.stdout is not None
+        process.stdout.close()
+        for _ in range(3):
+            answer = requests.delete(
+                f"{url}/api/v1/customers/5", auth=("a", "b"), timeout=TIMEOUT_SECONDS
+            )
+            assert answer.status_code == 200
+        process.terminate()
+        assert process.wait(TIMEOUT_SECONDS) == 0
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    """Not a traceback."""
+    with Sandbox() as sandbox:
+        ended = run("sandbox", "--port", str(sandbox.port))
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"Error: cannot listen on 127.0.0.1:{sandbox.port}: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_another_host_is_refused() -> None:
+    """It serves this machine only."""
+    ended = run("sandbox", "--host", "0.0.0.0")
+
+    assert ended.returncode == 2
+    assert "'0.0.0.0' is not loopback" in ended.stderr
+
+
+def test_the_version_is_told() -> None:
+    """Under the name of the installed command."""
+    assert run("--version").stdout == f"cio-events, version {__version__}\n"
+
+
+@pytest.mark.parametrize("missing", ["click", "uvicorn", "starlette"])
+def test_a_missing_extra_is_one_line(missing: str) -> None:
+    """It names the extra, with exit code 2 and no traceback."""
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['cio-events', 'sandbox']\n"
+        "from cio_events.__main__ import main; main()"
+    )
+    ended = run(command=(sys.executable, "-c", code))
+
+    assert ended.returncode == 2
+    assert "pip install 'cio-events[sandbox]'" in ended.stderr
+    assert ended.stderr.count("\n") == 1

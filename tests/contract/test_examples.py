@@ -1,0 +1,212 @@
+"""
+Every example runs as its docstring says, and Customer.io has what it logs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import requests
+
+from cio_events.sandbox import Sandbox
+from tests.support.scripts import ROOT, SECONDS, environment, run_python
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """
+    A Customer.io that has heard of nobody.
+    """
+    with Sandbox("site", "key", "app-key") as running:
+        yield running
+
+
+def test_quickstart_without_an_account_shows_lines_ledger_and_people() -> None:
+    """
+    Without credentials, the quickstart brings its own Customer.io and prints what it then knows.
+    """
+    out, err = run_python("examples/quickstart.py", env=environment())
+
+    log, ledger, people = (part.splitlines() for part in re.split(r"\n--- .*\n\n", "\n" + out)[1:])
+    assert err == ""
+    assert [re.sub(" +", " ", line.rsplit(" cio_event_id=", 1)[0]) for line in log] == [
+        "[info ] server started port=8000",
+        "[info ] signed up cio=identify cio_customer=5 email=lucy@example.com plan=free",
+        "[info ] purchase cio_customer=5 product=socks price=13.99",
+        "[info ] app opened cio=add_device cio_customer=5 cio_device=t0k3n cio_platform=ios",
+        "WARNING from cio_events: a call is not sent: cio_customer: must not be blank",
+        "[info ] purchase cio_customer= product=gloves price=21.5",
+    ]
+    assert ledger == [
+        "received 4",
+        "  sent    3",
+        "  failed  1, by reason {'invalid': 1}",
+        "  dropped 0, by reason {}",
+        "  pending 0",
+    ]
+    id_of_purchase = log[2].rsplit("=", 1)[1]
+    assert people == [
+        "person 5 <lucy@example.com>",
+        "  attribute email = 'lucy@example.com'",
+        "  attribute plan = 'free'",
+        "  device    t0k3n (ios)",
+        f"  event     purchase {{'product': 'socks', 'price': 13.99}}, id {id_of_purchase}",
+    ]
+
+
+def test_quickstart_with_credentials_sends_to_that_workspace(sandbox: Sandbox) -> None:
+    """
+    With credentials in the environment, no sandbox is started and the workspace gets the calls.
+    """
+    out, _ = run_python("examples/quickstart.py", env=environment(sandbox))
+
+    person = sandbox.person("5")
+    assert person is not None
+    assert person.attributes["plan"] == "free"
+    assert list(person.devices) == ["t0k3n"]
+    assert [(event.name, event.data) for event in sandbox.events] == [
+        ("purchase", {"product": "socks", "price": 13.99})
+    ]
+    assert "What Customer.io knows" not in out
+
+
+def test_dictconfig_delivers_at_exit_what_it_logs(sandbox: Sandbox) -> None:
+    """
+    A LOGGING dictionary and the environment are all that the standard library's logging needs.
+    """
+    _, err = run_python("examples/dictconfig.py", env=environment(sandbox))
+
+    person = sandbox.person("5")
+    assert person is not None
+    assert person.email == "lucy@example.com"
+    assert [(event.name, event.data) for event in sandbox.events] == [
+        ("paid %s", {"amount": 13.99, "currency": "EUR"})
+    ]
+    assert [line.split(" ", 2)[2] for line in err.splitlines()] == [
+        "INFO shop: server started",
+        "INFO shop: signed up",
+        "INFO shop: paid 13.99 EUR",
+    ]
+
+
+def test_dictconfig_uses_nothing_but_the_standard_library() -> None:
+    """
+    Its imports are logging's alone: the handler is named in the dictionary.
+    """
+    source = (EXAMPLES / "dictconfig.py").read_text()
+
+    imported = set(re.findall(r"^(?:import|from) (\S+)", source, re.MULTILINE))
+    assert imported == {"__future__", "logging", "logging.config"}
+
+
+def test_hooks_shows_all_four_signals() -> None:
+    """
+    Each signal is received once, with what it says of the call.
+    """
+    out, _ = run_python("examples/hooks.py", env=environment())
+
+    assert out.splitlines() == [
+        "retrying  1 calls (server_error, status 503)",
+        "sent      <Track 'purchase'> after 2 requests",
+        "dropped   <Track 'purchase'> as before_send",
+        "failed    <Track 'essay'> as too_large: data: is over 100000 bytes as JSON",
+    ]
+
+
+def test_transactional_sends_from_a_log_line_and_by_a_client() -> None:
+    """
+    Both messages are in the outbox, with the deliveries that their receipts name.
+    """
+    out, _ = run_python("examples/transactional.py", env=environment())
+
+    line, by_log, by_client, *outbox = out.splitlines()
+    assert "cio=send_email cio_customer=5" in line
+    logged, sent = by_log.rsplit(" ", 1)[1], by_client.rsplit(" ", 1)[1]
+    assert outbox == [
+        f"email {logged} to lucy@example.com",
+        "  data {'total': 13.99}",
+        f"email {sent} to lucy@example.com",
+        "  data {'total': 13.99}",
+        "  attachment invoice.txt: 'Socks: 13.99 EUR\\n'",
+    ]
+
+
+SERVERS = {
+    "flask_app": ["-m", "flask", "--app", "examples/flask_app", "run", "--port", "0"],
+    "fastapi_app": ["-m", "uvicorn", "--app-dir", "examples", "fastapi_app:app", "--port", "0"],
+}
+
+
+@contextmanager
+def serving(arguments: list[str], sandbox: Sandbox) -> Iterator[tuple[str, list[str]]]:
+    """
+    The address of an application's server, and the lines that it has logged once it has ended.
+    """
+    lines: list[str] = []
+    server = subprocess.Popen(
+        [sys.executable, *arguments],
+        env=environment(sandbox, PYTHONUNBUFFERED="1"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert server.stdout is not None
+    try:
+        for line in server.stdout:
+            lines.append(line)
+            found = re.search(r"running on (http://127\.0\.0\.1:\d+)", line, re.IGNORECASE)
+            if found:
+                yield found[1], lines
+                break
+        server.send_signal(signal.SIGINT)
+        lines += server.communicate(timeout=SECONDS)[0].splitlines()
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+    assert any("running on" in line.lower() for line in lines), lines
+
+
+@pytest.mark.parametrize("example", SERVERS)
+def test_a_web_application_binds_who_and_logs_the_checkout(example: str, sandbox: Sandbox) -> None:
+    """
+    Of two requests by a known customer and one by nobody, one line is one event: the checkout.
+    """
+    order = {"product": "socks", "price": 13.99}
+    with serving(SERVERS[example], sandbox) as (url, lines), requests.Session() as browser:
+        browser.trust_env = False
+        browser.headers["X-Customer"] = "5"
+        assert browser.get(f"{url}/products", timeout=SECONDS).json() == ["socks", "gloves"]
+        paid = browser.post(f"{url}/checkout", json=order, timeout=SECONDS)
+        assert paid.json() == {"status": "paid"}
+        del browser.headers["X-Customer"]
+        browser.get(f"{url}/products", timeout=SECONDS)
+
+    # Stopping the server has delivered the event; the bound path is no part of it.
+    (event,) = sandbox.events
+    assert (event.customer, event.name, event.data) == ("5", "purchase", order)
+    logged = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [(line["event"], line.get("cio_event_id")) for line in logged] == [
+        ("products listed", None),
+        ("purchase", event.id),
+        ("products listed", None),
+    ]
+
+
+def test_every_example_is_run_here() -> None:
+    """
+    A new example needs a test.
+    """
+    run = {"quickstart", "dictconfig", "hooks", "transactional", *SERVERS}
+
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == run

@@ -1,0 +1,146 @@
+"""gevent's greenlets in place of threads, whenever it patches the process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.process.life import PRELUDE, live, names
+from tests.support.servers import ScriptedServer, stall
+
+if TYPE_CHECKING:
+    from cio_events.sandbox import Sandbox
+
+pytest.importorskip("gevent")
+
+PATCH = """
+import gevent.monkey
+gevent.monkey.patch_all()
+"""
+
+TICKING = """
+import gevent
+ticks, longest = 0, 0.0
+
+def tick():
+    global ticks, longest
+    last = time.monotonic()
+    while True:
+        gevent.sleep(0.005)
+        now = time.monotonic()
+        ticks, longest, last = ticks + 1, max(longest, now - last), now
+
+ticking = gevent.spawn(tick)
+"""
+
+CONFIGURED = "pipeline = make(flush_interval=0.05, exit_timeout=20)\n"
+
+ORDERS = {
+    "patched first": (PATCH + PRELUDE, CONFIGURED),
+    "patched after import": (PRELUDE + PATCH, CONFIGURED),
+    "patched after configure": (PRELUDE + CONFIGURED + PATCH, ""),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_events_are_delivered_and_the_hub_goes_on(sandbox: Sandbox, order: str) -> None:
+    """
+    While a hundred greenlets log, while one flushes, and at the exit.
+    """
+    prelude, configure = ORDERS[order]
+    sandbox.delay(0.2)
+    life = live(
+        configure
+        + TICKING
+        + """
+def work(number):
+    for step in range(5):
+        say(f"event {number}")
+        gevent.sleep(0.001)
+
+gevent.joinall([gevent.spawn(work, number) for number in range(20)])
+before = ticks
+print(pipeline.flush(20), ticks - before > 5, longest < 2, pipeline.stats().sent)
+say("at exit")
+""",
+        sandbox.url,
+        prelude=prelude,
+    )
+
+    assert (life.code, life.err) == (0, "")
+    assert life.lines == ["True True True 100"]
+    assert len(names(sandbox)) == 101
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_silent_server_does_not_stop_the_hub(order: str) -> None:
+    """
+    Greenlets go on, flush() keeps its time, and the exit its budget.
+    """
+    prelude, configure = ORDERS[order]
+    with ScriptedServer([stall()] * 3) as server:
+        life = live(
+            configure.replace("=20", "=0.3")
+            + TICKING
+            + """
+say("event")
+gevent.sleep(0.3)
+before = ticks
+print(pipeline.flush(0.5), ticks - before > 20, longest < 2, pipeline.stats().pending)
+""",
+            server.url,
+            prelude=prelude.replace("exit_timeout=20", "exit_timeout=0.3"),
+        )
+
+    assert life.code == 0
+    assert life.lines == ["False True True 1"]
+    assert "1 calls could not be delivered before the exit and are lost" in life.err
+    assert "Traceback" not in life.err
+
+
+def test_a_forked_child_delivers(sandbox: Sandbox) -> None:
+    """
+    What the hub knew of the parent's greenlets is no matter of the child's.
+    """
+    life = live(
+        CONFIGURED
+        + """
+say("parent")
+assert pipeline.flush(20)
+
+def child():
+    say("child")
+    assert pipeline.flush(20)
+
+print(forked(child))
+""",
+        sandbox.url,
+        prelude=PATCH + PRELUDE,
+    )
+
+    assert (life.code, life.err) == (0, "")
+    assert life.lines == ["0"]
+    assert names(sandbox) == ["parent", "child"]
+
+
+def test_a_greenlet_that_is_killed_is_replaced(sandbox: Sandbox) -> None:
+    """
+    Whoever kills all greenlets kills the flushing one, too; the next call starts another.
+    """
+    life = live(
+        CONFIGURED
+        + """
+import gc, gevent
+say("first")
+gevent.sleep(0.3)
+gevent.killall([one for one in gc.get_objects() if isinstance(one, gevent.Greenlet)])
+say("second")
+print(pipeline.flush(20), pipeline.stats().sent)
+""",
+        sandbox.url,
+        prelude=PATCH + PRELUDE,
+    )
+
+    assert life.code == 0
+    assert life.lines == ["True 2"]

@@ -1,0 +1,54 @@
+"""
+Scripts of users, run as they run them: in a process of their own, with the environment's settings.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from cio_events.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+
+# A guard against hanging, no measure.
+SECONDS = 60
+
+
+def environment(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
+    """
+    The environment of these tests, with settings for *sandbox* and no others of ours.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CIO_")}
+    paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
+    kept["PYTHONPATH"] = os.pathsep.join(paths)
+    if sandbox is not None:
+        kept |= {
+            "CIO_SITE_ID": "site",
+            "CIO_API_KEY": "key",
+            "CIO_APP_API_KEY": "app-key",
+            "CIO_TRACK_URL": sandbox.url,
+            "CIO_APP_URL": sandbox.url,
+        }
+    return kept | more
+
+
+def run_python(
+    *arguments: str, env: dict[str, str], cwd: Path = ROOT, check: bool = True
+) -> tuple[str, str]:
+    """
+    Run Python with *arguments* and warnings as errors; returns what it printed and what it said.
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        env=env,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done.stdout, done.stderr

@@ -1,0 +1,124 @@
+"""Spools and processes that use them, for tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cio_events._buffers.spool import Spool
+from cio_events._calls.ulid import new_id
+from cio_events._wire.envelope import Route, accepted_at, seal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cio_events._wire.envelope import Envelope
+
+ROOT = Path(__file__).parents[2]
+
+# Longer than any child needs on a loaded machine.
+CHILD_SECONDS = 60
+
+CHILD_START = """
+import os, signal, sys, time
+from pathlib import Path
+from tests.support.spools import Noting, drain, envelope, number_of, opened
+directory = Path(sys.argv[1])
+"""
+
+
+class Noting(list):
+    """Keeps what a spool has to say."""
+
+    def __call__(self, kind: str, message: str) -> None:
+        """Hear it."""
+        self.append((kind, message))
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of what was said."""
+        return [kind for kind, _ in self]
+
+
+def opened(directory: Path, report: Noting | None = None) -> Spool:
+    """A spool there."""
+    return Spool(directory, report=Noting() if report is None else report)
+
+
+def envelope(number: int, size: int = 100, route: Route = Route.BATCH) -> Envelope:
+    """A call that can be told by its number."""
+    body = (
+        b'{"type":"person","identifiers":{"id":"5"},"action":"event","name":"n",'
+        b'"id":"%b","timestamp":1700000000,"attributes":{"number":%d,"x":"%b"}}'
+    )
+    id_ = new_id(1_700_000_000_000 + number)
+    return seal(route, 1_700_000_000_000 + number, id_, body % (id_.encode(), number, b"x" * size))
+
+
+def number_of(one: Envelope) -> int:
+    """Which call it is."""
+    return accepted_at(one) - 1_700_000_000_000
+
+
+def drain(spool: Spool) -> list[int]:
+    """Take and forget everything there is; returns the calls' numbers."""
+    spool.adopt()
+    numbers = []
+    while taken := spool.take(1000):
+        numbers += map(number_of, taken)
+        spool.forget(taken)
+    return numbers
+
+
+def left_in(directory: Path) -> list[int]:
+    """What a process would find there that comes later; it is gone then."""
+    spool = opened(directory)
+    numbers = drain(spool)
+    spool.close()
+    return numbers
+
+
+def spool_files(directory: Path) -> list[Path]:
+    """The files of waiting calls."""
+    return sorted(path for path in directory.iterdir() if path.suffix == ".spool")
+
+
+@contextmanager
+def child(code: str, *args: object, **options: object) -> Iterator[subprocess.Popen[str]]:
+    """A process that runs *code*; it is killed at the end, if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", CHILD_START + code, *map(str, args)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+        **options,  # type: ignore[call-overload]
+    )
+    try:
+        with process:
+            yield process
+            process.kill()
+    finally:
+        process.kill()
+
+
+def run_child(code: str, *args: object, **options: object) -> str:
+    """Run *code* in a process to its end; returns what it printed."""
+    with child(code, *args, **options) as process:
+        output, _ = process.communicate(timeout=CHILD_SECONDS)
+        assert process.returncode == 0, output
+        return output
+
+
+def wait_for(condition: object, seconds: float = 20.0) -> None:
+    """Wait until *condition* holds."""
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
