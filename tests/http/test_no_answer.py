@@ -1,0 +1,264 @@
+"""
+Connections that are not made, or break: what is known then, and what is said.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import threading
+
+import pytest
+
+from cio_events.errors import AnswerTimeoutError, CustomerIOError, NoAnswerError
+from tests.http.asking import (
+    BUDGET,
+    GENEROUS,
+    REQUEST,
+    SECRET_PATH,
+    endpoint,
+    failure,
+    send_answer,
+)
+from tests.support.servers import (
+    ScriptedServer,
+    Step,
+    answer,
+    hang_up,
+    raw,
+    reset,
+    stall,
+    truncated,
+)
+
+
+class TestNoAnswer:
+    def test_a_refused_connection(self) -> None:
+        """
+        Nothing can have been received.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as unused:
+            port = unused.getsockname()[1]
+        error = failure(f"http://127.0.0.1:{port}")
+
+        assert not error.maybe_received
+        assert str(error) == f"no connection to http://127.0.0.1:{port}: Connection refused"
+
+    def test_a_name_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """
+        Nothing can have been received.
+        """
+
+        def look_up(*_: object) -> None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        error = failure("http://nowhere.invalid")
+
+        assert not error.maybe_received
+        assert "Name or service not known" in str(error)
+
+    def test_a_certificate_that_is_not_trusted(self, tls_server: ScriptedServer) -> None:
+        """
+        Nothing can have been received, and the text says what is wrong.
+        """
+        error = failure(tls_server.url, timeout=GENEROUS)
+
+        assert not error.maybe_received
+        assert "certificate verify failed" in str(error)
+        assert tls_server.requests == []
+
+    @pytest.mark.parametrize("status", [403, 407, 502])
+    def test_a_proxy_that_refuses(
+        self, status: int, tls_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        Nothing can have been received.
+        """
+        with ScriptedServer([answer(status)]) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@127.0.0.1:{proxy.port}")
+            error = failure(tls_server.url)
+
+        assert not error.maybe_received
+        assert "proxy" in str(error)
+        assert "hunter2" not in str(error)
+
+    @pytest.mark.parametrize(
+        "step",
+        [reset(), hang_up(), truncated(), raw(b"nonsense\r\n\r\n"), reset(read=False)],
+        ids=["reset", "hung up", "truncated", "nonsense", "reset at once"],
+    )
+    def test_a_broken_connection(self, step: Step) -> None:
+        """
+        The request may have been received, and it is not sent again here.
+        """
+        with ScriptedServer([step]) as server:
+            error = failure(server.url, timeout=GENEROUS)
+
+        assert error.maybe_received
+        assert not isinstance(error, TimeoutError)
+        assert server.connections == 1
+
+    def test_a_truncated_answer_without_a_length(self) -> None:
+        """
+        One in chunks is noticed as well.
+        """
+        chunked = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{"er'
+        with ScriptedServer([raw(chunked)]) as server:
+            error = failure(server.url, timeout=GENEROUS)
+
+        assert error.maybe_received
+
+    @pytest.mark.parametrize("step", [stall(), reset()], ids=["time out", "break"])
+    def test_errors_hold_no_personal_data(self, step: Step) -> None:
+        """
+        The exceptions of requests quote the URL, which names the customer.
+        """
+        with ScriptedServer([step]) as server:
+            error = failure(server.url, SECRET_PATH)
+        while error is not None:
+            shown = f"{error!s} {error!r} {vars(error)}"
+            assert "lucy" not in shown
+            assert "key" not in shown
+            assert isinstance(error, CustomerIOError)
+            error = error.__cause__ or error.__context__
+
+    def test_what_the_caller_was_handling_is_no_reason(self) -> None:
+        """
+        A request in an ``except`` clause does not fail with the clause's own error.
+        """
+        with ScriptedServer([hang_up()]) as server:
+            try:
+                raise FileNotFoundError(2, "No such file", "lucy.txt")
+            except FileNotFoundError:
+                error = failure(server.url)
+
+        assert "No such file" not in str(error)
+        assert "RemoteDisconnected" in str(error)
+
+    def test_errors_can_be_pickled(self) -> None:
+        """
+        They cross process boundaries, as those of a pool of workers.
+        """
+        with ScriptedServer([stall()]) as server:
+            error = failure(server.url)
+        copy = pickle.loads(pickle.dumps(error))
+
+        assert type(copy) is AnswerTimeoutError
+        assert (str(copy), copy.maybe_received) == (str(error), True)
+
+
+class TestStaleConnections:
+    """
+    A server closes an idle connection just as the next request is on its way.
+    """
+
+    @pytest.mark.parametrize("step", [reset(read=False), hang_up(read=False), hang_up()])
+    def test_a_request_on_a_kept_connection_is_sent_again_at_once(self, step: Step) -> None:
+        """
+        Nobody hears of it.
+        """
+        with ScriptedServer([answer(), step, answer(202)]) as server:
+            client = endpoint(server.url)
+            client.send(REQUEST)
+            status = client.send(REQUEST).status
+            client.close()
+
+        assert status == 202
+        assert server.connections == 2
+
+    def test_it_is_sent_again_on_a_new_connection(self) -> None:
+        """
+        Of several that are kept, all may have been closed.
+        """
+        both = threading.Barrier(2)
+
+        def wait_for_both(peer) -> bool:
+            peer.read()
+            both.wait(GENEROUS)
+            return send_answer(peer, b"{}")
+
+        closed = reset(read=False)
+        with ScriptedServer([wait_for_both, wait_for_both, closed, answer(202)]) as server:
+            client = endpoint(server.url)
+            threads = [threading.Thread(target=client.send, args=(REQUEST,)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(GENEROUS)
+            assert server.connections == 2
+            status = client.send(REQUEST).status
+            client.close()
+
+        assert status == 202
+        assert server.requests[-1].connection == 2
+
+    def test_it_is_sent_again_only_once(self) -> None:
+        """
+        Whether to try again later is for others to say.
+        """
+        with ScriptedServer([answer(), reset(), reset(), answer()]) as server:
+            client = endpoint(server.url)
+            client.send(REQUEST)
+            with pytest.raises(NoAnswerError) as raised:
+                client.send(REQUEST)
+            client.close()
+
+        assert raised.value.maybe_received
+        assert len(server.requests) == 3
+
+    def test_an_answer_that_breaks_off_is_not_asked_for_again(self) -> None:
+        """
+        The server was there and alive: it was no stale connection.
+        """
+        with ScriptedServer([answer(), truncated(), answer()]) as server:
+            client = endpoint(server.url)
+            client.send(REQUEST)
+            with pytest.raises(NoAnswerError):
+                client.send(REQUEST)
+            client.close()
+
+        assert len(server.requests) == 2
+
+    def test_a_timeout_is_no_reason_to_send_again(self) -> None:
+        """
+        The time is up.
+        """
+        with ScriptedServer([answer(), stall(), answer()]) as server:
+            client = endpoint(server.url)
+            client.send(REQUEST)
+            with pytest.raises(AnswerTimeoutError):
+                client.send(REQUEST, timeout=BUDGET)
+            client.close()
+
+        assert len(server.requests) == 2
+
+    def test_what_must_not_be_sent_twice_is_not(self) -> None:
+        """
+        The caller is told that it may have been received.
+        """
+        with ScriptedServer([answer(), reset(), answer()]) as server:
+            client = endpoint(server.url)
+            client.send(REQUEST)
+            with pytest.raises(NoAnswerError) as raised:
+                client.send(REQUEST, repeatable=False)
+            client.close()
+
+        assert raised.value.maybe_received
+        assert len(server.requests) == 2
+
+    def test_what_must_not_be_sent_twice_takes_no_idle_connection(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        Else it would be in doubt whenever the server closes a connection.
+        """
+        monkeypatch.setattr("cio_events._http.endpoint._IDLE_SECONDS_UNREPEATABLE", 0.0)
+        with ScriptedServer() as server:
+            client = endpoint(server.url)
+            client.send(REQUEST)
+            client.send(REQUEST, repeatable=False)
+            client.send(REQUEST)
+            client.close()
+
+        assert [received.connection for received in server.requests] == [0, 1, 1]
