@@ -6,17 +6,22 @@ to. It is a server of its own: it knows Customer.io's schema and shares no code 
 Running it needs the extra `cio-events[sandbox]`.
 """
 
-from cio_events.sandbox.records import (
+from cio_events.sandbox.model.records import (
     CustomObject,
-    Device,
     Event,
-    Message,
     Metric,
+    OutboxMessage,
     Person,
+    PersonDevice,
+    ReceivedRequest,
     Relationship,
-    Request,
 )
-from cio_events.sandbox.server import Sandbox
+from cio_events.sandbox.sandbox import Sandbox
+
+# Their names in 0.1.
+Device = PersonDevice
+Message = OutboxMessage
+Request = ReceivedRequest
 
 __all__ = [
     "CustomObject",
@@ -24,7 +29,10 @@ __all__ = [
     "Event",
     "Message",
     "Metric",
+    "OutboxMessage",
     "Person",
+    "PersonDevice",
+    "ReceivedRequest",
     "Relationship",
     "Request",
     "Sandbox",

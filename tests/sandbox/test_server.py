@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from cio_events.sandbox import Request, Sandbox
+from cio_events.sandbox import ReceivedRequest, Sandbox
 from tests.sandbox.asking import TIMEOUT_SECONDS, Api, eventually, raw
 
 if TYPE_CHECKING:
@@ -380,7 +380,7 @@ def test_a_request_that_is_cleared_while_it_waits_stays_forgotten(api: Api) -> N
 
 def test_each_answer_is_told() -> None:
     """`on_answer` sees every request, dropped ones too."""
-    told: list[Request] = []
+    told: list[ReceivedRequest] = []
     with Sandbox(on_answer=told.append) as sandbox, Api(sandbox) as api:
         api.post(EVENTS, json=EVENT)
         sandbox.drop_next()

@@ -26,7 +26,7 @@ from tests.soak.report import Soak, show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cio_events.sandbox import Request
+    from cio_events.sandbox import ReceivedRequest
 
 _KILL_SECONDS = 30.0
 _FAULT_SECONDS = 1.0
@@ -91,7 +91,7 @@ def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
     """
     result, dice = Soak(seconds), random.Random(seed)
 
-    def count(request: Request) -> None:
+    def count(request: ReceivedRequest) -> None:
         result.statuses[request.status] += 1
 
     progress = Progress(

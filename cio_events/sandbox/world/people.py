@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from cio_events.sandbox import checks
-from cio_events.sandbox.invalid import InvalidError
-from cio_events.sandbox.records import Person
+from cio_events.sandbox.model import checks
+from cio_events.sandbox.model.invalid import InvalidError
+from cio_events.sandbox.model.records import Person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cio_events.sandbox.checks import Who
+    from cio_events.sandbox.model.checks import Who
 
 NAMES = ("id", "email")
 

@@ -1,4 +1,4 @@
-"""A request taken apart, its answer, and the table row that joins the two. No HTTP in here."""
+"""A request taken apart, its reply, and the table row that joins the two. No HTTP in here."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from cio_events.sandbox.invalid import InvalidError
+from cio_events.sandbox.model.invalid import InvalidError
 
 if TYPE_CHECKING:
-    from cio_events.sandbox.world import World
+    from cio_events.sandbox.world.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A request to an endpoint: the decoded parameters of its path, its query and its body."""
+class Arrival:
+    """A request to one of the vendor's paths: the path's parameters, the query and the body."""
 
     params: Mapping[str, str]
     query: Mapping[str, str]
@@ -52,7 +52,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """What is answered: JSON, or text, or nothing at all (``content=None``)."""
 
     status: int = 200
@@ -61,11 +61,11 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class Resource:
     """One path of Customer.io's: who may call it, what it does and how it refuses."""
 
     method: str
     path: str
-    handle: Callable[[World, Call], Answer]
-    refuse: Callable[[InvalidError], Answer]
+    handle: Callable[[World, Arrival], Reply]
+    refuse: Callable[[InvalidError], Reply]
     credentials: Literal["basic", "bearer"] | None

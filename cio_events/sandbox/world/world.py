@@ -11,13 +11,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cio_events.sandbox.checks import Who
-from cio_events.sandbox.objects import Objects, set_attributes
-from cio_events.sandbox.people import NAMES, People
-from cio_events.sandbox.records import Device, Event, Message, Metric, Person
+from cio_events.sandbox.model.checks import Who
+from cio_events.sandbox.model.records import Event, Metric, OutboxMessage, Person, PersonDevice
+from cio_events.sandbox.world.objects import Objects, set_attributes
+from cio_events.sandbox.world.people import NAMES, People
 
 if TYPE_CHECKING:
-    from cio_events.sandbox.checks import Which
+    from cio_events.sandbox.model.checks import Which
 
 PREFERENCES = "cio_subscription_preferences"
 TOPIC = f"{PREFERENCES}.topics."
@@ -41,7 +41,7 @@ class World:
         self.objects: Objects = Objects()
         self.events: list[Event] = []
         self.metrics: list[Metric] = []
-        self.messages: list[Message] = []
+        self.messages: list[OutboxMessage] = []
         self._event_ids: set[str] = set()
         # Anonymous id → the places of the events that are nobody's yet.
         self._anonymous_events: dict[str, list[int]] = {}
@@ -133,7 +133,7 @@ class World:
         """Add a device to a person, or update it."""
         person = self.people.upsert(who)
         if person is not None:
-            device = person.devices.setdefault(token, Device(token, platform, 0))
+            device = person.devices.setdefault(token, PersonDevice(token, platform, 0))
             device.platform = platform
             device.last_used = int(time.time()) if last_used is None else last_used
             set_attributes(device.attributes, attributes)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
-from cio_events.sandbox import checks, limits
-from cio_events.sandbox.exchange import Answer, Call, Endpoint
-from cio_events.sandbox.invalid import InvalidError
-from cio_events.sandbox.records import Event, Metric
+from cio_events.sandbox.api.exchange import Arrival, Reply, Resource
+from cio_events.sandbox.model import checks, limits
+from cio_events.sandbox.model.invalid import InvalidError
+from cio_events.sandbox.model.records import Event, Metric
 
 if TYPE_CHECKING:
-    from cio_events.sandbox.checks import Which, Who
-    from cio_events.sandbox.world import World
+    from cio_events.sandbox.model.checks import Which, Who
+    from cio_events.sandbox.world.world import World
 
 Operation: TypeAlias = dict[str, Any]
 
@@ -26,19 +26,19 @@ PERSON_IDENTIFIERS = (*checks.PERSON_IDENTIFIERS, "phone")
 DELIVERY_METRICS = ("opened", "converted", "delivered")
 
 
-def entity(world: World, call: Call) -> Answer:
+def entity(world: World, arrival: Arrival) -> Reply:
     """POST /api/v2/entity."""
-    if call.body.size > limits.OPERATION_BYTES:
+    if arrival.body.size > limits.OPERATION_BYTES:
         raise _too_large("body", limits.OPERATION_BYTES)
-    perform(world, call.json())
-    return Answer()
+    perform(world, arrival.json())
+    return Reply()
 
 
-def batch(world: World, call: Call) -> Answer:
+def batch(world: World, arrival: Arrival) -> Reply:
     """POST /api/v2/batch: what is invalid is listed, all the rest is done."""
-    if call.body.size > limits.BATCH_BYTES:
+    if arrival.body.size > limits.BATCH_BYTES:
         raise _too_large("body", limits.BATCH_BYTES)
-    body = call.json()
+    body = arrival.json()
     if not isinstance(body, dict):
         raise InvalidError("invalid", "body", "the body must be an object")
     if "batch" not in body:
@@ -54,7 +54,7 @@ def batch(world: World, call: Call) -> Answer:
             perform(world, operation)
         except InvalidError as invalid:
             errors.append({"batch_index": index, **_error(invalid)})
-    return Answer(207, {"errors": errors}) if errors else Answer()
+    return Reply(207, {"errors": errors}) if errors else Reply()
 
 
 def perform(world: World, operation: Any) -> None:
@@ -263,12 +263,12 @@ def _too_large(field: str, most: int) -> InvalidError:
     return InvalidError("too_large", field, f"{what} is larger than {most} bytes")
 
 
-def refuse(invalid: InvalidError) -> Answer:
+def refuse(invalid: InvalidError) -> Reply:
     """A request that is refused as a whole."""
-    return Answer(400, {"errors": [_error(invalid)]})
+    return Reply(400, {"errors": [_error(invalid)]})
 
 
-ENDPOINTS = (
-    Endpoint("POST", "/api/v2/entity", entity, refuse, "basic"),
-    Endpoint("POST", "/api/v2/batch", batch, refuse, "basic"),
+RESOURCES = (
+    Resource("POST", "/api/v2/entity", entity, refuse, "basic"),
+    Resource("POST", "/api/v2/batch", batch, refuse, "basic"),
 )

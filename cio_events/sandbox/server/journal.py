@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from cio_events.sandbox.records import Request
+from cio_events.sandbox.model.records import ReceivedRequest
 
 # Headers that carry credentials; the journal is shown to whoever asks.
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
@@ -22,12 +22,12 @@ class Journal:
     whose connection has been dropped.
     """
 
-    def __init__(self, on_answer: Callable[[Request], None] | None = None) -> None:
+    def __init__(self, on_answer: Callable[[ReceivedRequest], None] | None = None) -> None:
         self._lock = threading.Lock()  # guards the list, which is read from any thread
-        self._requests: list[Request] = []
+        self._requests: list[ReceivedRequest] = []
         self._on_answer = on_answer
 
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[ReceivedRequest]:
         """All requests so far, those not yet answered too."""
         with self._lock:
             return list(self._requests)
@@ -39,11 +39,11 @@ class Journal:
 
     def arrived(
         self, method: str, path: str, headers: Iterable[tuple[str, str]], body: Any
-    ) -> Request:
+    ) -> ReceivedRequest:
         """Note a request; the answer is noted on what this returns."""
         shown = {name: value for name, value in headers if name.lower() not in SECRET_HEADERS}
         with self._lock:
-            request = Request(
+            request = ReceivedRequest(
                 index=len(self._requests),
                 time=time.time(),
                 method=method,
@@ -54,7 +54,7 @@ class Journal:
             self._requests.append(request)
         return request
 
-    def answered(self, request: Request, status: int | None, answer: Any) -> None:
+    def answered(self, request: ReceivedRequest, status: int | None, answer: Any) -> None:
         """Note the answer to a request; no status says that the connection was dropped."""
         done = replace(request, status=status, answer=answer)
         with self._lock:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from cio_events.sandbox.records import CustomObject
+from cio_events.sandbox.model.records import CustomObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cio_events.sandbox.checks import Which
+    from cio_events.sandbox.model.checks import Which
 
 
 class Objects:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from email.utils import getaddresses
 from typing import TYPE_CHECKING, Any
 
-from cio_events.sandbox import checks, limits
-from cio_events.sandbox.exchange import Answer, Call, Endpoint
-from cio_events.sandbox.invalid import InvalidError
-from cio_events.sandbox.records import Message
+from cio_events.sandbox.api.exchange import Arrival, Reply, Resource
+from cio_events.sandbox.model import checks, limits
+from cio_events.sandbox.model.invalid import InvalidError
+from cio_events.sandbox.model.records import OutboxMessage
 
 if TYPE_CHECKING:
-    from cio_events.sandbox.world import World
+    from cio_events.sandbox.world.world import World
 
 
 def _is_text(value: Any) -> bool:
@@ -130,9 +130,9 @@ KINDS = (
 CONTENT = ("from", "subject", "body")
 
 
-def _send(kind: Kind) -> Callable[[World, Call], Answer]:
-    def send(world: World, call: Call) -> Answer:
-        sent = call.json()
+def _send(kind: Kind) -> Callable[[World, Arrival], Reply]:
+    def send(world: World, arrival: Arrival) -> Reply:
+        sent = arrival.json()
         if not isinstance(sent, dict):
             raise InvalidError("invalid", "body", "the body must be an object")
         fields = {name: value for name, value in sent.items() if value is not None}
@@ -145,7 +145,7 @@ def _send(kind: Kind) -> Callable[[World, Call], Answer]:
         device = fields.get("custom_device")
         if device is not None:
             world.add_device(who, *checks.device(device, "token"))
-        message = Message(
+        message = OutboxMessage(
             kind=kind.name,
             delivery_id=secrets.token_urlsafe(20),
             queued_at=int(time.time()),
@@ -153,7 +153,7 @@ def _send(kind: Kind) -> Callable[[World, Call], Answer]:
             attachments=attachments,
         )
         world.messages.append(message)
-        return Answer(200, {"delivery_id": message.delivery_id, "queued_at": message.queued_at})
+        return Reply(200, {"delivery_id": message.delivery_id, "queued_at": message.queued_at})
 
     return send
 
@@ -198,18 +198,18 @@ def _check_recipients(fields: Mapping[str, Any]) -> None:
         raise InvalidError("invalid", "to", message)
 
 
-def _refuse(problems: list[str]) -> Answer:
+def _refuse(problems: list[str]) -> Reply:
     # Customer.io answers in both shapes.
     if len(problems) == 1:
-        return Answer(400, {"meta": {"error": problems[0]}})
-    return Answer(400, {"meta": {"errors": problems}})
+        return Reply(400, {"meta": {"error": problems[0]}})
+    return Reply(400, {"meta": {"errors": problems}})
 
 
-def refuse(invalid: InvalidError) -> Answer:
+def refuse(invalid: InvalidError) -> Reply:
     """A refusal as the App API puts it."""
     return _refuse([invalid.message])
 
 
-ENDPOINTS = tuple(
-    Endpoint("POST", f"/v1/send/{kind.name}", _send(kind), refuse, "bearer") for kind in KINDS
+RESOURCES = tuple(
+    Resource("POST", f"/v1/send/{kind.name}", _send(kind), refuse, "bearer") for kind in KINDS
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class Device:
+class PersonDevice:
     """A device of a person, by its token."""
 
     token: str
@@ -46,7 +46,7 @@ class Person:
     """What was set and not removed since; passing ``None`` or ``""`` removes an attribute."""
     timestamps: dict[str, int] = field(default_factory=dict)
     """Attribute → unix seconds of the update that holds; an older update does not replace it."""
-    devices: dict[str, Device] = field(default_factory=dict)
+    devices: dict[str, PersonDevice] = field(default_factory=dict)
     """By token."""
     relationships: list[Relationship] = field(default_factory=list)
     segments: list[int] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class OutboxMessage:
     """A transactional message in the outbox: accepted, and sent to nobody."""
 
     kind: str
@@ -121,7 +121,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ReceivedRequest:
     """A request as it arrived, and its answer. It never holds credentials."""
 
     index: int

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from cio_events.sandbox import limits
-from cio_events.sandbox.invalid import InvalidError
+from cio_events.sandbox.model import limits
+from cio_events.sandbox.model.invalid import InvalidError
 
 PERSON_IDENTIFIERS = ("id", "email", "cio_id")
 

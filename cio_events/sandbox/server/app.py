@@ -1,7 +1,7 @@
 """
 The paths of the sandbox as a Starlette application.
 
-Credentials, faults and the journal around the endpoints, and the views. What an endpoint does is
+Credentials, faults and the journal around the vendor's paths, and the views. What a path does is
 not decided here. This module imports Starlette, which comes with the extra `cio-events[sandbox]`.
 """
 
@@ -16,9 +16,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
-from cio_events.sandbox import track_v1, track_v2, transactional, views
-from cio_events.sandbox.exchange import Answer, Body, Call, Endpoint
-from cio_events.sandbox.invalid import InvalidError
+from cio_events.sandbox.api import app_api, track_v1, track_v2
+from cio_events.sandbox.api.exchange import Arrival, Body, Reply, Resource
+from cio_events.sandbox.model.invalid import InvalidError
+from cio_events.sandbox.world import views
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from cio_events.sandbox.credentials import Credentials
-    from cio_events.sandbox.faults import Faults
-    from cio_events.sandbox.journal import Journal
-    from cio_events.sandbox.world import World
+    from cio_events.sandbox.server.credentials import Credentials
+    from cio_events.sandbox.server.faults import Faults
+    from cio_events.sandbox.server.journal import Journal
+    from cio_events.sandbox.world.world import World
 
 ENVIRONMENT_ID = 1  # the sandbox is one workspace
-UNAUTHORIZED = Answer(401, {"meta": {"error": "Unauthorized request"}})
+UNAUTHORIZED = Reply(401, {"meta": {"error": "Unauthorized request"}})
 
 
 def build(
@@ -44,34 +45,34 @@ def build(
 ) -> ASGIApp:
     """The application; `region` gives the answer of the region endpoint."""
 
-    def account_region(_: World, __: Call) -> Answer:
-        return Answer(200, {**region(), "environment_id": ENVIRONMENT_ID})
+    def account_region(_: World, __: Arrival) -> Reply:
+        return Reply(200, {**region(), "environment_id": ENVIRONMENT_ID})
 
-    endpoints = (
-        Endpoint("GET", "/api/v1/accounts/region", account_region, track_v1.refuse, "basic"),
-        *track_v1.ENDPOINTS,
-        *track_v2.ENDPOINTS,
-        *transactional.ENDPOINTS,
+    resources = (
+        Resource("GET", "/api/v1/accounts/region", account_region, track_v1.refuse, "basic"),
+        *track_v1.RESOURCES,
+        *track_v2.RESOURCES,
+        *app_api.RESOURCES,
     )
 
-    def serve(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-        def answer(request: Request, body: Body) -> Answer:
+    def serve(resource: Resource) -> Callable[[Request], Awaitable[Response]]:
+        def answer(request: Request, body: Body) -> Reply:
             if not credentials.allow(
-                endpoint.credentials, request.headers.get("authorization", "")
+                resource.credentials, request.headers.get("authorization", "")
             ):
                 return UNAUTHORIZED
             try:
                 params = {k: _decoded(v) for k, v in request.path_params.items()}
-                call = Call(params, request.query_params, body)
+                arrival = Arrival(params, request.query_params, body)
                 with world.lock:
-                    return endpoint.handle(world, call)
+                    return resource.handle(world, arrival)
             except InvalidError as invalid:
-                return endpoint.refuse(invalid)
+                return resource.refuse(invalid)
 
         return _exchange(journal, faults, answer)
 
     def nothing_here(status: int, message: str) -> Any:
-        refusal = Answer(status, {"meta": {"error": message}})
+        refusal = Reply(status, {"meta": {"error": message}})
         refuse = _exchange(journal, faults, lambda _, __: refusal)
 
         async def respond(request: Request, _: Exception) -> Response:
@@ -81,7 +82,7 @@ def build(
 
     inner = Starlette(
         routes=[
-            *(Route(e.path, serve(e), methods=[e.method]) for e in endpoints),
+            *(Route(e.path, serve(e), methods=[e.method]) for e in resources),
             *_views(world, journal),
         ],
         exception_handlers={
@@ -99,7 +100,7 @@ def build(
 
 
 def _exchange(
-    journal: Journal, faults: Faults, handle: Callable[[Request, Body], Answer]
+    journal: Journal, faults: Faults, handle: Callable[[Request, Body], Reply]
 ) -> Callable[[Request], Awaitable[Response]]:
     """Take a request in, let it be broken or delayed, note it and answer it."""
 
@@ -142,7 +143,7 @@ async def _hang_up(request: Request) -> Response:
     return Response()
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: Reply) -> Response:
     if answer.content is None:
         return Response(status_code=answer.status, headers=dict(answer.headers))
     if isinstance(answer.content, str):

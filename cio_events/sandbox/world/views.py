@@ -7,12 +7,12 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cio_events.sandbox.checks import Who
-from cio_events.sandbox.records import CustomObject, Person, Relationship
+from cio_events.sandbox.model.checks import Who
+from cio_events.sandbox.model.records import CustomObject, Person, Relationship
 
 if TYPE_CHECKING:
-    from cio_events.sandbox.records import Event, Message, Metric
-    from cio_events.sandbox.world import World
+    from cio_events.sandbox.model.records import Event, Metric, OutboxMessage
+    from cio_events.sandbox.world.world import World
 
 
 def people(world: World) -> list[Person]:
@@ -64,13 +64,13 @@ def metrics(world: World) -> list[Metric]:
         return list(world.metrics)
 
 
-def messages(world: World) -> list[Message]:
+def messages(world: World) -> list[OutboxMessage]:
     """The outbox."""
     with world.lock:
         return list(world.messages)
 
 
-def message_json(message: Message) -> dict[str, Any]:
+def message_json(message: OutboxMessage) -> dict[str, Any]:
     """A message as JSON has it: the attachments in Base64, with their names and sizes."""
     return {
         "kind": message.kind,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from cio_events.sandbox.exchange import Answer
+    from cio_events.sandbox.api.exchange import Reply
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class Fault:
     """None: until `Faults.heal`."""
     path: str | None
     """A part of the path, percent-encoded as it comes; None: any path."""
-    answer: Answer | None = None
+    answer: Reply | None = None
     seconds: float = 0.0
     before: bool = False
 

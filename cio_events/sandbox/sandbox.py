@@ -7,12 +7,12 @@ import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
-from cio_events.sandbox import views
-from cio_events.sandbox.credentials import Credentials
-from cio_events.sandbox.exchange import Answer
-from cio_events.sandbox.faults import Fault, Faults
-from cio_events.sandbox.journal import Journal
-from cio_events.sandbox.world import World
+from cio_events.sandbox.api.exchange import Reply
+from cio_events.sandbox.server.credentials import Credentials
+from cio_events.sandbox.server.faults import Fault, Faults
+from cio_events.sandbox.server.journal import Journal
+from cio_events.sandbox.world import views
+from cio_events.sandbox.world.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from cio_events.sandbox.records import CustomObject, Event, Message, Metric, Person, Request
-    from cio_events.sandbox.serving import Serving
+    from cio_events.sandbox.model.records import (
+        CustomObject,
+        Event,
+        Metric,
+        OutboxMessage,
+        Person,
+        ReceivedRequest,
+    )
+    from cio_events.sandbox.server.serving import Serving
 
 REGIONS = ("us", "eu")
 
@@ -56,7 +63,7 @@ class Sandbox:
         host: str = "127.0.0.1",
         port: int = 0,
         region: Literal["us", "eu"] = "us",
-        on_answer: Callable[[Request], None] | None = None,
+        on_answer: Callable[[ReceivedRequest], None] | None = None,
     ) -> None:
         if not _is_loopback(host):
             raise ValueError(f"the sandbox serves this machine only: {host!r} is not loopback")
@@ -89,8 +96,8 @@ class Sandbox:
             return self
         # Optional dependencies: whoever does not run a sandbox does not need them.
         try:
-            from cio_events.sandbox.app import build
-            from cio_events.sandbox.serving import Serving
+            from cio_events.sandbox.server.app import build
+            from cio_events.sandbox.server.serving import Serving
         except ModuleNotFoundError as missing:
             message = "the sandbox needs Starlette and uvicorn: pip install 'cio-events[sandbox]'"
             raise ModuleNotFoundError(message, name=missing.name) from missing
@@ -166,12 +173,12 @@ class Sandbox:
         return views.metrics(self._world)
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[OutboxMessage]:
         """The outbox of transactional messages, in the order of arrival."""
         return views.messages(self._world)
 
     @property
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[ReceivedRequest]:
         """Every request but those to read the sandbox, in the order of arrival."""
         return self._journal.requests()
 
@@ -210,7 +217,7 @@ class Sandbox:
             sent["Retry-After"] = str(retry_after)
         if body is None and status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             body = {} if status < 300 else {"meta": {"error": _phrase(status)}}
-        self._faults.add(Fault("fail", times, path, answer=Answer(status, body, sent)))
+        self._faults.add(Fault("fail", times, path, answer=Reply(status, body, sent)))
 
     def forget_next(self, times: int | None = 1, path: str | None = None) -> None:
         """Accept the next requests, then drop the connection without an answer."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cio_events.sandbox import checks, limits
-from cio_events.sandbox.checks import Who
-from cio_events.sandbox.exchange import Answer, Call, Endpoint
-from cio_events.sandbox.invalid import InvalidError
-from cio_events.sandbox.records import Event, Metric
+from cio_events.sandbox.api.exchange import Arrival, Reply, Resource
+from cio_events.sandbox.model import checks, limits
+from cio_events.sandbox.model.checks import Who
+from cio_events.sandbox.model.invalid import InvalidError
+from cio_events.sandbox.model.records import Event, Metric
 
 if TYPE_CHECKING:
-    from cio_events.sandbox.world import World
+    from cio_events.sandbox.world.world import World
 
 # Of all channels; the schema lists them for each.
 METRICS = (
@@ -36,18 +36,18 @@ DIRECTIVES = ("_timestamp", "_update", "cio_relationships")
 RESERVED_FORM_FIELDS = ("form_id", "form_name", "form_type", "form_url", "form_url_param")
 
 
-def person_in_path(call: Call) -> Who:
+def person_in_path(arrival: Arrival) -> Who:
     """The person in the path; what kind of identifier it is shows from its shape."""
-    value = checks.identifier(call.params["identifier"], "identifier")
+    value = checks.identifier(arrival.params["identifier"], "identifier")
     if value.startswith("cio_"):
         return Who("cio_id", value)
     return Who("email" if "@" in value else "id", value)
 
 
-def identify(world: World, call: Call) -> Answer:
+def identify(world: World, arrival: Arrival) -> Reply:
     """PUT /api/v1/customers/{identifier}."""
-    who = person_in_path(call)
-    body = checks.attributes(call.json(), "attributes")
+    who = person_in_path(arrival)
+    body = checks.attributes(arrival.json(), "attributes")
     checks.at_most(body, "attributes", limits.EVENT_DATA_BYTES)
     timestamp = checks.moment(body.get("_timestamp"), "_timestamp")
     change = checks.mapping(body.get("cio_relationships"), "cio_relationships")
@@ -67,54 +67,56 @@ def identify(world: World, call: Call) -> Answer:
                 world.objects.relate(which, person.cio_id, attributes)
             else:
                 world.objects.unrelate(which, person.cio_id)
-    return Answer()
+    return Reply()
 
 
-def delete(world: World, call: Call) -> Answer:
+def delete(world: World, arrival: Arrival) -> Reply:
     """DELETE /api/v1/customers/{identifier}."""
-    world.delete(person_in_path(call))
-    return Answer()
+    world.delete(person_in_path(arrival))
+    return Reply()
 
 
-def suppress(world: World, call: Call) -> Answer:
+def suppress(world: World, arrival: Arrival) -> Reply:
     """POST /api/v1/customers/{identifier}/suppress."""
-    world.suppress(person_in_path(call))
-    return Answer()
+    world.suppress(person_in_path(arrival))
+    return Reply()
 
 
-def unsuppress(world: World, call: Call) -> Answer:
+def unsuppress(world: World, arrival: Arrival) -> Reply:
     """POST /api/v1/customers/{identifier}/unsuppress."""
-    world.unsuppress(person_in_path(call))
-    return Answer()
+    world.unsuppress(person_in_path(arrival))
+    return Reply()
 
 
-def add_device(world: World, call: Call) -> Answer:
+def add_device(world: World, arrival: Arrival) -> Reply:
     """PUT /api/v1/customers/{identifier}/devices."""
-    who = person_in_path(call)
-    body = checks.mapping(call.json(), "body")
+    who = person_in_path(arrival)
+    body = checks.mapping(arrival.json(), "body")
     if body.get("device") is None:
         raise InvalidError("required", "device", "device is required")
     world.add_device(who, *checks.device(body["device"], "id"))
-    return Answer()
+    return Reply()
 
 
-def delete_device(world: World, call: Call) -> Answer:
+def delete_device(world: World, arrival: Arrival) -> Reply:
     """DELETE /api/v1/customers/{identifier}/devices/{device_id}."""
-    world.delete_device(person_in_path(call), checks.text(call.params["device_id"], "device_id"))
-    return Answer()
+    world.delete_device(
+        person_in_path(arrival), checks.text(arrival.params["device_id"], "device_id")
+    )
+    return Reply()
 
 
-def track(world: World, call: Call) -> Answer:
+def track(world: World, arrival: Arrival) -> Reply:
     """POST /api/v1/customers/{identifier}/events."""
-    who = person_in_path(call)
-    body = checks.mapping(call.json(), "body")
+    who = person_in_path(arrival)
+    body = checks.mapping(arrival.json(), "body")
     world.track(who, _event(body, None))
-    return Answer()
+    return Reply()
 
 
-def track_anonymous(world: World, call: Call) -> Answer:
+def track_anonymous(world: World, arrival: Arrival) -> Reply:
     """POST /api/v1/events; without an anonymous id it is an invite, which names a recipient."""
-    body = checks.mapping(call.json(), "body")
+    body = checks.mapping(arrival.json(), "body")
     anonymous_id = checks.optional_text(body.get("anonymous_id"), "anonymous_id")
     event = _event(body, anonymous_id)
     if anonymous_id is None:
@@ -122,7 +124,7 @@ def track_anonymous(world: World, call: Call) -> Answer:
     else:
         checks.identifier(anonymous_id, "anonymous_id")
     world.track_anonymous(event)
-    return Answer()
+    return Reply()
 
 
 def _event(body: dict[str, Any], anonymous_id: str | None) -> Event:
@@ -140,113 +142,113 @@ def _event(body: dict[str, Any], anonymous_id: str | None) -> Event:
     )
 
 
-def merge(world: World, call: Call) -> Answer:
+def merge(world: World, arrival: Arrival) -> Reply:
     """POST /api/v1/merge_customers."""
-    body = checks.mapping(call.json(), "body")
+    body = checks.mapping(arrival.json(), "body")
     primary = checks.who(body.get("primary"), "primary")
     world.merge(primary, checks.who(body.get("secondary"), "secondary"))
-    return Answer()
+    return Reply()
 
 
-def report_metric(world: World, call: Call) -> Answer:
+def report_metric(world: World, arrival: Arrival) -> Reply:
     """POST /api/v1/metrics."""
-    body = checks.mapping(call.json(), "body")
+    body = checks.mapping(arrival.json(), "body")
     delivery_id = checks.text(body.get("delivery_id"), "delivery_id")
     metric = checks.one_of(body.get("metric"), "metric", METRICS)
     timestamp = checks.moment(body.get("timestamp"), "timestamp")
     details = {name: body[name] for name in METRIC_DETAILS if name in body}
     world.report(Metric(delivery_id, metric, timestamp, details))
-    return Answer()
+    return Reply()
 
 
-def report_push(world: World, call: Call) -> Answer:
+def report_push(world: World, arrival: Arrival) -> Reply:
     """POST /api/v1/push/events."""
-    body = checks.mapping(call.json(), "body")
+    body = checks.mapping(arrival.json(), "body")
     delivery_id = checks.text(body.get("delivery_id"), "delivery_id")
     metric = checks.one_of(body.get("event"), "event", PUSH_METRICS)
     timestamp = checks.moment(body.get("timestamp"), "timestamp")
     token = checks.optional_text(body.get("device_id"), "device_id")
     details = {} if token is None else {"device_token": token}
     world.report(Metric(delivery_id, metric, timestamp, details))
-    return Answer()
+    return Reply()
 
 
-def submit_form(world: World, call: Call) -> Answer:
+def submit_form(world: World, arrival: Arrival) -> Reply:
     """POST /api/v1/forms/{form_id}/submit."""
-    body = checks.mapping(call.json(), "body")
+    body = checks.mapping(arrival.json(), "body")
     data = checks.attributes(body.get("data"), "data")
     named = {kind: data[kind] for kind in ("id", "email") if kind in data}
     who = checks.who(named, "data", ("id", "email"))
     fields = {k: v for k, v in data.items() if k not in RESERVED_FORM_FIELDS and k not in named}
     world.identify(who, fields)
-    return Answer(204, None)
+    return Reply(204, None)
 
 
-def add_to_segment(world: World, call: Call) -> Answer:
+def add_to_segment(world: World, arrival: Arrival) -> Reply:
     """POST /api/v1/segments/{segment_id}/add_customers."""
-    segment, people = _segment(call)
+    segment, people = _segment(arrival)
     for who in people:
         world.add_to_segment(segment, who)
-    return Answer()
+    return Reply()
 
 
-def remove_from_segment(world: World, call: Call) -> Answer:
+def remove_from_segment(world: World, arrival: Arrival) -> Reply:
     """POST /api/v1/segments/{segment_id}/remove_customers."""
-    segment, people = _segment(call)
+    segment, people = _segment(arrival)
     for who in people:
         world.remove_from_segment(segment, who)
-    return Answer()
+    return Reply()
 
 
-def _segment(call: Call) -> tuple[int, list[Who]]:
-    segment = call.params["segment_id"]
+def _segment(arrival: Arrival) -> tuple[int, list[Who]]:
+    segment = arrival.params["segment_id"]
     if not segment.isdecimal():
         raise InvalidError("invalid", "segment_id", "segment_id must be an integer")
-    kind = checks.one_of(call.query.get("id_type", "id"), "id_type", checks.PERSON_IDENTIFIERS)
-    ids = checks.mapping(call.json(), "body").get("ids")
+    kind = checks.one_of(arrival.query.get("id_type", "id"), "id_type", checks.PERSON_IDENTIFIERS)
+    ids = checks.mapping(arrival.json(), "body").get("ids")
     if not isinstance(ids, list) or not 1 <= len(ids) <= limits.SEGMENT_CUSTOMERS:
         message = f"ids must be a list of 1 to {limits.SEGMENT_CUSTOMERS} identifiers"
         raise InvalidError("invalid", "ids", message)
     return int(segment), [Who(kind, checks.identifier(value, "ids")) for value in ids]
 
 
-def unsubscribe(world: World, call: Call) -> Answer:
+def unsubscribe(world: World, arrival: Arrival) -> Reply:
     """POST /unsubscribe/{delivery_id}."""
-    body = checks.mapping(call.json(), "body")
+    body = checks.mapping(arrival.json(), "body")
     if not isinstance(body.get("unsubscribe"), bool):
         raise InvalidError("invalid", "unsubscribe", "unsubscribe must be true or false")
     if body["unsubscribe"]:
-        world.unsubscribe(call.params["delivery_id"])
-    return Answer()
+        world.unsubscribe(arrival.params["delivery_id"])
+    return Reply()
 
 
-def refuse(invalid: InvalidError) -> Answer:
+def refuse(invalid: InvalidError) -> Reply:
     """A refusal as most paths put it."""
-    return Answer(400, {"meta": {"errors": [invalid.message]}})
+    return Reply(400, {"meta": {"errors": [invalid.message]}})
 
 
-def refuse_merge(invalid: InvalidError) -> Answer:
+def refuse_merge(invalid: InvalidError) -> Reply:
     """A refusal as a merge puts it."""
-    return Answer(400, {"meta": {"error": invalid.message}})
+    return Reply(400, {"meta": {"error": invalid.message}})
 
 
 CUSTOMER = "/api/v1/customers/{identifier}"
 SEGMENT = "/api/v1/segments/{segment_id}"
-ENDPOINTS = (
-    Endpoint("PUT", CUSTOMER, identify, refuse, "basic"),
-    Endpoint("DELETE", CUSTOMER, delete, refuse, "basic"),
-    Endpoint("POST", f"{CUSTOMER}/events", track, refuse, "basic"),
-    Endpoint("POST", f"{CUSTOMER}/suppress", suppress, refuse, "basic"),
-    Endpoint("POST", f"{CUSTOMER}/unsuppress", unsuppress, refuse, "basic"),
-    Endpoint("PUT", f"{CUSTOMER}/devices", add_device, refuse, "basic"),
-    Endpoint("DELETE", CUSTOMER + "/devices/{device_id}", delete_device, refuse, "basic"),
-    Endpoint("POST", "/api/v1/events", track_anonymous, refuse, "basic"),
-    Endpoint("POST", "/api/v1/merge_customers", merge, refuse_merge, "basic"),
+RESOURCES = (
+    Resource("PUT", CUSTOMER, identify, refuse, "basic"),
+    Resource("DELETE", CUSTOMER, delete, refuse, "basic"),
+    Resource("POST", f"{CUSTOMER}/events", track, refuse, "basic"),
+    Resource("POST", f"{CUSTOMER}/suppress", suppress, refuse, "basic"),
+    Resource("POST", f"{CUSTOMER}/unsuppress", unsuppress, refuse, "basic"),
+    Resource("PUT", f"{CUSTOMER}/devices", add_device, refuse, "basic"),
+    Resource("DELETE", CUSTOMER + "/devices/{device_id}", delete_device, refuse, "basic"),
+    Resource("POST", "/api/v1/events", track_anonymous, refuse, "basic"),
+    Resource("POST", "/api/v1/merge_customers", merge, refuse_merge, "basic"),
     # The schema asks no credentials of reports and of unsubscribing.
-    Endpoint("POST", "/api/v1/metrics", report_metric, refuse, None),
-    Endpoint("POST", "/api/v1/push/events", report_push, refuse, None),
-    Endpoint("POST", "/unsubscribe/{delivery_id}", unsubscribe, refuse, None),
-    Endpoint("POST", "/api/v1/forms/{form_id}/submit", submit_form, refuse, "basic"),
-    Endpoint("POST", f"{SEGMENT}/add_customers", add_to_segment, refuse, "basic"),
-    Endpoint("POST", f"{SEGMENT}/remove_customers", remove_from_segment, refuse, "basic"),
+    Resource("POST", "/api/v1/metrics", report_metric, refuse, None),
+    Resource("POST", "/api/v1/push/events", report_push, refuse, None),
+    Resource("POST", "/unsubscribe/{delivery_id}", unsubscribe, refuse, None),
+    Resource("POST", "/api/v1/forms/{form_id}/submit", submit_form, refuse, "basic"),
+    Resource("POST", f"{SEGMENT}/add_customers", add_to_segment, refuse, "basic"),
+    Resource("POST", f"{SEGMENT}/remove_customers", remove_from_segment, refuse, "basic"),
 )

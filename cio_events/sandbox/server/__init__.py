@@ -1,0 +1,1 @@
+"""HTTP around the paths: serving, credentials, faults and the journal."""

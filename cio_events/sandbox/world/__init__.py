@@ -1,0 +1,1 @@
+"""What the sandbox knows: one workspace's people, events, objects and messages."""
