@@ -7,34 +7,25 @@ request; what is given is sent, ``False``, ``0`` and ``""`` too.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from os import PathLike
-from pathlib import Path
-from typing import IO, ClassVar, TypeAlias
+from typing import ClassVar
 
-from cio_events._calls import limits
+from cio_events._calls.attachments import Content, valid_attachments, with_attachment
 from cio_events._calls.people import Call, Customer, identifier_of
+from cio_events._calls.times import Timestamp, valid_time
 from cio_events._calls.validation import (
     Data,
     Platform,
-    Timestamp,
-    utf8,
     valid_data,
+    valid_flag,
+    valid_mapping,
     valid_platform,
-    valid_time,
+    valid_text,
     valid_token,
 )
-from cio_events.errors import AttachmentExistsError, ParamError
-
-Content: TypeAlias = "bytes | bytearray | memoryview | str | PathLike[str] | IO[bytes]"
-"""Bytes, text (sent in UTF-8), the path of a file, or a file that is open for reading bytes."""
-
-# A multiple of three, so that Base64 can be written piece by piece.
-_CHUNK_BYTES = 3 * 64 * 1024
+from cio_events.errors import ParamError
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,14 +198,7 @@ class SendEmail(Message):
             ParamError: *name* or *data* cannot be, or all attachments together are over 2 MB.
             OSError: The file cannot be read; the message is as it was.
         """
-        attached = dict(self.attachments or {})
-        if _text(name, "name") in attached:
-            raise AttachmentExistsError(name)
-        if not name or name.isspace():
-            raise ParamError("name", "must not be blank")
-        room = limits.ATTACHMENTS_BYTES - sum(map(_decoded_bytes, attached.values()))
-        attached[name] = _base64(data, room)
-        self.__dict__["attachments"] = attached
+        self.__dict__["attachments"] = with_attachment(self.attachments or {}, name, data)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -324,24 +308,6 @@ class SendInApp(Message):
     tag: ClassVar[str] = "send_in_app"
 
 
-def _text(value: object, param: str) -> str:
-    if not isinstance(value, str):
-        raise ParamError(param, "must be text")
-    return value
-
-
-def _flag(value: object, param: str) -> bool:
-    if not isinstance(value, bool):
-        raise ParamError(param, "must be True or False")
-    return value
-
-
-def _mapping(value: object, param: str) -> dict[str, object]:
-    if not isinstance(value, Mapping):
-        raise ParamError(param, "must be a mapping")
-    return dict(value)
-
-
 def _template(value: object, param: str) -> int | str:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ParamError(param, "must be a number or a trigger name")
@@ -353,23 +319,8 @@ def _template(value: object, param: str) -> int | str:
 def _headers(value: object, param: str) -> dict[str, str] | str:
     if isinstance(value, str):
         return value
-    headers = _mapping(value, param)
-    return {_text(name, param): _text(text, param) for name, text in headers.items()}
-
-
-def _attachments(value: object, param: str) -> dict[str, str]:
-    attached = {
-        _text(name, param): _text(content, param)
-        for name, content in _mapping(value, param).items()
-    }
-    if sum(map(_decoded_bytes, attached.values())) > limits.ATTACHMENTS_BYTES:
-        raise _too_large(param)
-    for content in attached.values():
-        try:
-            base64.b64decode(content, validate=True)
-        except (binascii.Error, ValueError):
-            raise ParamError(param, "must be in Base64; attach() writes it") from None
-    return attached
+    headers = valid_mapping(value, param)
+    return {valid_text(name, param): valid_text(text, param) for name, text in headers.items()}
 
 
 def _device(value: object, param: str) -> Device:
@@ -383,9 +334,9 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "identifiers": identifier_of,  # type: ignore[dict-item]  # it checks the type as well
     "send_at": valid_time,
     "headers": _headers,
-    "attachments": _attachments,
+    "attachments": valid_attachments,
     "custom_device": _device,
-    **dict.fromkeys(("message_data", "custom_data", "custom_payload"), _mapping),
+    **dict.fromkeys(("message_data", "custom_data", "custom_payload"), valid_mapping),
     **dict.fromkeys(
         (
             "auto_create",
@@ -396,7 +347,7 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
             "send_to_unsubscribed",
             "tracked",
         ),
-        _flag,
+        valid_flag,
     ),
     **dict.fromkeys(
         (
@@ -417,52 +368,6 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
             "title",
             "to",
         ),
-        _text,
+        valid_text,
     ),
 }
-
-
-def _decoded_bytes(content: str) -> int:
-    return len(content) * 3 // 4 - content.count("=", -2)
-
-
-def _too_large(param: str) -> ParamError:
-    limit = limits.ATTACHMENTS_BYTES
-    return ParamError(param, f"are together over {limit} bytes", limit)
-
-
-def _base64(data: Content, room: int) -> str:
-    """
-    *data* in Base64.
-
-    Raises:
-        ParamError: It is of another type, or of more than *room* bytes.
-    """
-    if isinstance(data, str):
-        data = utf8(data, "data")
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        if memoryview(data).nbytes > room:
-            raise _too_large("attachments")
-        return base64.b64encode(data).decode("ascii")
-    if isinstance(data, PathLike):
-        with Path(data).open("rb") as file:
-            return _base64_of_file(file, room)
-    if callable(getattr(data, "read", None)):
-        return _base64_of_file(data, room)
-    raise ParamError("data", "must be bytes, text, a path or a file")
-
-
-def _base64_of_file(file: IO[bytes], room: int) -> str:
-    pieces, rest = [], b""
-    while piece := file.read(_CHUNK_BYTES):
-        if not isinstance(piece, bytes):
-            raise ParamError("data", "must be a file that is open for reading bytes")
-        room -= len(piece)
-        if room < 0:
-            raise _too_large("attachments")
-        rest += piece  # a read may return less than it was asked for
-        whole = len(rest) - len(rest) % 3
-        pieces.append(base64.b64encode(rest[:whole]))
-        rest = rest[whole:]
-    pieces.append(base64.b64encode(rest))
-    return b"".join(pieces).decode("ascii")

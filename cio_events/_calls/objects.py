@@ -10,13 +10,13 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from cio_events._calls.people import Call, Customer, Identifier, identifier_of
+from cio_events._calls.times import Timestamp, valid_time
 from cio_events._calls.validation import (
     Data,
-    Timestamp,
-    utf8,
+    required_text,
     valid_data,
     valid_id_text,
-    valid_time,
+    valid_text,
 )
 from cio_events.errors import ParamError
 
@@ -253,12 +253,12 @@ class ReportMetric(Call):
         if isinstance(recipient, bool) or not isinstance(recipient, (int, str, type(None))):
             raise ParamError("recipient", "must be text, or a phone number")
         self.__dict__.update(
-            delivery_id=_delivery_id(delivery_id),
+            delivery_id=required_text(delivery_id, "delivery_id"),
             metric=metric,
             timestamp=valid_time(timestamp, "timestamp"),
             recipient=recipient,
-            reason=_text(reason, "reason"),
-            href=_text(href, "href"),
+            reason=None if reason is None else valid_text(reason, "reason"),
+            href=None if href is None else valid_text(href, "href"),
         )
 
 
@@ -298,18 +298,3 @@ def _relationships(
             raise ParamError(param, f"must be {wanted}")
         related.append(one)
     return tuple(related)
-
-
-def _delivery_id(value: object) -> str:
-    if not isinstance(value, str):
-        raise ParamError("delivery_id", "must be text")
-    if not value or value.isspace():
-        raise ParamError("delivery_id", "must not be blank")
-    utf8(value, "delivery_id")
-    return value
-
-
-def _text(value: object, param: str) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise ParamError(param, "must be text")
-    return value

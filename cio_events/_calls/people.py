@@ -14,18 +14,17 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 from uuid import UUID
 
+from cio_events._calls.times import Timestamp, valid_time
 from cio_events._calls.ulid import valid_id
 from cio_events._calls.validation import (
     Data,
     EventType,
     Platform,
-    Timestamp,
     valid_data,
     valid_event_name,
     valid_event_type,
     valid_id_text,
     valid_platform,
-    valid_time,
     valid_token,
 )
 from cio_events.errors import ParamError

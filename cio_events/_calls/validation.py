@@ -1,28 +1,23 @@
 """
-What the values of a call may be: one check for each kind of value, whichever call it is for.
+What the values of a call may be, but for times: one check for each kind of value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import Any, Literal, TypeAlias, cast
 from uuid import UUID
 
 from cio_events._calls import limits
-from cio_events._wire.json import unix_seconds
 from cio_events.errors import ParamError
 
 EventType: TypeAlias = Literal["event", "page", "screen"]
 Platform: TypeAlias = Literal["ios", "android"]
 
-Timestamp: TypeAlias = "int | float | date"
-"""Unix seconds, or a date or datetime (naive is UTC); milliseconds are recognised."""
-
 Data: TypeAlias = Mapping[str, object]
 
-# A moment in milliseconds is over this from 1973 on, and one in seconds not before the year 5138.
-_MILLISECONDS_FROM = 100_000_000_000
+# HTTP clients fold them into another path.
+_NO_DOTS = 'must not be "." or ".."'
 
 
 def valid_id_text(value: object, param: str) -> str:
@@ -37,7 +32,7 @@ def valid_id_text(value: object, param: str) -> str:
     if not text or text.isspace():
         raise ParamError(param, "must not be blank")
     if text == "." or text == "..":
-        raise ParamError(param, 'must not be "." or ".."')
+        raise ParamError(param, _NO_DOTS)
     if not text.isascii() or len(text) > limits.ID_BYTES:
         _check_bytes(text, param, limits.ID_BYTES)
     return text
@@ -54,6 +49,59 @@ def _text_of_id(value: object, param: str) -> str:
         raise ParamError(param, f"is over {limits.ID_BYTES} bytes", limits.ID_BYTES) from None
 
 
+def valid_text(value: object, param: str) -> str:
+    """
+    *value* as text, which may be empty.
+
+    Raises:
+        ParamError: It is no text.
+    """
+    if not isinstance(value, str):
+        raise ParamError(param, "must be text")
+    return str.__str__(value)
+
+
+def required_text(value: object, param: str) -> str:
+    """
+    *value* as text that says something.
+
+    Raises:
+        ParamError: It is no text, blank, or holds a lone surrogate.
+    """
+    text = valid_text(value, param)
+    if not text or text.isspace():
+        raise ParamError(param, "must not be blank")
+    utf8(text, param)
+    return text
+
+
+def valid_flag(value: object, param: str) -> bool:
+    """
+    *value* as a flag.
+
+    Raises:
+        ParamError: It is neither True nor False.
+    """
+    if not isinstance(value, bool):
+        raise ParamError(param, "must be True or False")
+    return value
+
+
+def valid_mapping(value: object, param: str) -> dict[Any, object]:
+    """
+    A copy of *value*.
+
+    Raises:
+        ParamError: It is no mapping, or cannot be read.
+    """
+    if type(value) is not dict and not isinstance(value, Mapping):
+        raise ParamError(param, "must be a mapping")
+    try:
+        return dict(value)
+    except Exception:  # noqa: BLE001 - whatever an application's own mapping raises
+        raise ParamError(param, "cannot be read") from None
+
+
 def valid_event_name(name: object) -> str:
     """
     *name* as an event's, trimmed.
@@ -61,9 +109,7 @@ def valid_event_name(name: object) -> str:
     Raises:
         ParamError: It is no text, blank or too long.
     """
-    if not isinstance(name, str):
-        raise ParamError("name", "must be text")
-    text = name.strip()
+    text = valid_text(name, "name").strip()
     if not text:
         raise ParamError("name", "must not be blank")
     if not text.isascii() or len(text) > limits.EVENT_NAME_BYTES:
@@ -110,15 +156,10 @@ def valid_data(data: Data | None, param: str) -> dict[str, object]:
     """
     if data is None:
         return {}
-    if type(data) is not dict and not isinstance(data, Mapping):
-        raise ParamError(param, "must be a mapping")
-    try:
-        data = dict(data)
-    except Exception:  # noqa: BLE001 - whatever an application's own mapping raises
-        raise ParamError(param, "cannot be read") from None
-    if not obviously_fits(data):
-        _check_number_and_names(data, param)
-    return data
+    copy = valid_mapping(data, param)
+    if not obviously_fits(copy):
+        _check_number_and_names(copy, param)
+    return copy
 
 
 def obviously_fits(names: Iterable[Any]) -> bool:
@@ -142,28 +183,6 @@ def _check_number_and_names(data: Data, param: str) -> None:
             raise ParamError(param, f"has a name of over {limit} bytes", limit)
 
 
-def valid_time(value: object, param: str) -> int | None:
-    """
-    *value* in Unix seconds; None stays None.
-
-    Raises:
-        ParamError: It is no time since 1970.
-    """
-    if value is None:
-        return None
-    if isinstance(value, date):
-        try:
-            value = unix_seconds(value)
-        except Exception:  # noqa: BLE001 - whatever its time zone raises
-            raise ParamError(param, "has a time zone that does not work") from None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ParamError(param, "must be Unix seconds, a date or a datetime")
-    seconds = value / 1000 if _MILLISECONDS_FROM <= value < _MILLISECONDS_FROM * 1000 else value
-    if not 0 <= seconds < _MILLISECONDS_FROM:
-        raise ParamError(param, "must be a time in seconds since 1970")
-    return int(seconds)
-
-
 def valid_token(value: object, param: str) -> str:
     """
     *value* as a device's token.
@@ -171,14 +190,10 @@ def valid_token(value: object, param: str) -> str:
     Raises:
         ParamError: It is no text, blank, ``.`` or ``..``.
     """
-    if not isinstance(value, str):
-        raise ParamError(param, "must be text")
-    if not value or value.isspace():
-        raise ParamError(param, "must not be blank")
-    if value in (".", ".."):
-        raise ParamError(param, 'must not be "." or ".."')
-    utf8(value, param)
-    return str.__str__(value)
+    text = required_text(value, param)
+    if text in (".", ".."):
+        raise ParamError(param, _NO_DOTS)
+    return text
 
 
 def valid_platform(value: object) -> Platform:

@@ -5,39 +5,16 @@ The client of the Track API.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 import orjson
 
 from cio_events._calls import limits
-from cio_events._calls.objects import (
-    AddRelationships,
-    DeleteObject,
-    DeleteRelationships,
-    IdentifyObject,
-    Metric,
-    ObjectIdentifier,
-    Related,
-    ReportMetric,
-)
-from cio_events._calls.people import (
-    AddDevice,
-    Call,
-    Customer,
-    Delete,
-    DeleteDevice,
-    Identify,
-    Merge,
-    Suppress,
-    Track,
-    TrackAnonymous,
-    Unsuppress,
-)
+from cio_events._calls.people import Call
 from cio_events._calls.ulid import new_id
-from cio_events._calls.validation import Data, EventType, Platform, Timestamp
+from cio_events._calls.verbs import Verbs
 from cio_events._clients.base import Client
 from cio_events._http import endpoint as http
 from cio_events._http.exchange import Answer
@@ -51,6 +28,8 @@ from cio_events.options import TIMEOUT
 
 if TYPE_CHECKING:
     import requests
+
+_P = ParamSpec("_P")
 
 _REGION_PATH = "/api/v1/accounts/region"
 
@@ -82,7 +61,7 @@ class Refusal:
         return f"<Refusal {self.index} reason={self.reason!r}>"
 
 
-class TrackClient(Client):
+class TrackClient(Client, Verbs[None, float]):
     """
     Sends calls to the Track API, one request each, and waits for the answer.
 
@@ -136,172 +115,15 @@ class TrackClient(Client):
             )
         )
 
-    def identify(
+    def _perform(
         self,
-        customer: Customer,
-        attributes: Data | None = None,
-        *,
-        timestamp: Timestamp | None = None,
-        timeout: float | None = None,
+        timeout: float | None,
+        call: Callable[_P, Call],
+        /,
+        *args: _P.args,
+        **kwargs: _P.kwargs,
     ) -> None:
-        """
-        Send `Identify`.
-        """
-        self.send(Identify(customer, attributes, timestamp=timestamp), timeout=timeout)
-
-    def track(
-        self,
-        customer: Customer,
-        name: str,
-        data: Data | None = None,
-        *,
-        type: EventType = "event",  # noqa: A002
-        id: str | None = None,  # noqa: A002
-        timestamp: Timestamp | None = None,
-        timeout: float | None = None,
-    ) -> None:
-        """
-        Send `Track`.
-        """
-        call = Track(customer, name, data, type=type, id=id, timestamp=timestamp)
-        self.send(call, timeout=timeout)
-
-    def track_anonymous(
-        self,
-        anonymous_id: str | int | UUID | None,
-        name: str,
-        data: Data | None = None,
-        *,
-        type: EventType = "event",  # noqa: A002
-        id: str | None = None,  # noqa: A002
-        timestamp: Timestamp | None = None,
-        timeout: float | None = None,
-    ) -> None:
-        """
-        Send `TrackAnonymous`.
-        """
-        call = TrackAnonymous(anonymous_id, name, data, type=type, id=id, timestamp=timestamp)
-        self.send(call, timeout=timeout)
-
-    def delete(self, customer: Customer, *, timeout: float | None = None) -> None:
-        """
-        Send `Delete`.
-        """
-        self.send(Delete(customer), timeout=timeout)
-
-    def suppress(self, customer: Customer, *, timeout: float | None = None) -> None:
-        """
-        Send `Suppress`.
-        """
-        self.send(Suppress(customer), timeout=timeout)
-
-    def unsuppress(self, customer: Customer, *, timeout: float | None = None) -> None:
-        """
-        Send `Unsuppress`.
-        """
-        self.send(Unsuppress(customer), timeout=timeout)
-
-    def merge_customers(
-        self, primary: Customer, secondary: Customer, *, timeout: float | None = None
-    ) -> None:
-        """
-        Send `Merge`.
-        """
-        self.send(Merge(primary, secondary), timeout=timeout)
-
-    def add_device(
-        self,
-        customer: Customer,
-        device_id: str,
-        platform: Platform,
-        data: Data | None = None,
-        *,
-        timeout: float | None = None,
-    ) -> None:
-        """
-        Send `AddDevice`.
-        """
-        self.send(AddDevice(customer, device_id, platform, data), timeout=timeout)
-
-    def delete_device(
-        self, customer: Customer, device_id: str, *, timeout: float | None = None
-    ) -> None:
-        """
-        Send `DeleteDevice`.
-        """
-        self.send(DeleteDevice(customer, device_id), timeout=timeout)
-
-    def identify_object(
-        self,
-        object: ObjectIdentifier,  # noqa: A002
-        attributes: Data | None = None,
-        relationships: Iterable[Related] = (),
-        *,
-        timeout: float | None = None,
-    ) -> None:
-        """
-        Send `IdentifyObject`.
-        """
-        self.send(IdentifyObject(object, attributes, relationships), timeout=timeout)
-
-    def delete_object(
-        self,
-        object: ObjectIdentifier,  # noqa: A002
-        *,
-        timeout: float | None = None,
-    ) -> None:
-        """
-        Send `DeleteObject`.
-        """
-        self.send(DeleteObject(object), timeout=timeout)
-
-    def add_relationships(
-        self,
-        subject: Customer | ObjectIdentifier,
-        relationships: Iterable[Related],
-        *,
-        timeout: float | None = None,
-    ) -> None:
-        """
-        Send `AddRelationships`.
-        """
-        self.send(AddRelationships(subject, relationships), timeout=timeout)
-
-    def delete_relationships(
-        self,
-        subject: Customer | ObjectIdentifier,
-        relationships: Iterable[Related],
-        *,
-        timeout: float | None = None,
-    ) -> None:
-        """
-        Send `DeleteRelationships`.
-        """
-        self.send(DeleteRelationships(subject, relationships), timeout=timeout)
-
-    def report_metric(
-        self,
-        delivery_id: str,
-        metric: Metric,
-        *,
-        timestamp: Timestamp | None = None,
-        recipient: str | int | None = None,
-        reason: str | None = None,
-        href: str | None = None,
-        timeout: float | None = None,
-    ) -> None:
-        """
-        Send `ReportMetric`.
-        """
-        call = ReportMetric(
-            delivery_id,
-            metric,
-            timestamp=timestamp,
-            recipient=recipient,
-            reason=reason,
-            href=href,
-        )
-        self.send(call, timeout=timeout)
+        self.send(call(*args, **kwargs), timeout=timeout)
 
     def send(self, call: Call, *, timeout: float | None = None) -> None:
         """

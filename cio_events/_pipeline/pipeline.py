@@ -25,7 +25,7 @@ from cio_events._delivery.ledger import Ledger, Stats
 from cio_events._delivery.refusals import Refusals
 from cio_events._delivery.worker import Worker
 from cio_events._destinations import endpoints
-from cio_events._pipeline.verbs import Verbs
+from cio_events._pipeline.verbs import BackgroundVerbs
 from cio_events._process import forks as lifecycle
 from cio_events._process import suppression as origin
 from cio_events._process.diagnostics import Diagnostics
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _BLOCKED_SECONDS = 1.0
 
 
-class Pipeline(Verbs):
+class Pipeline(BackgroundVerbs):
     """
     Takes calls and delivers them to Customer.io in the background.
 

@@ -15,13 +15,15 @@ import uuid
 from collections import UserDict, UserList, UserString, deque
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
 import orjson
+
+from cio_events._calls.times import unix_seconds
 
 # Deeper nests become a placeholder. orjson itself stops at 254 levels; the frames of our own
 # recursion must fit into what is left of the caller's stack.
@@ -61,21 +63,6 @@ def dumps(value: object) -> bytes:
         # orjson's word for all that it cannot write: keys that are no text, lone surrogates,
         # integers beyond 64 bits, cycles, deep nests.
         return _dumps(_reduce(value, (), 0))
-
-
-def unix_seconds(value: date) -> int:
-    """
-    A date or datetime as Unix seconds; a naive one, and a date's midnight, is taken as UTC.
-    """
-    if not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
-    elif value.tzinfo is None:
-        value = value.replace(tzinfo=timezone.utc)
-    # Not timestamp(): its float is off by a second for moments just before one.
-    return (value - _EPOCH) // timedelta(seconds=1)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def _plain(value: object) -> object:

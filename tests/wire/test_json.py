@@ -21,7 +21,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cio_events._wire.json import dumps, unix_seconds
+from cio_events._calls.times import unix_seconds
+from cio_events._wire.json import dumps
 
 
 def strict(text: bytes) -> Any:

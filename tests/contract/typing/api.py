@@ -86,6 +86,8 @@ assert_type(pipeline.delete_device("5", "t0k3n"), bool)
 assert_type(pipeline.suppress("5"), bool)
 assert_type(pipeline.unsuppress("5"), bool)
 
+pipeline.track("5", "purchase", timeout=2.5)  # type: ignore[arg-type]  # nobody waits
+
 acme = cio_events.ObjectIdentifier("1", "acme")
 joined = cio_events.Relationship("5", {"role": "owner"})
 assert_type(pipeline.identify_object(acme, {"name": "Acme"}, ["5", joined]), bool)

@@ -1,0 +1,105 @@
+"""
+What is attached to an e-mail: contents, read from where they stand and kept in Base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from cio_events._calls import limits
+from cio_events._calls.validation import required_text, utf8, valid_mapping, valid_text
+from cio_events.errors import AttachmentExistsError, ParamError
+
+Content: TypeAlias = "bytes | bytearray | memoryview | str | PathLike[str] | IO[bytes]"
+"""Bytes, text (sent in UTF-8), the path of a file, or a file that is open for reading bytes."""
+
+# A multiple of three, so that Base64 can be written piece by piece.
+_CHUNK_BYTES = 3 * 64 * 1024
+
+
+def with_attachment(attached: Mapping[str, str], name: str, data: Content) -> dict[str, str]:
+    """
+    What is *attached* already, and *data* under *name*.
+
+    Raises:
+        AttachmentExistsError: There is one of that name.
+        ParamError: *name* or *data* cannot be, or all together are over 2 MB.
+        OSError: The file cannot be read.
+    """
+    if valid_text(name, "name") in attached:
+        raise AttachmentExistsError(name)
+    required_text(name, "name")
+    room = limits.ATTACHMENTS_BYTES - sum(map(_decoded_bytes, attached.values()))
+    return {**attached, name: _base64(data, room)}
+
+
+def valid_attachments(value: object, param: str) -> dict[str, str]:
+    """
+    *value* as contents in Base64 by name.
+
+    Raises:
+        ParamError: It is none, or of more than 2 MB together.
+    """
+    attached = {
+        valid_text(name, param): valid_text(content, param)
+        for name, content in valid_mapping(value, param).items()
+    }
+    if sum(map(_decoded_bytes, attached.values())) > limits.ATTACHMENTS_BYTES:
+        raise _too_large(param)
+    for content in attached.values():
+        try:
+            base64.b64decode(content, validate=True)
+        except (binascii.Error, ValueError):
+            raise ParamError(param, "must be in Base64; attach() writes it") from None
+    return attached
+
+
+def _decoded_bytes(content: str) -> int:
+    return len(content) * 3 // 4 - content.count("=", -2)
+
+
+def _too_large(param: str) -> ParamError:
+    limit = limits.ATTACHMENTS_BYTES
+    return ParamError(param, f"are together over {limit} bytes", limit)
+
+
+def _base64(data: Content, room: int) -> str:
+    """
+    *data* in Base64.
+
+    Raises:
+        ParamError: It is of another type, or of more than *room* bytes.
+    """
+    if isinstance(data, str):
+        data = utf8(data, "data")
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        if memoryview(data).nbytes > room:
+            raise _too_large("attachments")
+        return base64.b64encode(data).decode("ascii")
+    if isinstance(data, PathLike):
+        with Path(data).open("rb") as file:
+            return _base64_of_file(file, room)
+    if callable(getattr(data, "read", None)):
+        return _base64_of_file(data, room)
+    raise ParamError("data", "must be bytes, text, a path or a file")
+
+
+def _base64_of_file(file: IO[bytes], room: int) -> str:
+    pieces, rest = [], b""
+    while piece := file.read(_CHUNK_BYTES):
+        if not isinstance(piece, bytes):
+            raise ParamError("data", "must be a file that is open for reading bytes")
+        room -= len(piece)
+        if room < 0:
+            raise _too_large("attachments")
+        rest += piece  # a read may return less than it was asked for
+        whole = len(rest) - len(rest) % 3
+        pieces.append(base64.b64encode(rest[:whole]))
+        rest = rest[whole:]
+    pieces.append(base64.b64encode(rest))
+    return b"".join(pieces).decode("ascii")
