@@ -43,6 +43,7 @@ from cio_events.signals import Report, Retry
 from cio_events.version import __version__
 
 if TYPE_CHECKING:
+    from cio_events._buffers.spool import DeadLetter
     from cio_events._calls.messages import (
         Device,
         Message,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from cio_events._pipeline.flushing import flushing
     from cio_events._pipeline.pipeline import Pipeline
     from cio_events._pipeline.signal_handlers import install_signal_handlers
+    from cio_events.options import Options
 
 __all__ = [
     "APIError",
@@ -81,6 +83,7 @@ __all__ = [
     "CustomerIOHandler",
     "CustomerIOProcessor",
     "CustomerIOWarning",
+    "DeadLetter",
     "Delete",
     "DeleteDevice",
     "DeleteObject",
@@ -93,6 +96,7 @@ __all__ = [
     "Message",
     "NoAnswerError",
     "ObjectIdentifier",
+    "Options",
     "ParamError",
     "Pipeline",
     "Receipt",
@@ -124,6 +128,8 @@ __all__ = [
 
 _ROOM_OF = {
     "AppClient": "cio_events._clients",
+    "DeadLetter": "cio_events._buffers.spool",
+    "Options": "cio_events.options",
     "Refusal": "cio_events._clients",
     "TrackClient": "cio_events._clients",
     "flushing": "cio_events._pipeline.flushing",

@@ -1,6 +1,11 @@
 """
-A pipeline's options: their names, defaults and reasons, from arguments or the environment.
+A pipeline's options, one row for each: type, default, meaning, reason, and how it is read.
+
+A new option is a row of `Options` and a line of `OptionArguments`. ``debug=True`` in code and
+``CIO_DEBUG=true`` in the environment then mean the same.
 """
+
+# ruff: noqa: RUF009 - a row is a dataclasses.field
 
 from __future__ import annotations
 
@@ -8,10 +13,11 @@ import difflib
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
+from cio_events._process.tracebacks import without_locals
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
@@ -19,174 +25,41 @@ if TYPE_CHECKING:
 
     from cio_events._calls.people import Call
 
-# How long a call waits for company. A second is not felt in a campaign, and a busy application
-# fills a batch in less.
-FLUSH_INTERVAL = 1.0
-
-# A whole request, answer included. Customer.io answers in well under a second.
+# Seconds. Direct clients and `install_signal_handlers` have these two as well.
 TIMEOUT = 10.0
-
-# Minutes of a busy application while Customer.io is away; at the usual size of an event about
-# 30 MB.
-MAX_PENDING = 100_000
-
-# What a container of 512 MB can spare.
-MAX_PENDING_BYTES = 64 * 1024 * 1024
-
-# Customer.io lets an event of the last 72 hours trigger a campaign.
-MAX_AGE = 72 * 3600.0
-
-# How long an exit may take: orchestrators kill after 10 s or more, and a person at a terminal
-# has little patience.
 EXIT_TIMEOUT = 2.0
 
-# The first retry comes within this time, each later one within twice the time of the one before,
-RETRY_BASE = 0.5
+_MOST_SECONDS = 1_000_000_000
+_MOST_THINGS = 1_000_000_000_000_000
 
-# up to this: an outage is over within a minute of its end.
-RETRY_CAP = 60.0
-
-# Wrong credentials are mended by people.
-HOLD_INTERVAL = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Options:
-    """
-    The options of one pipeline. Times are in seconds.
-
-    Attributes:
-        site_id: The workspace's site id, for all calls about people.
-
-        api_key: The workspace's Track API key.
-
-        app_api_key: The workspace's App API key, for transactional messages.
-
-        region: Where the workspace lives, ``"us"`` or ``"eu"``.
-
-        track_url: Base URL of the Track API, instead of the region's.
-
-        app_url: Base URL of the App API, instead of the region's.
-
-        api: ``"v2"`` sends batches, ``"v1"`` a request for each call, as go-customerio does.
-
-        timeout: What one request may last, answer included.
-
-        user_agent: Instead of this package's own.
-
-        session: A `requests.Session` of yours, with its proxies and certificates.
-
-        flush_interval: How long a call waits for others to share its request.
-
-        max_pending: How many calls may wait.
-
-        max_pending_bytes: How many bytes they may have together.
-
-        on_full: ``"drop"`` gives up what does not fit, ``"block"`` makes the caller wait.
-
-        max_age: How old a call may become before it is given up.
-
-        exit_timeout: How long the interpreter's end may be put off to deliver what is pending.
-
-        retry_base: The longest delay before the first retry.
-
-        retry_cap: The longest delay before any retry.
-
-        hold_interval: How often a destination with wrong settings is tried again.
-
-        spool: A directory where calls wait on disk; None keeps them in memory.
-
-        before_send: Gets each call on the caller's thread; what it returns is sent, None drops.
-
-        strict: Raise for a record of which no call can be made.
-
-        enabled: False drops everything.
-
-    Raises:
-        ParamError: A value cannot be; it names the option.
-    """
-
-    site_id: str | None = None
-    api_key: str | None = None
-    app_api_key: str | None = None
-    region: Literal["us", "eu"] = "us"
-    track_url: str | None = None
-    app_url: str | None = None
-    api: Literal["v2", "v1"] = "v2"
-    timeout: float = TIMEOUT
-    user_agent: str | None = None
-    session: requests.Session | None = None
-    flush_interval: float = FLUSH_INTERVAL
-    max_pending: int = MAX_PENDING
-    max_pending_bytes: int = MAX_PENDING_BYTES
-    on_full: Literal["drop", "block"] = "drop"
-    max_age: float = MAX_AGE
-    exit_timeout: float = EXIT_TIMEOUT
-    retry_base: float = RETRY_BASE
-    retry_cap: float = RETRY_CAP
-    hold_interval: float = HOLD_INTERVAL
-    spool: str | None = None
-    before_send: Callable[[Call], Call | None] | None = None
-    strict: bool = False
-    enabled: bool = True
-
-    def __post_init__(self) -> None:
-        for name, read in _READERS.items():
-            value = getattr(self, name)
-            if value is not None or name not in _MAY_BE_NONE:
-                object.__setattr__(self, name, read(name, value))
-        if self.before_send is not None and not callable(self.before_send):
-            raise ParamError("before_send", "must be callable")
-        if self.session is not None and not callable(getattr(self.session, "send", None)):
-            raise ParamError("session", "must be a requests.Session")
-
-    def __repr__(self) -> str:
-        return f"<Options region={self.region!r}>"
-
-
-def options_from(
-    given: Mapping[str, Any], environ: Mapping[str, str] = os.environ
-) -> tuple[Options, ParamError | None]:
-    """
-    The options *given*, and for the others what ``CIO_<NAME>`` says in *environ*.
-
-    A variable that cannot be read must not stop an application from starting, so its error is
-    returned, beside the options without it.
-
-    Raises:
-        ParamError: One that was *given* cannot be, or is no option.
-    """
-    for name in given:
-        if name not in _NAMES:
-            close = difflib.get_close_matches(name, _NAMES, n=1)
-            raise ParamError(name, f"is no option; is it {close[0]}?" if close else "is no option")
-    values, problem = dict(given), None
-    for name, read in _READERS.items():
-        variable = f"CIO_{name.upper()}"
-        text = environ.get(variable, "")
-        if name in given or not text:
-            continue
-        try:
-            values[name] = read(name, text)
-        except ParamError as error:
-            problem = problem or ParamError(variable, error.message)
-    return Options(**values), problem
+Read = Callable[[str, object], object]
+"""Turns the value of the named option, or its text in the environment, into what it means."""
 
 
 def _text(name: str, value: object) -> str:
-    if isinstance(value, str) and value.strip() and value.isprintable():
-        return value
-    raise ParamError(name, "must be text, and not blank")
+    if not isinstance(value, str):
+        raise ParamError(name, "must be text")
+    if not value or value.isspace():
+        raise ParamError(name, "must not be blank")
+    if not value.isprintable():  # a line break at its end, most often; also lone surrogates
+        raise ParamError(name, "has characters that cannot be shown, such as a line break")
+    return value
 
 
 def _seconds(name: str, value: object) -> float:
-    try:
-        number = float(value) if isinstance(value, (int, float, str)) else math.nan
-    except ValueError:
-        number = math.nan
-    # Infinity is a time: "never".
-    if isinstance(value, bool) or not number >= 0:
+    number = math.nan
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        except OverflowError:  # an integer that no float can be
+            number = float(_MOST_SECONDS * 10)
+    if not number >= 0:
         raise ParamError(name, "must be a number of seconds, 0 or more")
+    if _MOST_SECONDS < number < math.inf:
+        text = f'must be at most {_MOST_SECONDS} seconds, or infinity ("inf") for no limit'
+        raise ParamError(name, text, _MOST_SECONDS)
     return number
 
 
@@ -198,12 +71,14 @@ def _some_seconds(name: str, value: object) -> float:
 
 
 def _count(name: str, value: object) -> int:
-    try:
-        number = int(value) if isinstance(value, (int, str)) else 0
-    except ValueError:
-        number = 0
-    if isinstance(value, bool) or number < 1:
+    number = 0
+    if isinstance(value, (int, str)) and not isinstance(value, bool):
+        with suppress(ValueError):
+            number = int(value)
+    if number < 1:
         raise ParamError(name, "must be an integer over 0")
+    if number > _MOST_THINGS:
+        raise ParamError(name, f"must be at most {_MOST_THINGS}", _MOST_THINGS)
     return number
 
 
@@ -220,7 +95,7 @@ def _switch(name: str, value: object) -> bool:
     return answer
 
 
-def _one_of(*words: str) -> Callable[[str, object], str]:
+def _one_of(*words: str) -> Read:
     def read(name: str, value: object) -> str:
         if isinstance(value, str) and value.strip().lower() in words:
             return value.strip().lower()
@@ -230,38 +105,240 @@ def _one_of(*words: str) -> Callable[[str, object], str]:
 
 
 def _directory(name: str, value: object) -> str:
-    if isinstance(value, Path):
-        value = str(value)
-    return _text(name, value)
+    return _text(name, os.fspath(value) if isinstance(value, os.PathLike) else value)
 
 
-# How each option is read that the environment can give too.
-_READERS: dict[str, Callable[[str, object], object]] = {
-    "site_id": _text,
-    "api_key": _text,
-    "app_api_key": _text,
-    "region": _one_of("us", "eu"),
-    "track_url": _text,
-    "app_url": _text,
-    "api": _one_of("v2", "v1"),
-    "timeout": _some_seconds,
-    "user_agent": _text,
-    "flush_interval": _seconds,
-    "max_pending": _count,
-    "max_pending_bytes": _count,
-    "on_full": _one_of("drop", "block"),
-    "max_age": _some_seconds,
-    "exit_timeout": _seconds,
-    "retry_base": _seconds,
-    "retry_cap": _seconds,
-    "hold_interval": _seconds,
-    "spool": _directory,
-    "strict": _switch,
-    "enabled": _switch,
-}
+def _session(name: str, value: object) -> object:
+    if not callable(getattr(value, "send", None)):
+        raise ParamError(name, "must be a requests.Session")
+    return value
 
-_MAY_BE_NONE = frozenset(
-    {"site_id", "api_key", "app_api_key", "track_url", "app_url", "user_agent", "spool"}
+
+def _callable(name: str, value: object) -> object:
+    if not callable(value):
+        raise ParamError(name, "must be callable")
+    return value
+
+
+class Row(NamedTuple):
+    """
+    What an option's field does not say of itself.
+
+    Attributes:
+        read: Turns a value into what it means, or refuses it.
+
+        meaning: What the option does, for whoever sets it.
+
+        why: Why the default is what it is.
+
+        in_environment: Whether ``CIO_<NAME>`` can give it too.
+    """
+
+    read: Read
+    meaning: str
+    why: str = ""
+    in_environment: bool = True
+
+
+def _row(
+    default: object, read: Read, meaning: str, why: str = "", *, in_environment: bool = True
+) -> Any:
+    return field(
+        default=default, metadata={"row": Row(read, meaning, why, in_environment=in_environment)}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Options:
+    """
+    The options of one pipeline. Times are in seconds; infinity means that there is no limit.
+
+    Raises:
+        ParamError: A value is invalid; it names the option.
+    """
+
+    site_id: str | None = _row(None, _text, "The workspace's site id, for all calls about people.")
+    api_key: str | None = _row(None, _text, "The workspace's Track API key.")
+    app_api_key: str | None = _row(
+        None, _text, "The workspace's App API key, for transactional messages."
+    )
+    region: Literal["us", "eu"] = _row(
+        "us", _one_of("us", "eu"), 'Where the workspace lives, ``"us"`` or ``"eu"``.'
+    )
+    track_url: str | None = _row(
+        None, _text, "Base URL of the Track API, instead of the region's."
+    )
+    app_url: str | None = _row(None, _text, "Base URL of the App API, instead of the region's.")
+    api: Literal["v2", "v1"] = _row(
+        "v2",
+        _one_of("v2", "v1"),
+        '``"v2"`` sends batches, ``"v1"`` a request for each call, as go-customerio does.',
+    )
+    timeout: float = _row(
+        TIMEOUT,
+        _some_seconds,
+        "The longest that one request may last, answer included.",
+        "Customer.io answers in well under a second.",
+    )
+    user_agent: str | None = _row(None, _text, "Instead of this package's own.")
+    session: requests.Session | None = _row(
+        None,
+        _session,
+        "Your own `requests.Session`, with its proxies and certificates.",
+        in_environment=False,
+    )
+    flush_interval: float = _row(
+        1.0,
+        _seconds,
+        "How long a call waits for others to share its request.",
+        "A second is not felt in a campaign, and a busy application fills a batch in less.",
+    )
+    max_pending: int = _row(
+        100_000,
+        _count,
+        "How many calls may wait.",
+        "Minutes of a busy application while Customer.io is away; usually about 30 MB.",
+    )
+    max_pending_bytes: int = _row(
+        64 * 1024 * 1024,
+        _count,
+        "How many bytes they may have together.",
+        "A container of 512 MB can spare them.",
+    )
+    on_full: Literal["drop", "block"] = _row(
+        "drop",
+        _one_of("drop", "block"),
+        '``"drop"`` gives up what does not fit, ``"block"`` makes the caller wait.',
+        "An application must not wait for its log.",
+    )
+    max_age: float = _row(
+        72 * 3600.0,
+        _some_seconds,
+        "How old a call may become before it is given up.",
+        "Customer.io lets an event of the last 72 hours trigger a campaign.",
+    )
+    exit_timeout: float = _row(
+        EXIT_TIMEOUT,
+        _seconds,
+        "How long the interpreter's end may be put off to deliver what is pending.",
+        "Orchestrators kill after 10 s or more, and a person at a terminal has little patience.",
+    )
+    retry_base: float = _row(
+        0.5,
+        _seconds,
+        "The longest delay before the first retry; it doubles with each.",
+        "A short fault is over within a second.",
+    )
+    retry_cap: float = _row(
+        60.0,
+        _seconds,
+        "The longest delay before any retry.",
+        "Delivery then goes on within a minute of an outage's end.",
+    )
+    hold_interval: float = _row(
+        60.0,
+        _seconds,
+        "How often a destination with wrong settings is tried again.",
+        "People mend wrong credentials, and people take minutes.",
+    )
+    spool: str | None = _row(
+        None, _directory, "A directory where calls wait on disk; None keeps them in memory."
+    )
+    before_send: Callable[[Call], Call | None] | None = _row(
+        None,
+        _callable,
+        "Gets each call on the caller's thread; what it returns is sent, None drops the call.",
+        in_environment=False,
+    )
+    strict: bool = _row(
+        False,
+        _switch,
+        "Raise for a record of which no call can be made; for tests and development.",
+        "Logging must never raise into an application.",
+    )
+    enabled: bool = _row(True, _switch, "False drops everything.")
+
+    def __post_init__(self) -> None:
+        for name, row in ROWS.items():
+            value = getattr(self, name)
+            if value is not None or _DEFAULTS[name] is not None:
+                object.__setattr__(self, name, row.read(name, value))
+
+    def __repr__(self) -> str:
+        return f"<Options region={self.region!r}>"
+
+
+class OptionArguments(TypedDict, total=False):
+    """
+    The options as keyword arguments, for type checkers and editors.
+
+    `Options` says what each means.
+    """
+
+    site_id: str | None
+    api_key: str | None
+    app_api_key: str | None
+    region: Literal["us", "eu"]
+    track_url: str | None
+    app_url: str | None
+    api: Literal["v2", "v1"]
+    timeout: float
+    user_agent: str | None
+    session: requests.Session | None
+    flush_interval: float
+    max_pending: int
+    max_pending_bytes: int
+    on_full: Literal["drop", "block"]
+    max_age: float
+    exit_timeout: float
+    retry_base: float
+    retry_cap: float
+    hold_interval: float
+    spool: str | os.PathLike[str] | None
+    before_send: Callable[[Call], Call | None] | None
+    strict: bool
+    enabled: bool
+
+
+ROWS: dict[str, Row] = {one.name: one.metadata["row"] for one in fields(Options)}
+
+_DEFAULTS: dict[str, object] = {one.name: one.default for one in fields(Options)}
+
+Options.__init__ = without_locals(Options.__init__)  # type: ignore[method-assign]
+Options.__doc__ = "".join(
+    [
+        *(Options.__doc__ or "").partition("    Raises:")[:1],
+        "    Attributes:\n",
+        *(f"        {name}: {' '.join(filter(None, row[1:3]))}\n\n" for name, row in ROWS.items()),
+        *(Options.__doc__ or "").partition("    Raises:")[1:],
+    ]
 )
 
-_NAMES = frozenset(field.name for field in fields(Options))
+
+def options_from(
+    given: Mapping[str, Any], environ: Mapping[str, str] = os.environ
+) -> tuple[Options, ParamError | None]:
+    """
+    The options *given*, and for the others what ``CIO_<NAME>`` says in *environ*.
+
+    A variable that cannot be read must not stop an application from starting, so its error is
+    returned, beside the options without it.
+
+    Raises:
+        ParamError: One that was *given* is invalid, or is no option.
+    """
+    for name in given:
+        if name not in ROWS:
+            close = difflib.get_close_matches(name, ROWS, n=1)
+            raise ParamError(name, f"is no option; is it {close[0]}?" if close else "is no option")
+    values, problem = dict(given), None
+    for name, row in ROWS.items():
+        variable = f"CIO_{name.upper()}"
+        text = environ.get(variable, "") if row.in_environment else ""
+        if name in given or not text:
+            continue
+        try:
+            values[name] = row.read(name, text)
+        except ParamError as error:
+            problem = problem or ParamError(variable, error.message, error.limit)
+    return Options(**values), problem

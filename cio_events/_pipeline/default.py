@@ -5,12 +5,16 @@ The process's default pipeline: the one that a tagged record goes to, unless it 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cio_events._process import forks as lifecycle
+from cio_events._process import forks
+from cio_events._process.tracebacks import without_locals
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from cio_events._pipeline.pipeline import Pipeline
+    from cio_events.options import OptionArguments
 
 _lock = threading.RLock()  # guards the two below; re-entrant, as an interrupt may log
 
@@ -24,7 +28,8 @@ _configured: list[Pipeline] = []
 _default: Pipeline | None = None
 
 
-def configure(**options: Any) -> Pipeline:
+@without_locals
+def configure(**options: Unpack[OptionArguments]) -> Pipeline:
     """
     Make the process's default pipeline.
 
@@ -36,11 +41,11 @@ def configure(**options: Any) -> Pipeline:
     """
     global _default
     # Not imported above: a process that only sets up its loggers needs none of all this yet.
-    with lifecycle.late_imports:
+    with forks.late_imports:
         from cio_events._pipeline.pipeline import Pipeline
         from cio_events.options import options_from
 
-    lifecycle.in_child(_renew_lock)
+    forks.in_child(_renew_lock)
     wanted, _ = options_from(options)
     with _lock:
         _configured[:] = [pipeline for pipeline in _configured if not pipeline.closed]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cio_events._buffers.base import Buffer
 from cio_events._buffers.memory import MemoryBuffer
@@ -30,6 +30,7 @@ from cio_events._process import forks as lifecycle
 from cio_events._process import suppression as origin
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._process.suppression import suppress_capture, suppressed
+from cio_events._process.tracebacks import without_locals
 from cio_events._wire.encode import encode, encode_event, too_long_attribute
 from cio_events._wire.envelope import Envelope
 from cio_events.errors import ParamError
@@ -37,9 +38,10 @@ from cio_events.options import Options, options_from
 from cio_events.signals import DroppedReason
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from cio_events._buffers.spool import DeadLetter
+    from cio_events.options import OptionArguments
 
 # How long a caller who waits for room sleeps between looks at whether the pipeline was closed.
 _BLOCKED_SECONDS = 1.0
@@ -60,7 +62,8 @@ class Pipeline(BackgroundVerbs):
             raise: calls are then dropped as ``unconfigured``, and a warning names the setting.
     """
 
-    def __init__(self, **options: Any) -> None:
+    @without_locals
+    def __init__(self, **options: Unpack[OptionArguments]) -> None:
         self.options: Options
         self.options, problem = options_from(options)
         self._diagnostics = Diagnostics()

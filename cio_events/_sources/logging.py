@@ -6,16 +6,20 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from cio_events._pipeline.default import configure
 from cio_events._process.diagnostics import warn_once
+from cio_events._process.tracebacks import without_locals
 from cio_events._sources.capture import capture
 from cio_events._sources.fields import KEYS_OF_RECORDS, PayloadKeys
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from cio_events._pipeline.pipeline import Pipeline
+    from cio_events.options import OptionArguments
 
 # What sends our calls logs on its own behalf; to take that would never end.
 _NEVER_TAKEN = frozenset({"cio_events", "urllib3", "requests", "charset_normalizer"})
@@ -57,11 +61,12 @@ class CustomerIOHandler(logging.Handler):
 
     refuses_diagnostics = True
 
+    @without_locals
     def __init__(
         self,
         pipeline: Pipeline | None = None,
         level: int | str = logging.NOTSET,
-        **options: Any,
+        **options: Unpack[OptionArguments],
     ) -> None:
         if options and pipeline is not None:
             raise ParamError("pipeline", "has its options already; give either it or options")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import os
 import threading
+import traceback
+import typing
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
 
-from cio_events import ParamError, Pipeline, configure
+import cio_events
+from cio_events import CustomerIOHandler, ParamError, Pipeline, configure, options
 from cio_events._pipeline.default import default_pipeline
-from cio_events.options import Options, options_from
+from cio_events.options import ROWS, OptionArguments, Options, options_from
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import LONG, QUICK, names, settled
 
@@ -55,10 +60,10 @@ REFUSED: dict[str, list[Any]] = {
     "track_url": ["", "customer.io", "ftp://x", "https://u:p@x", "https://x?y", 5],
     "app_url": ["customer.io", 5],
     "api": ["v3", "", None, 2],
-    "timeout": [0, -1, "soon", math.nan, True, None, []],
+    "timeout": [0, -1, "soon", math.nan, True, None, [], 1e308, 10**400, "1e308"],
     "user_agent": ["", "é", "a\nb", 5],
-    "flush_interval": [-1, "soon", math.nan, True, None],
-    "max_pending": [0, -1, 1.5, "x", True, None],
+    "flush_interval": [-1, "soon", math.nan, True, None, 1e10],
+    "max_pending": [0, -1, 1.5, "x", True, None, 10**400, "1" + "0" * 5000],
     "max_pending_bytes": [0, -1, "x"],
     "on_full": ["wait", "", None],
     "max_age": [0, -1, "x", None],
@@ -80,6 +85,37 @@ def test_every_option_is_here() -> None:
 
     assert set(READ) | ONLY_AS_ARGUMENTS == options
     assert set(REFUSED) == options
+    assert {name for name, row in ROWS.items() if row.in_environment} == set(READ)
+
+
+def test_editors_know_the_options_of_the_table() -> None:
+    """Names, order and types are the same; what is read from more kinds of values may be one."""
+    known = {**vars(options), "requests": requests, "Call": cio_events.Call}
+    types = typing.get_type_hints(Options, None, known)
+    arguments = typing.get_type_hints(OptionArguments, None, known)
+
+    assert [*arguments] == [*types] == [*ROWS]
+    for name, type_ in types.items():
+        accepted = {*typing.get_args(arguments[name])} if name == "spool" else {arguments[name]}
+        assert accepted >= ({*typing.get_args(type_)} if name == "spool" else {type_})
+
+
+@pytest.mark.parametrize("way_in", [configure, Pipeline, CustomerIOHandler])
+def test_ways_in_are_typed_by_the_options(way_in: Callable[..., object]) -> None:
+    """So that a typo is an error in the editor too; nothing at runtime needs typing_extensions."""
+    parameter = inspect.signature(way_in).parameters["options"]
+
+    assert parameter.annotation == "Unpack[OptionArguments]"
+    assert not hasattr(inspect.getmodule(way_in), "Unpack")
+
+
+def test_help_says_what_each_option_means() -> None:
+    """In the order of the table, with the reason for the default."""
+    text = inspect.getdoc(Options) or ""
+
+    places = [text.index(f"{name}: {row.meaning}") for name, row in ROWS.items()]
+    assert places == sorted(places)
+    assert all(row.meaning.endswith(".") and row.why in text for row in ROWS.values())
 
 
 @pytest.mark.parametrize(("name", "text", "value"), [(n, *given) for n, given in READ.items()])
@@ -120,6 +156,59 @@ def test_option_that_cannot_be_raises_by_name(name: str, value: Any) -> None:
     assert caught.value.param == name
     if isinstance(value, str) and len(value.strip()) > 1:
         assert value.strip() not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("api_key", "abc\n", "has characters that cannot be shown, such as a line break"),
+        ("api_key", " ", "must not be blank"),
+        ("api_key", b"abc", "must be text"),
+        ("timeout", 1e308, 'must be at most 1000000000 seconds, or infinity ("inf") for no limit'),
+        (
+            "timeout",
+            10**400,
+            'must be at most 1000000000 seconds, or infinity ("inf") for no limit',
+        ),
+        ("max_pending", 10**400, "must be at most 1000000000000000"),
+    ],
+    ids=["line break", "blank", "bytes", "float", "integer", "count"],
+)
+def test_refusal_says_what_is_wrong(name: str, value: Any, said: str) -> None:
+    """Not that a key with a line break is blank, nor that an absurd number is none."""
+    with pytest.raises(ParamError) as caught:
+        Options(**{name: value})
+
+    assert str(caught.value) == f"{name}: {said}"
+
+
+SECRETS = {"site_id": "s3cret-site", "api_key": "s3cret-key", "app_api_key": "s3cret-app"}
+WRONG: list[dict[str, Any]] = [
+    {"timeout": "soon"},
+    {"regoin": "eu"},
+    {"api_key": "s3cret\n"},
+    {"site_id": "s3cret:site"},
+    {"app_api_key": "s3crét"},
+    {"track_url": "https://user:s3cret@example.com"},
+    {"session": 5},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: next(iter(wrong)))
+@pytest.mark.parametrize("way_in", [configure, Pipeline, CustomerIOHandler, Options])
+def test_no_frame_of_ours_holds_a_secret(way_in: Callable[..., object], wrong: Any) -> None:
+    """Error trackers show the local variables of each frame of a traceback."""
+    if way_in is Options and not {*wrong} & {"timeout", "api_key", "session"}:
+        pytest.skip("it is refused where the options are used")
+    given = SimpleNamespace(options={**SECRETS, **wrong})
+    with pytest.raises(ParamError) as caught:
+        way_in(**given.options)
+
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in shown.stack if "cio_events" in frame.filename]
+    assert frames
+    assert not any("s3cr" in str(frame.locals) for frame in frames)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
 @pytest.mark.parametrize(

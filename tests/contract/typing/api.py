@@ -19,12 +19,17 @@ from structlog.typing import Processor
 from typing_extensions import assert_type
 
 import cio_events
-from cio_events import Call, Identifier, Pipeline, Report, Retry, Stats, Track
+from cio_events import Call, Identifier, Options, Pipeline, Report, Retry, Stats, Track
 
 # Pipelines
 
 pipeline = assert_type(cio_events.configure(site_id="site", api_key="key"), Pipeline)
 own = Pipeline(region="eu", spool="/var/spool/cio", before_send=lambda call: call, strict=True)
+
+cio_events.configure(regoin="eu")  # type: ignore[call-arg]
+Pipeline(region="asia")  # type: ignore[arg-type]
+cio_events.CustomerIOHandler(max_pending="many")  # type: ignore[arg-type]
+assert_type(pipeline.options, Options)
 
 with own as entered:
     assert_type(entered, Pipeline)
@@ -175,6 +180,7 @@ cio_events.install_signal_handlers([signal.SIGTERM], timeout=5)
 # The spool
 
 for letter in pipeline.failures():
+    assert_type(letter, cio_events.DeadLetter)
     assert_type(letter.id, str)
     assert_type(letter.reason, str)
     assert_type(letter.status, int | None)
