@@ -1,8 +1,5 @@
 """
-Rounds of delivery: which calls leave in which requests, and where each answer leads.
-
-When there is a round, and on which thread, is decided in `worker`; what an answer means, by the
-destination; who may travel beside whom, in `in_flight`; who is told of the end, in `outcomes`.
+One round of delivery: take calls from the buffer, send them, and act on each verdict.
 """
 
 from __future__ import annotations
@@ -11,29 +8,28 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cio_events._buffers.base import ADOPT_INTERVAL, Buffer
-from cio_events._delivery.in_flight import Chain, Lane
-from cio_events._delivery.ledger import Ledger
-from cio_events._delivery.outcomes import Outcomes
-from cio_events._destinations.customerio import (
+from cio_events._delivery.destination import (
     Batch,
     Delivered,
+    Destination,
     Hold,
     Refused,
     Split,
     TryAgain,
     Verdict,
-    deliver,
 )
-from cio_events._http.endpoint import Endpoint
+from cio_events._delivery.in_flight import Chain, InFlight
+from cio_events._delivery.ledger import Ledger
+from cio_events._delivery.outcomes import Outcomes
 from cio_events._process.suppression import suppress_capture
-from cio_events._wire.envelope import Envelope, Route, accepted_at
+from cio_events._wire.envelope import Envelope, accepted_at
 from cio_events.options import Options
 from cio_events.signals import DroppedReason
 
-# What may be in the lanes, beside a spool of any size; about 30 MB.
+# What may be in flight, beside a spool of any size; about 30 MB.
 _TAKE_MOST = 100_000
 
 # Taken from the buffer at once: more than a batch holds, and few enough to stay at hand for the
@@ -47,15 +43,13 @@ _AT_ONCE = 8
 # Short, and still a time that a request can be given.
 _SHORTEST_TIMEOUT = 0.001
 
-_APP_BYTE = Route.APP[0]
-
 
 class Dispatcher:
     """
     Delivers what the buffer holds. One thread at a time may run a round.
 
     Attributes:
-        lanes: Track's and the App API's.
+        flights: What is on its way to each destination.
 
         stopping: Set to True, it lets no further request begin.
 
@@ -68,7 +62,7 @@ class Dispatcher:
     Args:
         outcomes: Who is told.
 
-        endpoints: Of the Track and the App API; None without credentials.
+        destinations: Where calls go. Of calls of one millisecond, those for the first go first.
     """
 
     def __init__(
@@ -77,16 +71,15 @@ class Dispatcher:
         buffer: Buffer,
         ledger: Ledger,
         outcomes: Outcomes,
-        endpoints: tuple[Endpoint | None, Endpoint | None],
+        destinations: Sequence[Destination],
     ) -> None:
         self._options = options
         self._buffer = buffer
         self._ledger = ledger
         self._outcomes = outcomes
-        self._track, self._app = Lane("Track", endpoints[0]), Lane("App", endpoints[1])
-        self.lanes: tuple[Lane, Lane] = (self._track, self._app)
-        # Guards the lanes against a close that could not wait for the request under way. Never
-        # held while the application's code runs.
+        self.flights: tuple[InFlight, ...] = tuple(map(InFlight, destinations))
+        # Guards what is in flight against a close that could not wait for the request under way.
+        # Never held while the application's code runs.
         self._moving = threading.RLock()
         self.stopping = False
         self.adopted: bool = options.spool is None or not options.enabled
@@ -97,17 +90,16 @@ class Dispatcher:
 
     def ready_at(self) -> float:
         """
-        When some lane with calls may send (`time.monotonic`); 0 if there is none.
+        When something in flight may be sent (`time.monotonic`); 0 if nothing is in flight.
         """
-        return min((lane.ready_at for lane in self.lanes if lane), default=0.0)
+        return min((flight.pace.ready_at for flight in self.flights if flight), default=0.0)
 
     def prepare(self) -> None:
         """
         Import what sending needs.
         """
-        for lane in self.lanes:
-            if lane.endpoint is not None:
-                lane.endpoint.prepare()
+        for flight in self.flights:
+            flight.destination.prepare()
 
     def adopt_soon(self) -> None:
         """
@@ -118,10 +110,10 @@ class Dispatcher:
 
     def postpone(self, seconds: float) -> None:
         """
-        Pause all lanes.
+        Pause all destinations.
         """
-        for lane in self.lanes:
-            lane.ready_at = time.monotonic() + seconds
+        for flight in self.flights:
+            flight.pace.ready_at = time.monotonic() + seconds
 
     def release(self, reason: DroppedReason) -> int:
         """
@@ -138,15 +130,15 @@ class Dispatcher:
         self.over = reason
         taken: list[Envelope] = []
         attempts: dict[Envelope, int] = {}
-        for lane in self.lanes:
-            for chain in lane.window:
+        for flight in self.flights:
+            for chain in flight.window:
                 for batch in chain:
                     taken += batch.envelopes
                     attempts.update(dict.fromkeys(batch.envelopes, batch.attempts))
                 chain.clear()
-            taken += lane.waiting
-            lane.window = []
-            lane.waiting.clear()
+            taken += flight.waiting
+            flight.window = []
+            flight.waiting.clear()
         lost = self._buffer.close(taken)
         if lost:
             self._outcomes.lost(lost, attempts, reason)
@@ -162,32 +154,36 @@ class Dispatcher:
             with self._moving:
                 if not self.stopping:
                     self._adopt()
-                    self._fill_lanes()
-                lane = self._next_lane()
+                    self._fill()
+                flight = self._next_flight()
             self._outcomes.announce()
-            if lane is None or time.monotonic() >= end:
+            if flight is None or time.monotonic() >= end:
                 return
-            self._send_window(lane, end)
+            self._send_window(flight, end)
             yield
 
-    def _next_lane(self) -> Lane | None:
+    def _next_flight(self) -> InFlight | None:
         """
-        The lane whose window goes next, if any may.
+        Return the one whose window goes next, if any may.
         """
         if self.stopping:
             return None
-        for lane in self.lanes:
-            self._give_up_expired(lane)
-        ready = list(filter(None, self._ready_lanes()))
+        for flight in self.flights:
+            self._give_up_expired(flight)
+        ready = list(filter(None, self._ready_flights()))
         if not ready:
             return None
-        ready.sort(key=Lane.oldest)
-        lane, *other = ready
-        # One order of arrival: a batch ends where the other destination's next call came. Of one
-        # millisecond, what Customer.io is to know of people goes before messages to them.
-        until = other[0].oldest() - (lane is self._app) if other else None
-        lane.form_window(until)
-        return lane
+        ready.sort(key=InFlight.oldest)
+        flight, *others = ready
+        # One order of arrival: a batch ends where another destination's next call came. Of one
+        # millisecond, what the first destination is to know goes first.
+        until = None
+        if others:
+            other = others[0]
+            later = self.flights.index(flight) > self.flights.index(other)
+            until = other.oldest() - later
+        flight.form_window(until)
+        return flight
 
     def _adopt(self) -> None:
         now = time.monotonic()
@@ -202,37 +198,44 @@ class Dispatcher:
             self._lost += lost
             self._ledger.settle(0, dropped={"damaged": lost})
 
-    def _fill_lanes(self) -> None:
+    def _fill(self) -> None:
         """
-        Take calls from the buffer, until the lanes that may send have enough for a request.
+        Take calls from the buffer, until what may be sent is enough for a request.
         """
-        # Not fewer than max_pending: a paused lane must leave room for those of the other.
+        # Not fewer than max_pending: a paused destination must leave room for the others.
         room = max(_TAKE_MOST, self._options.max_pending)
-        room -= len(self._track.waiting) + len(self._app.waiting)
-        ready = [lane.waiting for lane in self._ready_lanes()]
+        room -= sum(len(flight.waiting) for flight in self.flights)
+        ready = [flight.waiting for flight in self._ready_flights()]
+        first, *others = self.flights
         while self._more and room > 0 and sum(map(len, ready)) < _ENOUGH:
             wanted = min(room, _ENOUGH)
             taken = self._buffer.take(wanted)
             # What comes later waits for company, and for the next round.
             self._more = len(taken) == wanted
             room -= len(taken)
-            for_app = [envelope for envelope in taken if envelope[0] == _APP_BYTE]
-            if for_app:
-                self._app.waiting += for_app
-                taken = [envelope for envelope in taken if envelope[0] != _APP_BYTE]
-            self._track.waiting += taken
+            for flight in others:
+                routes = flight.destination.routes
+                theirs = [envelope for envelope in taken if envelope[0] in routes]
+                if theirs:
+                    flight.waiting += theirs
+                    taken = [envelope for envelope in taken if envelope[0] not in routes]
+            first.waiting += taken
 
-    def _ready_lanes(self) -> list[Lane]:
+    def _ready_flights(self) -> list[InFlight]:
         now = time.monotonic()
-        # Without an endpoint, there may be calls of a spool that was filled with other settings.
-        return [lane for lane in self.lanes if lane.endpoint and now >= lane.ready_at]
+        # One that never is may have calls of a spool that was filled with other settings.
+        return [
+            flight
+            for flight in self.flights
+            if flight.destination.ready and now >= flight.pace.ready_at
+        ]
 
-    def _give_up_expired(self, lane: Lane) -> None:
+    def _give_up_expired(self, flight: InFlight) -> None:
         oldest = time.time() - self._options.max_age
         if oldest <= 0:
             return
         born_before = int(oldest * 1000)
-        for chain in lane.window:
+        for chain in flight.window:
             for batch in chain:
                 if accepted_at(batch.envelopes[0]) < born_before:
                     old = [one for one in batch.envelopes if accepted_at(one) < born_before]
@@ -240,42 +243,42 @@ class Dispatcher:
                         one for one in batch.envelopes if accepted_at(one) >= born_before
                     ]
                     self._outcomes.failed(old, batch.attempts, "expired")
-        lane.window = [chain for chain in map(_without_empty_batches, lane.window) if chain]
+        flight.window = [chain for chain in map(_without_empty_batches, flight.window) if chain]
         old = []
-        while lane.waiting and accepted_at(lane.waiting[0]) < born_before:
-            old.append(lane.waiting.popleft())
+        while flight.waiting and accepted_at(flight.waiting[0]) < born_before:
+            old.append(flight.waiting.popleft())
         if old:
             self._outcomes.failed(old, 0, "expired")
 
-    def _send_window(self, lane: Lane, end: float) -> None:
+    def _send_window(self, flight: InFlight, end: float) -> None:
         with self._moving:
-            chains = list(lane.window)
-        if len(chains) > 1 and not lane.doubtful:
-            self._send_side_by_side(lane, chains, end)
+            chains = list(flight.window)
+        if len(chains) > 1 and not flight.doubtful:
+            self._send_side_by_side(flight, chains, end)
         elif len(chains) > 1:
-            self._send_one(lane, chains[0], end)
+            self._send_one(flight, chains[0], end)
         elif chains:
-            self._send_chain(lane, chains[0], end)
+            self._send_chain(flight, chains[0], end)
         with self._moving:
-            lane.window = [chain for chain in lane.window if chain]
+            flight.window = [chain for chain in flight.window if chain]
 
-    def _send_chain(self, lane: Lane, chain: Chain, end: float) -> None:
-        while self._send_one(lane, chain, end):
+    def _send_chain(self, flight: InFlight, chain: Chain, end: float) -> None:
+        while self._send_one(flight, chain, end):
             pass
 
-    def _send_one(self, lane: Lane, chain: Chain, end: float) -> bool:
-        batch = self._next_batch(lane, chain, end)
+    def _send_one(self, flight: InFlight, chain: Chain, end: float) -> bool:
+        batch = self._next_batch(flight, chain, end)
         if batch is None:
             return False
-        self._conclude(lane, chain, batch, self._send(lane, batch, end))
+        self._conclude(flight, chain, batch, self._send(flight, batch, end))
         return True
 
-    def _next_batch(self, lane: Lane, chain: Chain, end: float) -> Batch | None:
+    def _next_batch(self, flight: InFlight, chain: Chain, end: float) -> Batch | None:
         """
         What to send now, if anything. Its attempt counts from here: a close may come in between.
         """
         now = time.monotonic()
-        if self.stopping or now < lane.ready_at or now >= end:
+        if self.stopping or now < flight.pace.ready_at or now >= end:
             return None
         with self._moving:
             if not chain:
@@ -283,7 +286,7 @@ class Dispatcher:
             chain[0].attempts += 1
             return chain[0]
 
-    def _send_side_by_side(self, lane: Lane, window: list[Chain], end: float) -> None:
+    def _send_side_by_side(self, flight: InFlight, window: list[Chain], end: float) -> None:
         """
         Send several chains at once; all but the requests themselves happens on this thread.
         """
@@ -294,7 +297,7 @@ class Dispatcher:
             with suppress_capture():
                 while (next_ := todo.get()) is not None:
                     try:
-                        done.put((*next_, self._send(lane, next_[1], end)))
+                        done.put((*next_, self._send(flight, next_[1], end)))
                     except BaseException as error:  # noqa: BLE001
                         done.put((*next_, error))
 
@@ -308,7 +311,7 @@ class Dispatcher:
             helpers += 1
         if not helpers:
             for chain in chains:
-                self._send_chain(lane, chain, end)
+                self._send_chain(flight, chain, end)
             return
         under_way = 0
         fault: BaseException | None = None
@@ -316,7 +319,7 @@ class Dispatcher:
             # Not all at once: what the first requests find out may be that there must be a pause.
             while chains and under_way < helpers and fault is None:
                 chain = chains.popleft()
-                batch = self._next_batch(lane, chain, end)
+                batch = self._next_batch(flight, chain, end)
                 if batch is not None:
                     todo.put((chain, batch))
                     under_way += 1
@@ -328,7 +331,7 @@ class Dispatcher:
             try:
                 if isinstance(result, BaseException):
                     raise result
-                self._conclude(lane, chain, batch, result)
+                self._conclude(flight, chain, batch, result)
             except BaseException as error:  # noqa: BLE001 - raised again when all are concluded
                 fault = error
         for _ in range(helpers):
@@ -336,43 +339,42 @@ class Dispatcher:
         if fault is not None:
             raise fault
 
-    def _send(self, lane: Lane, batch: Batch, end: float) -> Verdict:
+    def _send(self, flight: InFlight, batch: Batch, end: float) -> Verdict:
         (first, *_) = batch.envelopes
-        if first[0] != _APP_BYTE:
-            return self._request(lane, batch, end)
+        if not flight.destination.at_most_once:
+            return self._request(flight, batch, end)
         # At most once, also over the death of this process.
         if batch.attempts == 1 and self._buffer.maybe_sent(first):
             return Refused("ambiguous", None, "the process that sent it ended before the answer")
         self._buffer.sending(first)
-        verdict = self._request(lane, batch, end)
+        verdict = self._request(flight, batch, end)
         if isinstance(verdict, (TryAgain, Hold)):
             self._buffer.unsent(first)
         return verdict
 
-    def _request(self, lane: Lane, batch: Batch, end: float) -> Verdict:
+    def _request(self, flight: InFlight, batch: Batch, end: float) -> Verdict:
         if batch.again:
             batch.again = False
             self._ledger.retry()
-        assert lane.endpoint is not None  # noqa: S101 - the door lets nothing in without one
         timeout = min(self._options.timeout, end - time.monotonic())
-        return deliver(batch, lane.endpoint, max(timeout, _SHORTEST_TIMEOUT))
+        return flight.destination.deliver(batch, max(timeout, _SHORTEST_TIMEOUT))
 
-    def _conclude(self, lane: Lane, chain: Chain, batch: Batch, verdict: Verdict) -> None:
+    def _conclude(self, flight: InFlight, chain: Chain, batch: Batch, verdict: Verdict) -> None:
         with self._moving:
             # Otherwise a close has given its calls up meanwhile.
             if chain and chain[0] is batch:
-                self._apply(verdict, lane, chain)
+                self._apply(verdict, flight, chain)
         self._outcomes.announce()
 
-    def _apply(self, verdict: Verdict, lane: Lane, chain: Chain) -> None:
+    def _apply(self, verdict: Verdict, flight: InFlight, chain: Chain) -> None:
         batch = chain[0]
         now = time.monotonic()
         if isinstance(verdict, (TryAgain, Hold)):
             batch.again = True
-            delay = lane.pause(verdict, now, self._options)
-            self._outcomes.delayed(lane.name, verdict, batch, delay)
+            delay = flight.pace.pause(verdict, now, self._options)
+            self._outcomes.delayed(flight.destination.name, verdict, batch, delay)
             return
-        lane.succeeded(now)
+        flight.pace.succeeded(now)
         chain.popleft()
         if isinstance(verdict, Split):
             middle = len(batch.envelopes) // 2

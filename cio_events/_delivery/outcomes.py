@@ -17,8 +17,8 @@ from cio_events import signals
 from cio_events._buffers.base import Buffer, Failure
 from cio_events._calls.messages import Receipt
 from cio_events._calls.people import Call
+from cio_events._delivery.destination import Batch, Hold, TryAgain
 from cio_events._delivery.ledger import Ledger
-from cio_events._destinations.customerio import Batch, Hold, TryAgain
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._wire.encode import call_of
 from cio_events._wire.envelope import Envelope, ulid_of
@@ -55,7 +55,11 @@ class Outcomes:
         self._announcing: set[int] = set()  # the threads that do
 
     def sent(
-        self, envelopes: Sequence[Envelope], attempts: int, status: int, receipt: Receipt | None
+        self,
+        envelopes: Sequence[Envelope],
+        attempts: int,
+        status: int | None,
+        receipt: Receipt | None,
     ) -> None:
         """
         Customer.io has taken these calls.
@@ -123,9 +127,8 @@ class Outcomes:
         if isinstance(verdict, Hold):
             self._warn_once(
                 f"held {destination} {status}",
-                f"the {destination} API answers with status {status}: look at the credentials, "
-                f"the region ({self._options.region}) and the URL; nothing is lost, delivery is "
-                f"tried again every {self._options.hold_interval:g} s",
+                f"the {destination} API answers with status {status}: {verdict.advice}; nothing "
+                f"is lost, delivery is tried again every {self._options.hold_interval:g} s",
             )
         else:
             self._warn(

@@ -1,7 +1,5 @@
 """
 The flushing thread: when there is a round of delivery, and who waits for it.
-
-What happens in a round is decided in `cio_events._delivery.dispatcher`.
 """
 
 from __future__ import annotations
@@ -10,24 +8,23 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple
 
 from cio_events._buffers.base import Buffer
+from cio_events._delivery.destination import Destination
 from cio_events._delivery.dispatcher import Dispatcher
 from cio_events._delivery.ledger import Ledger
 from cio_events._delivery.outcomes import Outcomes
-from cio_events._http.endpoint import Endpoint
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._process.forks import exiting
 from cio_events._process.suppression import suppress_capture
-from cio_events._wire import batch as v2
 from cio_events.options import Options
 from cio_events.signals import DroppedReason
 
-# How often a paused lane is looked at when there is no flush_interval.
+# How often a paused destination is looked at when there is no flush_interval.
 _SHORTEST_SLEEP = 0.05
 
 # Between attempts to start a thread where none can be had.
@@ -62,7 +59,7 @@ class Worker:
     Args:
         sender: The pipeline, as the sender of signals.
 
-        endpoints: Of the Track and the App API; None without credentials.
+        destinations: Where calls go.
 
         threaded: Whether a thread may be started at all.
     """
@@ -74,7 +71,7 @@ class Worker:
         buffer: Buffer,
         ledger: Ledger,
         diagnostics: Diagnostics,
-        endpoints: tuple[Endpoint | None, Endpoint | None],
+        destinations: Sequence[Destination],
         *,
         threaded: bool = True,
     ) -> None:
@@ -82,8 +79,10 @@ class Worker:
         self._ledger = ledger
         self._diagnostics = diagnostics
         self._outcomes = Outcomes(sender, options, buffer, ledger, diagnostics)
-        self._dispatcher = Dispatcher(options, buffer, ledger, self._outcomes, endpoints)
+        self._dispatcher = Dispatcher(options, buffer, ledger, self._outcomes, destinations)
         self._threaded = threaded
+        # Bytes that fill a request, so that nothing is gained by waiting for more.
+        self._full = min((each.sharing.room for each in destinations if each.sharing), default=0)
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()  # held by whoever starts the thread
         self._start_again_at = 0.0
@@ -102,7 +101,7 @@ class Worker:
         if self._thread is None:
             self._start()
         elif self._state is _IDLE or (
-            self._state is _GATHERING and self._ledger.pending_bytes >= v2.BATCH_ROOM
+            self._state is _GATHERING and self._ledger.pending_bytes >= self._full
         ):
             self._ring()
         if self._dispatcher.over is not None:
@@ -274,7 +273,7 @@ class Worker:
         else:
             self._state = _State.GATHERING
             seconds = self._options.flush_interval
-            if self._waiters or self._ledger.pending_bytes >= v2.BATCH_ROOM:
+            if self._waiters or self._ledger.pending_bytes >= self._full:
                 seconds = 0.0
         try:
             bell.get(timeout=min(seconds, _LONGEST_SLEEP))
@@ -288,7 +287,7 @@ class Worker:
         with suppress_capture():
             self._round_safely(end)
         if not condition():
-            # Some lane is paused, or it is another thread's turn.
+            # Some destination is paused, or it is another thread's turn.
             time.sleep(max(min(end - time.monotonic(), _SHORTEST_SLEEP), 0.0))
 
     def _round_safely(self, end: float) -> None:

@@ -25,6 +25,7 @@ from cio_events._delivery.ledger import Ledger, Stats
 from cio_events._delivery.refusals import Refusals
 from cio_events._delivery.worker import Worker
 from cio_events._destinations import endpoints
+from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._pipeline.verbs import BackgroundVerbs
 from cio_events._process import forks as lifecycle
 from cio_events._process import suppression as origin
@@ -475,7 +476,10 @@ class Pipeline(BackgroundVerbs):
             self._buffer,
             self._ledger,
             self._diagnostics,
-            (self._track, self._app),
+            (
+                TrackAPI(self._track, self.options.region),
+                AppAPI(self._app, self.options.region),
+            ),
             threaded=threaded,
         )
 

@@ -30,7 +30,7 @@ def test_backlog_leaves_in_batches_cut_by_bytes(make: MakePipeline, heard: Heard
         assert eventually(lambda: heard.retries)
         for n in range(1, 3_000):
             pipeline.track(f"{n % 7}", f"{n}", {"pad": "é" * (n % 500)})
-        pipeline._worker._dispatcher.lanes[0].ready_at = 0.0  # the server is back
+        pipeline._worker._dispatcher.flights[0].pace.ready_at = 0.0  # the server is back
         assert settled(pipeline).sent == 3_000
         _, first, *requests = server.requests
 

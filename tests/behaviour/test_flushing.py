@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cio_events import Pipeline, Track, signals
-from cio_events._delivery import dispatcher as rounds
+from cio_events._destinations.customerio import TrackAPI
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import (
     LONG,
@@ -412,14 +412,14 @@ def test_delivery_goes_on_after_a_fault_of_ours(
 ) -> None:
     """Whatever goes wrong inside, the thread survives, says it once, and tries again."""
     faults = [MemoryError()] * 3
-    deliver = rounds.deliver
+    deliver = TrackAPI.deliver
 
     def faulty(*args: Any) -> Any:
         if faults:
             raise faults.pop()
         return deliver(*args)
 
-    monkeypatch.setattr(rounds, "deliver", faulty)
+    monkeypatch.setattr(TrackAPI, "deliver", faulty)
     for api in ("v2", "v1"):
         faults[:] = [MemoryError()] * 3
         pipeline = make(api=api)

@@ -23,7 +23,7 @@ from cio_events import (
     TrackAnonymous,
     Unsuppress,
 )
-from cio_events._destinations.customerio import Batch
+from cio_events._delivery.destination import Batch
 from cio_events._wire import batch as v2
 from cio_events._wire.encode import call_of, customers_of, encode, too_long_attribute
 from cio_events._wire.envelope import Route, accepted_at, body_of, route_of, seal, ulid_of
