@@ -1,15 +1,16 @@
 """
-The migration tables of the README: every function of the vendor's clients, and what does it here.
+The migration tables of the documentation: each function of the vendor's clients, and ours for it.
 
-``python -m tests.contract.migration`` prints them. `tests.contract.test_migration` shows that they
-are true.
+``python -m tests.contract.migration`` writes them into their pages.
+`tests.contract.test_migration` shows that they are true.
 """
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.contract.pages import DOCS, with_table
 
 
 @dataclass(frozen=True)
@@ -422,31 +423,28 @@ for _kind, _name in (
         )
     )
 
-TITLES = {
-    "From go-customerio v3.5.1": GO,
-    "From customerio 3.2 (Python)": PYTHON,
+# Which page has which table.
+PAGES = {
+    "migrating/go-customerio.md": GO,
+    "migrating/customerio.md": PYTHON,
 }
 
 
-def markdown(title: str) -> str:
+def markdown(rows: list[Row]) -> str:
     """
-    One of the tables, with its heading.
+    The table of these rows.
     """
-    lines = [f"### {title}", "", "| there | here, now | here, in the log | |", "|---|---|---|---|"]
-    for row in TITLES[title]:
+    lines = ["| there | here, now | here, in the log | |", "|---|---|---|---|"]
+    for row in rows:
         theirs = row.theirs if row.theirs.startswith("`") else f"`{row.theirs}`"
         cells = (theirs, *(f"`{code}`" if code else "" for code in (row.now, row.log)), row.note)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-INTRODUCTION = textwrap.dedent(
-    """
-    Below, `track` is a `TrackClient`, `app` an `AppClient` and `log` a structlog logger; with
-    `logging`, the same tags go into `extra`. What is logged is also counted, retried and told
-    by signals.
-    """
-).strip()
-
 if __name__ == "__main__":
-    print(INTRODUCTION, *map(markdown, TITLES), sep="\n\n", end="")
+    for name, rows_of_page in PAGES.items():
+        file = DOCS / name
+        file.write_text(
+            with_table(file.read_text(encoding="utf-8"), markdown(rows_of_page)), encoding="utf-8"
+        )

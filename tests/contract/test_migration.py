@@ -33,8 +33,8 @@ from cio_events import (
     TransactionalError,
     signals,
 )
-from tests.contract.migration import GO, INTRODUCTION, PYTHON, TITLES, Row, Sent, markdown
-from tests.support.scripts import ROOT
+from tests.contract.migration import GO, PAGES, PYTHON, Row, Sent, markdown
+from tests.contract.pages import DOCS, with_table
 from tests.support.servers import Received, ScriptedServer, answer, stall
 
 RECEIPT = answer(200, b'{"delivery_id":"abc","queued_at":1700000000}')
@@ -186,14 +186,15 @@ def test_every_function_of_the_vendors_python_client_has_a_row() -> None:
     assert {name for name in requests_ if name not in rows} == set()
 
 
-def test_the_readme_has_the_tables() -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_the_pages_have_the_tables(page: str) -> None:
     """
-    As ``python -m tests.contract.migration`` prints them.
+    As ``python -m tests.contract.migration`` writes them.
     """
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (DOCS / page).read_text(encoding="utf-8")
 
-    for part in (INTRODUCTION, *map(markdown, TITLES)):
-        assert part in readme
+    assert markdown(PAGES[page]) in text
+    assert with_table(text, markdown(PAGES[page])) == text
 
 
 # What go-customerio v3.5.1 exports, but for types that a function of these takes or gives.
