@@ -1,8 +1,24 @@
-"""Signals as they are where nobody has changed them."""
+"""
+What all tests share: a sandbox, no settings, signals as usual; and how the workers take turns.
+
+The suite runs in several processes (pytest-xdist), each of which has a sandbox of its own. A test
+that is marked ``alone`` comes last, and no other test runs beside it.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cio_events._pipeline import default as pipelines
+from cio_events.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
 
 # Who starts the tests under nohup, or in the background of a shell, has them ignored; and what
 # is ignored, child processes ignore as well.
@@ -12,3 +28,66 @@ for _number, _default in (
 ):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _default)
+
+# Twice as many as the smallest machine has cores: the tests wait more than they compute.
+WORKERS = 4
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Test a file, or what a file holds, in this process; what the environment says goes first."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return 0 if any(".py" in argument for argument in config.args) else WORKERS
+
+
+def _is_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put last what runs alone, so that nobody waits for it."""
+    items.sort(key=_is_alone)
+
+
+# Outermost, so that the suite's guard against hanging does not count the time spent waiting here.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Hold the workers' common lock during a test: all of them at once, or one that is alone."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    # The directory of all workers of this run; see pytest-xdist's "How-tos".
+    common = item.config._tmp_path_factory.getbasetemp().parent  # type: ignore[attr-defined]
+    with (common / "alone.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if _is_alone(item) else fcntl.LOCK_SH)
+        try:
+            return (yield)
+        finally:
+            # By name, as a forked child may still have the file open.
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+@pytest.fixture(scope="session")
+def _running_sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(_running_sandbox: Sandbox) -> Iterator[Sandbox]:
+    """A Customer.io that has heard of nobody and lets everybody in."""
+    _running_sandbox.clear()
+    yield _running_sandbox
+    _running_sandbox.heal()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No settings in the environment, and no default pipeline before and after."""
+    for name in list(os.environ):
+        if name.startswith("CIO_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(pipelines, "_default", None)
+    monkeypatch.setattr(pipelines, "_configured", [])
+    yield
+    for pipeline in pipelines._configured:
+        pipeline.close(0)

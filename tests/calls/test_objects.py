@@ -64,15 +64,6 @@ def talk(*script: Step, timeout: float = 10.0) -> Iterator[tuple[ScriptedServer,
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """
-    A Customer.io.
-    """
-    with Sandbox() as running:
-        yield running
-
-
-@pytest.fixture
 def track(sandbox: Sandbox) -> Iterator[TrackClient]:
     """
     Its client.

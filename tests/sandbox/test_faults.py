@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -12,20 +12,10 @@ import requests
 from cio_events.sandbox import Sandbox
 from tests.sandbox.asking import TIMEOUT_SECONDS, Api, eventually
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 EVENTS = "/api/v1/customers/5/events"
 EVENT = {"name": "purchase"}
 # Longer than a test may last: only an instruction to heal ends it in time.
 FOR_EVER = 3600.0
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    """A client of a sandbox that is running, `api.sandbox`."""
-    with Sandbox() as sandbox, Api(sandbox) as client:
-        yield client
 
 
 def statuses(api: Api, times: int, path: str = EVENTS) -> list[int]:

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from cio_events.sandbox import Person, Sandbox
+from cio_events.sandbox import Person
 from tests.sandbox.asking import Api
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    """A client of a sandbox that is running, `api.sandbox`."""
-    with Sandbox() as sandbox, Api(sandbox) as client:
-        yield client
 
 
 def identify(api: Api, identifier: str, **attributes: Any) -> None:

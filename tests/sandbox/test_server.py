@@ -29,13 +29,6 @@ EVENT = {"name": "purchase"}
 VIEWS = ("people", "events", "objects", "metrics", "messages", "requests")
 
 
-@pytest.fixture
-def api() -> Iterator[Api]:
-    """A client of a sandbox that is running, `api.sandbox`."""
-    with Sandbox() as sandbox, Api(sandbox) as client:
-        yield client
-
-
 def refuses_connections(port: int) -> bool:
     """Whether nobody listens there."""
     with socket.socket() as probe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -11,18 +11,8 @@ import pytest
 from cio_events.sandbox import Device, Metric, Sandbox
 from tests.sandbox.asking import Api, raw
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 CUSTOMER = "/api/v1/customers/5"
 ULID = "01HFV2Z4Q8J9K3M5N7P1R6T0WX"
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    """A client of a sandbox that is running, `api.sandbox`."""
-    with Sandbox() as sandbox, Api(sandbox) as client:
-        yield client
 
 
 def refusal(response: Any) -> str:

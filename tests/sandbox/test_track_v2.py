@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pytest
 
-from cio_events.sandbox import Metric, Sandbox
+from cio_events.sandbox import Metric
 from tests.sandbox.asking import Api
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ULID = "01HFV2Z4Q8J9K3M5N7P1R6T0WX"
 PERSON = {"type": "person", "identifiers": {"id": "42"}}
@@ -25,13 +22,6 @@ DELIVERY = {
     "name": "opened",
     "attributes": {"device_token": TOKEN},
 }
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    """A client of a sandbox that is running, `api.sandbox`."""
-    with Sandbox() as sandbox, Api(sandbox) as client:
-        yield client
 
 
 def event(number: int = 0, **fields: Any) -> dict[str, Any]:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import base64
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from cio_events.sandbox import Sandbox
 from tests.sandbox.asking import Api, raw
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 KINDS = ("email", "push", "sms", "whatsapp", "inbox_message", "in_app")
 EMAIL: dict[str, Any] = {
@@ -21,13 +17,6 @@ EMAIL: dict[str, Any] = {
     "identifiers": {"id": "5"},
 }
 PUSH: dict[str, Any] = {"transactional_message_id": 44, "identifiers": {"id": "5"}}
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    """A client of a sandbox that is running, `api.sandbox`."""
-    with Sandbox() as sandbox, Api(sandbox) as client:
-        yield client
 
 
 # The schema's example of each kind, the e-mail's attachments being real Base64 here. It has no
