@@ -1,9 +1,44 @@
 """
 The log line is the event: tagged log records become Customer.io calls.
 
-Only names live here; each is documented where it is made. What a process may never need, such as
-the clients, is imported when its name is first asked for.
+::
+
+    import structlog
+    import cio_events
+
+    cio_events.configure(site_id="…", api_key="…")  # or CIO_SITE_ID and CIO_API_KEY
+    structlog.configure(
+        processors=[cio_events.CustomerIOProcessor(), structlog.processors.JSONRenderer()]
+    )
+    structlog.get_logger().info("purchase", cio_customer="5", price=13.99)
+
+Set up
+    configure, Pipeline, Options, CustomerIOProcessor, CustomerIOHandler
+
+Calls, which a tag ``cio=`` takes, and `Pipeline.send`
+    Call, Identify, Track, TrackAnonymous, Delete, Merge, Suppress, Unsuppress, AddDevice,
+    DeleteDevice, IdentifyObject, DeleteObject, AddRelationships, DeleteRelationships,
+    ReportMetric; made with Identifier, ObjectIdentifier, Relationship
+
+Messages, which are calls too
+    Message, SendEmail, SendPush, SendSMS, SendWhatsApp, SendInboxMessage, SendInApp; made with
+    Device
+
+Requests now, and their errors raised
+    TrackClient, AppClient, deadline; they return Receipt, Refusal
+
+What became of the calls
+    signals (sent, failed, dropped, retrying), Report, Retry, Stats, DeadLetter
+
+The end of a process, or of a function that is frozen after it has returned
+    install_signal_handlers, flushing
+
+Errors
+    CustomerIOError, ParamError, APIError, TransactionalError, AttachmentExistsError,
+    NoAnswerError, AnswerTimeoutError; CustomerIOWarning
 """
+
+# What a process may never need, such as the clients, is imported when its name is first asked for.
 
 from __future__ import annotations
 

@@ -21,13 +21,17 @@ from __future__ import annotations
 
 from functools import partial
 
+from cio_events._exported import exported
 
+
+@exported
 class CustomerIOError(Exception):
     """
     The base of everything that this package raises.
     """
 
 
+@exported
 class ParamError(CustomerIOError, ValueError):
     """
     Raised when a call or a setting is made with a value that cannot be.
@@ -49,6 +53,7 @@ class ParamError(CustomerIOError, ValueError):
         return type(self), (self.param, self.message, self.limit)
 
 
+@exported
 class APIError(CustomerIOError):
     """
     Raised when the Track API answers with anything but success.
@@ -71,6 +76,7 @@ class APIError(CustomerIOError):
         return type(self), (self.status, self.url, self.body)
 
 
+@exported
 class TransactionalError(CustomerIOError):
     """
     Raised when the App API does not take a message.
@@ -99,6 +105,7 @@ def _answered(status: int) -> str:
     return text
 
 
+@exported
 class AttachmentExistsError(CustomerIOError):
     """
     Raised when a name is attached to a message twice; the first attachment stays.
@@ -115,6 +122,7 @@ class AttachmentExistsError(CustomerIOError):
         return type(self), (self.name,)
 
 
+@exported
 class NoAnswerError(CustomerIOError):
     """
     Raised when Customer.io could not be reached, or the connection broke before its answer.
@@ -133,12 +141,14 @@ class NoAnswerError(CustomerIOError):
         return partial(type(self), maybe_received=self.maybe_received), (self.message,)
 
 
+@exported
 class AnswerTimeoutError(NoAnswerError, TimeoutError):
     """
     Raised when the time for a request is up.
     """
 
 
+@exported
 class CustomerIOWarning(UserWarning):
     """
     Something about this package's set-up or a record's tags that wants to be looked at.

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
+from cio_events._exported import exported
 from cio_events._process.tracebacks import without_locals
 from cio_events.errors import ParamError
 
@@ -148,6 +149,7 @@ def _row(
     )
 
 
+@exported
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Options:
     """

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import blinker
 
 from cio_events._calls.people import Call
+from cio_events._exported import exported
 from cio_events._process import diagnostics
 from cio_events._process.suppression import suppress_capture
 
@@ -62,6 +63,7 @@ Why a request will be sent again.
 """
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class Report:
     """
@@ -95,6 +97,7 @@ class Report:
         return f"<Report {self.id} reason={self.reason} status={self.status}>"
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class Retry:
     """

@@ -25,9 +25,11 @@ from cio_events._calls.validation import (
     valid_text,
     valid_token,
 )
+from cio_events._exported import exported
 from cio_events.errors import ParamError
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """
@@ -43,6 +45,7 @@ class Receipt:
     queued_at: datetime
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class Device:
     """
@@ -75,6 +78,7 @@ class Device:
         return f"<Device {self.platform}>"
 
 
+@exported
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Message(Call):
     """
@@ -124,6 +128,7 @@ class Message(Call):
                 raise ParamError(name, "is missing")
 
 
+@exported
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SendEmail(Message):
     """
@@ -201,6 +206,7 @@ class SendEmail(Message):
         self.__dict__["attachments"] = with_attachment(self.attachments or {}, name, data)
 
 
+@exported
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SendPush(Message):
     """
@@ -242,6 +248,7 @@ class SendPush(Message):
     send_to_unsubscribed: bool | None = None
 
 
+@exported
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SendSMS(Message):
     """
@@ -265,6 +272,7 @@ class SendSMS(Message):
     send_to_unsubscribed: bool | None = None
 
 
+@exported
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SendWhatsApp(Message):
     """
@@ -285,6 +293,7 @@ class SendWhatsApp(Message):
     send_to_unsubscribed: bool | None = None
 
 
+@exported
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SendInboxMessage(Message):
     """
@@ -299,6 +308,7 @@ class SendInboxMessage(Message):
     to: str | None = None
 
 
+@exported
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SendInApp(Message):
     """

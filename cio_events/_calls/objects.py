@@ -18,6 +18,7 @@ from cio_events._calls.validation import (
     valid_id_text,
     valid_text,
 )
+from cio_events._exported import exported
 from cio_events.errors import ParamError
 
 Metric: TypeAlias = Literal[
@@ -33,6 +34,7 @@ Metric: TypeAlias = Literal[
 """What can be reported of a delivery. Which of them Customer.io takes depends on its channel."""
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class ObjectIdentifier:
     """
@@ -77,6 +79,7 @@ class ObjectIdentifier:
         return f"<ObjectIdentifier by {'object' if self.object_id else 'cio_object'}_id>"
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class Relationship:
     """
@@ -105,6 +108,7 @@ Related: TypeAlias = "Customer | ObjectIdentifier | Relationship"
 """The other end of a relationship, with attributes or without."""
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class IdentifyObject(Call):
     """
@@ -140,6 +144,7 @@ class IdentifyObject(Call):
         )
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class DeleteObject(Call):
     """
@@ -157,6 +162,7 @@ class DeleteObject(Call):
         self.__dict__.update(object=_object(object))
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class AddRelationships(Call):
     """
@@ -182,6 +188,7 @@ class AddRelationships(Call):
         self.__dict__.update(_both_ends(subject, relationships))
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class DeleteRelationships(Call):
     """
@@ -207,6 +214,7 @@ class DeleteRelationships(Call):
         self.__dict__.update(_both_ends(subject, relationships))
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class ReportMetric(Call):
     """

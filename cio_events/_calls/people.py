@@ -27,11 +27,13 @@ from cio_events._calls.validation import (
     valid_platform,
     valid_token,
 )
+from cio_events._exported import exported
 from cio_events.errors import ParamError
 
 IdType: TypeAlias = Literal["id", "email", "cio_id"]
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class Identifier:
     """
@@ -65,6 +67,7 @@ Customer: TypeAlias = "str | int | UUID | Identifier"
 """A plain text, integer or UUID means the id."""
 
 
+@exported
 class Call:
     """
     The base of all calls. Its repr shows no personal data.
@@ -81,6 +84,7 @@ class Call:
         return f"<{type(self).__name__}>"
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class Identify(Call):
     """
@@ -123,6 +127,7 @@ class Identify(Call):
                 fields["timestamp"] = theirs
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class Track(Call):
     """
@@ -176,6 +181,7 @@ class Track(Call):
         return f"<Track {self.name!r}>"
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class TrackAnonymous(Call):
     """
@@ -227,6 +233,7 @@ class TrackAnonymous(Call):
         return f"<TrackAnonymous {self.name!r}>"
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class Delete(Call):
     """
@@ -242,6 +249,7 @@ class Delete(Call):
         fields["customer"] = identifier_of(customer, "customer")
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class Suppress(Call):
     """
@@ -257,6 +265,7 @@ class Suppress(Call):
         fields["customer"] = identifier_of(customer, "customer")
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class Unsuppress(Call):
     """
@@ -272,6 +281,7 @@ class Unsuppress(Call):
         fields["customer"] = identifier_of(customer, "customer")
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class Merge(Call):
     """
@@ -294,6 +304,7 @@ class Merge(Call):
         fields["secondary"] = identifier_of(secondary, "secondary")
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class AddDevice(Call):
     """
@@ -331,6 +342,7 @@ class AddDevice(Call):
             own["last_used"] = valid_time(own["last_used"], "last_used")
 
 
+@exported
 @dataclass(frozen=True, init=False, repr=False)
 class DeleteDevice(Call):
     """

@@ -17,6 +17,7 @@ from cio_events._calls.messages import (
     SendWhatsApp,
 )
 from cio_events._clients.base import Client
+from cio_events._exported import exported
 from cio_events._http import endpoint as http
 from cio_events._wire import app
 from cio_events.errors import TransactionalError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import requests
 
 
+@exported
 class AppClient(Client):
     """
     Sends transactional messages by the App API, one request each, and waits for the answer.

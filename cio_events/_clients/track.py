@@ -16,6 +16,7 @@ from cio_events._calls.people import Call
 from cio_events._calls.ulid import new_id
 from cio_events._calls.verbs import Verbs
 from cio_events._clients.base import Client
+from cio_events._exported import exported
 from cio_events._http import endpoint as http
 from cio_events._http.exchange import Answer
 from cio_events._wire import batch as v2
@@ -34,6 +35,7 @@ _P = ParamSpec("_P")
 _REGION_PATH = "/api/v1/accounts/region"
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """
@@ -61,6 +63,7 @@ class Refusal:
         return f"<Refusal {self.index} reason={self.reason!r}>"
 
 
+@exported
 class TrackClient(Client, Verbs[None, float]):
     """
     Sends calls to the Track API, one request each, and waits for the answer.

@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from cio_events._exported import exported
+
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class Stats:
     """

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
 
+from cio_events._exported import exported
 from cio_events.errors import ParamError
 
 # When the nearest deadline ends, on the monotonic clock.
 _ends: ContextVar[float] = ContextVar("cio_events_deadline", default=math.inf)
 
 
+@exported
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from cio_events._exported import exported
 from cio_events._process import forks
 from cio_events._process.tracebacks import without_locals
 
@@ -28,6 +29,7 @@ _configured: list[Pipeline] = []
 _default: Pipeline | None = None
 
 
+@exported
 @without_locals
 def configure(**options: Unpack[OptionArguments]) -> Pipeline:
     """

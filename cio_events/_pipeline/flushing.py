@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from cio_events._exported import exported
 from cio_events._pipeline.default import default_pipeline
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events.errors import ParamError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
 
+@exported
 class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
     """
     Deliver what is pending when a function, or a block, is left: also by an exception.

@@ -26,6 +26,7 @@ from cio_events._delivery.refusals import Refusals
 from cio_events._delivery.worker import Worker
 from cio_events._destinations import endpoints
 from cio_events._destinations.customerio import AppAPI, TrackAPI
+from cio_events._exported import exported
 from cio_events._pipeline.verbs import BackgroundVerbs
 from cio_events._process import forks as lifecycle
 from cio_events._process import suppression as origin
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _BLOCKED_SECONDS = 1.0
 
 
+@exported
 class Pipeline(BackgroundVerbs):
     """
     Takes calls and delivers them to Customer.io in the background.

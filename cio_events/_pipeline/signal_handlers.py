@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, TypeAlias
 
+from cio_events._exported import exported
 from cio_events._process import forks as lifecycle
 from cio_events.errors import ParamError
 from cio_events.options import EXIT_TIMEOUT
@@ -34,6 +35,7 @@ _MOMENT_SECONDS = 0.005
 _Earlier: TypeAlias = "Callable[[int, FrameType | None], Any] | int"
 
 
+@exported
 def install_signal_handlers(
     signals: Iterable[int] = (signal.SIGTERM, signal.SIGINT), *, timeout: float | None = None
 ) -> None:

@@ -8,6 +8,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from cio_events._exported import exported
 from cio_events._pipeline.default import configure
 from cio_events._process.diagnostics import warn_once
 from cio_events._process.tracebacks import without_locals
@@ -32,6 +33,7 @@ _TAG_AS_TEXT = re.compile(
 )
 
 
+@exported
 class CustomerIOHandler(logging.Handler):
     """
     A `logging.Handler` that makes a Customer.io call of each tagged record.

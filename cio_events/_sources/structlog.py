@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
 
+from cio_events._exported import exported
 from cio_events._process.diagnostics import warn_once
 from cio_events._sources.capture import capture
 from cio_events._sources.fields import TAGS, PayloadKeys
@@ -23,6 +24,7 @@ _NO_HANDLER = (
 )
 
 
+@exported
 class CustomerIOProcessor:
     """
     A structlog processor that makes a Customer.io call of each tagged event.

@@ -7,12 +7,18 @@ from __future__ import annotations
 import inspect
 import json
 import pkgutil
+import pydoc
+import re
 import signal
+import subprocess
+import sys
+import textwrap
 import types
 
 import pytest
 
 import cio_events
+from cio_events.sandbox import Sandbox
 from tests.support.scripts import environment, run_python
 
 _CLIENT_OPTIONS = "region='us', url=None, timeout=10.0, user_agent=None, session=None)"
@@ -201,6 +207,85 @@ def test_everything_public_is_documented() -> None:
         assert f"`{name}`" in (cio_events.signals.__doc__ or "")
 
     assert undocumented == []
+
+
+def test_help_opens_with_an_example_and_the_names() -> None:
+    """
+    Before the rooms, which pydoc lists too.
+    """
+    text = pydoc.plain(pydoc.render_doc(cio_events))
+    opening, _, _ = text.partition("PACKAGE CONTENTS")
+
+    assert opening.index("cio_customer=") < opening.index("Set up")
+    named = {*re.findall(r"\w+", opening.partition("Set up")[2])}
+    assert {*cio_events.__all__} - named == {"__version__"}
+
+
+def test_the_example_in_the_help_runs() -> None:
+    """
+    As it stands there.
+    """
+    example = (inspect.getdoc(cio_events) or "").partition("::\n")[2].partition("\nSet up")[0]
+    with Sandbox() as sandbox:
+        env = environment(sandbox)
+        code = textwrap.dedent(example).replace("…", "secret")
+        run_python("-c", code, env=env)
+
+        assert [(event.customer, event.data) for event in sandbox.events] == [
+            ("5", {"price": 13.99})
+        ]
+
+
+PICKLED = """
+import pickle, sys
+import cio_events
+for name in cio_events.__all__:
+    if name not in ("__version__", "signals"):
+        found = getattr(cio_events, name)
+        assert found.__module__ == "cio_events", name
+        assert found.__qualname__ == name
+        sys.stdout.buffer.write(pickle.dumps(found))
+"""
+
+UNPICKLED = """
+import pickle, sys
+import cio_events
+names = [name for name in cio_events.__all__ if name not in ("__version__", "signals")]
+for name in names:
+    assert pickle.load(sys.stdin.buffer) is getattr(cio_events, name), name
+print(len(names))
+"""
+
+
+def test_exports_live_in_the_package_itself() -> None:
+    """
+    Tracebacks and pickles name what users import, and a pickle outlives a room that moves.
+    """
+    command = [sys.executable, "-c"]
+    pickled = subprocess.run(
+        [*command, PICKLED], env=environment(), capture_output=True, check=True, timeout=60
+    )
+    unpickled = subprocess.run(
+        [*command, UNPICKLED],
+        env=environment(),
+        input=pickled.stdout,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert b"cio_events." not in pickled.stdout
+    assert int(unpickled.stdout) == len(cio_events.__all__) - 2
+
+
+def test_what_is_made_lives_in_the_package_too() -> None:
+    """
+    Also if its class was never asked for by name.
+    """
+    code = "import cio_events; print(type(cio_events.configure()).__module__)"
+    out, _ = run_python("-c", code, env=environment())
+
+    assert out.strip() == "cio_events"
 
 
 IMPORT = """

@@ -336,7 +336,7 @@ def _leaves(kind: type) -> list[type]:
     return [
         leaf
         for below in kind.__subclasses__()
-        if below.__module__.startswith("cio_events.")
+        if below.__module__ == "cio_events"
         for leaf in (_leaves(below) or [below])
     ]
 

@@ -23,6 +23,7 @@ from cio_events._buffers.base import Failure
 from cio_events._buffers.spool import ownership as opening
 from cio_events._buffers.spool import sqlite
 from cio_events._calls.people import Call
+from cio_events._exported import exported
 from cio_events._wire.encode import call_of
 from cio_events._wire.envelope import Envelope, ulid_of
 
@@ -67,6 +68,7 @@ _SELECTED = (
 )
 
 
+@exported
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """
