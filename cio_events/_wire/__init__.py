@@ -1,6 +1,6 @@
 """
 A call as the bytes that Customer.io expects, and back.
 
-`envelope` holds what a waiting call looks like; `v2`, `v1` and (for messages) `app` hold the
-three wires. Nothing here sends anything.
+`registry` has a row for each kind of call; `encode` makes the envelope in which one waits, and
+`batch`, `single` and (for messages) `app` the request that sends it. Nothing here sends anything.
 """

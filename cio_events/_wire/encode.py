@@ -1,18 +1,20 @@
 """
-An accepted call as the envelope in which it waits: which way it goes, and whether it fits.
+An accepted call as the envelope in which it waits, and back: which way it goes, if it fits.
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+import orjson
 
 from cio_events._calls import limits
-from cio_events._calls.people import AddDevice, Call, Identify, Track, TrackAnonymous
+from cio_events._calls.people import Call
 from cio_events._calls.validation import Data
-from cio_events._wire import app
-from cio_events._wire import batch as v2
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of, seal
 from cio_events._wire.json import dumps
+from cio_events._wire.people import event
+from cio_events._wire.registry import Kind, kind_called, kind_of
 from cio_events.errors import ParamError
 
 Api: TypeAlias = Literal["v2", "v1"]
@@ -23,14 +25,6 @@ _V2_OPERATION_BYTES = limits.V2_OPERATION_BYTES
 _ID_BYTES, _EVENT_NAME_BYTES = limits.ID_BYTES, limits.EVENT_NAME_BYTES
 _ATTRIBUTE_VALUE_BYTES = limits.ATTRIBUTE_VALUE_BYTES
 
-# What of a call may grow large, as its parameter is called.
-_DATA_OF: dict[type[Call], str] = {
-    Identify: "attributes",
-    Track: "data",
-    TrackAnonymous: "data",
-    AddDevice: "data",
-}
-
 
 def encode(call: Call, id_: str, now: int, api: Api) -> Envelope:
     """
@@ -39,15 +33,15 @@ def encode(call: Call, id_: str, now: int, api: Api) -> Envelope:
     Raises:
         ParamError: The call is over a limit of Customer.io's, or is no call at all.
     """
-    write = v2.WRITE.get(type(call))
-    if write is None:
-        return seal(_APP, now, id_, app.encode(call))
-    operation = dumps(write(call, id_, now // 1000))
-    if len(operation) > _V2_OPERATION_BYTES:
+    kind = kind_of(call)
+    body = dumps(kind.write(call, id_, now // 1000))
+    if kind.route is _APP:
+        return seal(_APP, now, id_, b"%b\n%b" % (kind.words[0].encode("ascii"), body))
+    if len(body) > _V2_OPERATION_BYTES:
         check_size(call)
-    elif api == "v2" and (type(call) is Track or not v2.lacks(call)):
-        return seal(_BATCH, now, id_, operation)
-    return seal(_SINGLE, now, id_, operation)
+    elif api == "v2" and kind.batched(call):
+        return seal(_BATCH, now, id_, body)
+    return seal(_SINGLE, now, id_, body)
 
 
 def encode_event(
@@ -72,7 +66,7 @@ def encode_event(
         or not name.isascii()
     ):
         return None
-    operation = dumps(v2.event({"id": customer}, name, data, id_, timestamp))
+    operation = dumps(event({"id": customer}, name, data, id_, timestamp))
     if len(operation) > _ATTRIBUTE_VALUE_BYTES:
         return None
     return seal(_BATCH, now, id_, operation)
@@ -87,7 +81,7 @@ def check_size(call: Call) -> None:
     Raises:
         ParamError: It is over a limit of Customer.io's.
     """
-    param = _DATA_OF.get(type(call))
+    param = kind_of(call).large
     if param is None:
         limit = limits.V2_OPERATION_BYTES
         raise ParamError("call", f"is over {limit} bytes as an operation", limit)
@@ -100,28 +94,39 @@ def call_of(envelope: Envelope) -> Call:
     """
     The call that *envelope* holds, with its id and timestamp.
     """
-    if route_of(envelope) is Route.APP:
-        return app.call_of(body_of(envelope))
-    return v2.call_of(body_of(envelope))
+    kind, body = _read(envelope)
+    return kind.read(body)
 
 
 def customers_of(envelope: Envelope) -> tuple[str, ...]:
     """
     Whom *envelope* is about, as keys to keep the order by.
     """
-    read = app.customers_of if route_of(envelope) is Route.APP else v2.customers_of
     try:
-        return read(body_of(envelope))
+        kind, body = _read(envelope)
+        return kind.concerns(body)
     except (ValueError, TypeError, LookupError, AttributeError):
         # Bytes that were damaged where they waited, which its own delivery will find out.
         return ()
+
+
+def _read(envelope: Envelope) -> tuple[Kind, dict[str, Any]]:
+    """
+    The kind of call that waits in *envelope*, and its body.
+    """
+    waiting = body_of(envelope)
+    if route_of(envelope) is Route.APP:
+        word, _, message = waiting.partition(b"\n")
+        return kind_called(word.decode("ascii")), orjson.loads(message)
+    body: dict[str, Any] = orjson.loads(waiting)
+    return kind_called(f"{body['type']} {body['action']}"), body
 
 
 def too_long_attribute(call: Call) -> str | None:
     """
     The name of an attribute whose value is over the limit for one, if there is any.
     """
-    data = getattr(call, _DATA_OF.get(type(call), ""), {})
+    data = getattr(call, kind_of(call).large or "", {})
     limit = limits.ATTRIBUTE_VALUE_BYTES
     for name, value in data.items():
         if isinstance(value, str) and len(value.encode("utf-8", "replace")) > limit:

@@ -10,6 +10,9 @@ from typing import Any
 from cio_events._calls.objects import ObjectIdentifier
 from cio_events._calls.people import Identifier
 
+ANONYMOUS = "anonymous "
+"""How the key of somebody begins who is not known yet."""
+
 
 def write(who: Identifier | ObjectIdentifier) -> dict[str, str | None]:
     """

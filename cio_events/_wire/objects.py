@@ -7,8 +7,7 @@ A metric is an operation only while it waits: what v2 can say of deliveries is b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 from typing import Any
 
 from cio_events._calls.objects import (
@@ -20,7 +19,6 @@ from cio_events._calls.objects import (
     Relationship,
     ReportMetric,
 )
-from cio_events._calls.people import Call
 from cio_events._wire import identifiers
 
 METRICS_PATH = "/api/v1/metrics"
@@ -28,7 +26,10 @@ METRICS_PATH = "/api/v1/metrics"
 Operation = dict[str, Any]
 
 
-def _identify_object(call: IdentifyObject) -> Operation:
+def identify_object(call: IdentifyObject, _id: str, _now: int) -> Operation:
+    """
+    Write `IdentifyObject`.
+    """
     operation = _of_object(call.object, "identify")
     operation["attributes"] = call.attributes
     if call.relationships:
@@ -36,11 +37,17 @@ def _identify_object(call: IdentifyObject) -> Operation:
     return operation
 
 
-def _delete_object(call: DeleteObject) -> Operation:
+def delete_object(call: DeleteObject, _id: str, _now: int) -> Operation:
+    """
+    Write `DeleteObject`.
+    """
     return _of_object(call.object, "delete")
 
 
-def _relationships(call: AddRelationships | DeleteRelationships) -> Operation:
+def relationships(call: AddRelationships | DeleteRelationships, _id: str, _now: int) -> Operation:
+    """
+    Write `AddRelationships` or `DeleteRelationships`.
+    """
     return {
         "type": "object" if isinstance(call.subject, ObjectIdentifier) else "person",
         "identifiers": identifiers.write(call.subject),
@@ -75,20 +82,11 @@ def metric(call: ReportMetric) -> Operation:
     return body
 
 
-def waiting_metric(call: ReportMetric, now: int) -> Operation:
+def waiting_metric(call: ReportMetric, _id: str, now: int) -> Operation:
     """
     The form in which a metric waits.
     """
     return {"type": "metric", "action": "report", "timestamp": now, **metric(call)}
-
-
-WRITE: dict[type[Call], Callable[[Any], Operation]] = {
-    IdentifyObject: _identify_object,
-    DeleteObject: _delete_object,
-    AddRelationships: _relationships,
-    DeleteRelationships: _relationships,
-}
-"""What v2 alone has."""
 
 
 def _read_relationships(operation: Operation) -> list[Relationship]:
@@ -102,30 +100,50 @@ def _read_object(operation: Operation) -> ObjectIdentifier:
     return ObjectIdentifier(**operation["identifiers"])
 
 
-def _read_identify_object(operation: Operation) -> Call:
+def read_identify_object(operation: Operation) -> IdentifyObject:
+    """
+    The call that `identify_object` wrote.
+    """
     return IdentifyObject(
         _read_object(operation), operation["attributes"], _read_relationships(operation)
     )
 
 
-def _read_both_ends(
+def read_relationships(
     kind: type[AddRelationships | DeleteRelationships], operation: Operation
-) -> Call:
+) -> AddRelationships | DeleteRelationships:
+    """
+    The call of that *kind* that `relationships` wrote.
+    """
     return kind(identifiers.read(operation["identifiers"]), _read_relationships(operation))
 
 
-def _read_metric(operation: Operation) -> Call:
+def read_metric(operation: Operation) -> ReportMetric:
+    """
+    The call that `waiting_metric` wrote.
+    """
     told = {name: told for name, told in operation.items() if name not in ("type", "action")}
     return ReportMetric(told.pop("delivery_id"), told.pop("metric"), **told)
 
 
-READ: dict[tuple[str, str], Callable[[Operation], Call]] = {
-    ("object", "identify"): _read_identify_object,
-    ("object", "delete"): lambda operation: DeleteObject(_read_object(operation)),
-    ("metric", "report"): _read_metric,
-    **{
-        (type_, kind.tag): partial(_read_both_ends, kind)
-        for type_ in ("person", "object")
-        for kind in (AddRelationships, DeleteRelationships)
-    },
-}
+def read_delete_object(operation: Operation) -> DeleteObject:
+    """
+    The call that `delete_object` wrote.
+    """
+    return DeleteObject(_read_object(operation))
+
+
+def concerns(operation: Operation) -> tuple[str, ...]:
+    """
+    The keys of the object or person whom an operation is about, and of those at its other end.
+    """
+    related = operation.get("cio_relationships", ())
+    ends = [operation, *related]
+    return tuple(identifiers.key(end["identifiers"]) for end in ends)
+
+
+def concerns_nobody(_operation: Operation) -> tuple[str, ...]:
+    """
+    Of a metric: it can be told in any order.
+    """
+    return ()

@@ -29,7 +29,11 @@ from cio_events import (
     SendWhatsApp,
 )
 from cio_events._calls.messages import Message
-from cio_events._wire import app
+from cio_events._wire import app, envelope
+from cio_events._wire.encode import call_of, customers_of, encode
+
+ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+NOW = 1_704_067_200_123  # milliseconds
 
 # A message of each kind with nothing but what it needs.
 NEEDED: dict[type[Message], dict[str, object]] = {
@@ -510,11 +514,11 @@ class TestWaiting:
         It is sent as it would have been at once.
         """
         message = made(kind, ALL[kind])
-        waiting = app.encode(message)
+        waiting = encode(message, ULID, NOW, "v2")
 
-        assert app.call_of(waiting) == message
-        assert app.request_of(waiting) == app.request(message)
-        assert app.customers_of(waiting) == ("lucy@example.com",)
+        assert call_of(waiting) == message
+        assert app.request_of(envelope.body_of(waiting)) == app.request(message)
+        assert customers_of(waiting) == ("lucy@example.com",)
 
     def test_a_waiting_message_has_a_key_for_its_order(self) -> None:
         """
@@ -526,7 +530,7 @@ class TestWaiting:
             (Identifier("cio_a1", "cio_id"), "cio_a1"),
         ):
             message = SendInApp(transactional_message_id=3, identifiers=who)
-            assert app.customers_of(app.encode(message)) == (key,)
+            assert customers_of(encode(message, ULID, NOW, "v2")) == (key,)
 
     def test_the_base_is_no_message(self) -> None:
         """
@@ -538,7 +542,7 @@ class TestWaiting:
 
         for kind in (Message, SendPigeon):
             with pytest.raises(ParamError, match="call"):
-                app.encode(kind(transactional_message_id=3, identifiers="5"))
+                encode(kind(transactional_message_id=3, identifiers="5"), ULID, NOW, "v2")
 
 
 class TestAnswers:

@@ -49,7 +49,7 @@ from cio_events import (
 )
 from cio_events._calls.messages import Message
 from cio_events._wire import app
-from cio_events._wire import batch as v2
+from cio_events._wire.registry import kind_of
 from tests.contract.distil import SCHEMA
 from tests.support.servers import Received, ScriptedServer, answer
 
@@ -269,7 +269,7 @@ def requests_of_batch(calls: list[Call]) -> list[Received]:
     The request that its ``batch`` makes of those that v2 has.
     """
     with ScriptedServer() as server, TrackClient("a", "b", url=server.url) as client:
-        client.batch([call for call in calls if not v2.lacks(call)])
+        client.batch([call for call in calls if kind_of(call).batched(call)])
         return server.requests
 
 

@@ -144,13 +144,14 @@ RELATED = [{"identifiers": {"object_type_id": "1", "object_id": "acme"}}]
 )
 def test_call_is_the_operation_that_the_vendor_describes(call: Call, operation: Any) -> None:
     """Every field, and nothing that was not set; id and time are those of the log call."""
-    assert orjson.loads(v2.operation(call, ULID, 7)) == operation
+    assert orjson.loads(body_of(encode(call, ULID, 7_000, "v2"))) == operation
 
 
 def test_batch_is_its_operations_as_they_were_encoded() -> None:
     """Encoded once, joined later."""
-    operations = [v2.operation(Track("5", name), ULID, 7) for name in "abc"]
-    body = v2.batch([seal(Route.BATCH, NOW, ULID, operation) for operation in operations])
+    envelopes = [encode(Track("5", name), ULID, 7_000, "v2") for name in "abc"]
+    operations = [body_of(envelope) for envelope in envelopes]
+    body = v2.batch(envelopes)
 
     assert orjson.loads(body) == {"batch": [orjson.loads(one) for one in operations]}
     assert all(one in body for one in operations)
@@ -266,7 +267,7 @@ def test_repr_shows_no_personal_data() -> None:
 
 def with_size(size: int, make: Any) -> Any:
     """A call whose operation has just that many bytes."""
-    empty = len(v2.operation(make(""), ULID, NOW // 1000))
+    empty = len(body_of(encode(make(""), ULID, NOW, "v2")))
     return make("x" * (size - empty))
 
 

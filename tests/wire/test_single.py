@@ -24,8 +24,9 @@ from cio_events import (
     TrackAnonymous,
     Unsuppress,
 )
-from cio_events._wire import batch as v2
 from cio_events._wire import single as v1
+from cio_events._wire.encode import encode
+from cio_events._wire.envelope import body_of
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 OTHER = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
@@ -193,7 +194,7 @@ def test_relationships_have_the_form_of_this_version() -> None:
 
 def test_waiting_operation_becomes_the_same_request() -> None:
     """A call that waited has the id and the time that it was accepted with, and is the same."""
-    waited = v1.request_of(v2.operation(Track("a/b", "x", {"a": 2**70}), ULID, 7))
+    waited = v1.request_of(body_of(encode(Track("a/b", "x", {"a": 2**70}), ULID, 7_000, "v1")))
 
     assert waited == v1.request(Track("a/b", "x", {"a": 2**70}, id=ULID, timestamp=7), None)
 

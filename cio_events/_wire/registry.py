@@ -1,0 +1,260 @@
+"""
+The kinds of call: one row for each, with all that differs between them on the wire.
+
+Who adds a kind writes its class in `cio_events._calls` and its row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import orjson
+
+from cio_events._calls.messages import (
+    Message,
+    SendEmail,
+    SendInApp,
+    SendInboxMessage,
+    SendPush,
+    SendSMS,
+    SendWhatsApp,
+)
+from cio_events._calls.objects import (
+    AddRelationships,
+    DeleteObject,
+    DeleteRelationships,
+    IdentifyObject,
+    ReportMetric,
+)
+from cio_events._calls.people import (
+    AddDevice,
+    Call,
+    Delete,
+    DeleteDevice,
+    Identify,
+    Merge,
+    Suppress,
+    Track,
+    TrackAnonymous,
+    Unsuppress,
+)
+from cio_events._wire import messages, objects, people, v1
+from cio_events._wire.envelope import Route
+from cio_events.errors import ParamError
+
+ENTITY_PATH = "/api/v2/entity"
+
+
+def _always(_call: Any) -> bool:
+    return True
+
+
+def _never(_call: Any) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """
+    A kind of call.
+
+    Attributes:
+        call: Its class.
+
+        words: What it is called while it waits: the ``type`` and ``action`` of its
+            operation; of a message, the last part of its path.
+
+        route: `Route.BATCH` for the Track API, `Route.APP` for the App API.
+
+        write: Makes the body in which it waits, of the call, its ULID and its time in Unix
+            seconds; on both routes this is also what is sent.
+
+        read: Makes the call of that body.
+
+        concerns: The keys of those whom that body is about, to keep the order by.
+
+        alone: Method, path and body of the request that sends it alone, of the call and the ULID
+            of an event that has none.
+
+        batched: Whether v2 has an operation that says all of a call.
+
+        large: The parameter that may grow beyond an operation's size; None if there is none.
+    """
+
+    call: type[Call]
+    words: tuple[str, ...]
+    route: Route = Route.BATCH
+    write: Callable[[Any, str, int], dict[str, Any]]
+    read: Callable[[dict[str, Any]], Call]
+    concerns: Callable[[dict[str, Any]], tuple[str, ...]] = people.concerns
+    alone: Callable[[Any, str | None], v1.Parts]
+    batched: Callable[[Any], bool] = _always
+    large: str | None = None
+
+
+def _bare(call: type[Delete | Suppress | Unsuppress], alone: Any) -> Kind:
+    return Kind(
+        call=call,
+        words=(f"person {call.tag}",),
+        write=people.bare,
+        read=partial(people.read_bare, call),
+        alone=alone,
+    )
+
+
+def _entity(call: Call, id_: str | None) -> v1.Parts:
+    """
+    What v1 has no word for goes to v2, as a single operation.
+    """
+    return "POST", ENTITY_PATH, kind_of(call).write(call, id_ or "", 0)
+
+
+def _relating(call: type[AddRelationships | DeleteRelationships]) -> Kind:
+    return Kind(
+        call=call,
+        words=(f"person {call.tag}", f"object {call.tag}"),
+        write=objects.relationships,
+        read=partial(objects.read_relationships, call),
+        concerns=objects.concerns,
+        alone=_entity,
+    )
+
+
+def _message(call: type[Message], word: str) -> Kind:
+    return Kind(
+        call=call,
+        words=(word,),
+        route=Route.APP,
+        write=messages.write,
+        read=partial(messages.read, call),
+        alone=lambda message, _id: ("POST", f"/v1/send/{word}", messages.write(message, "", 0)),
+    )
+
+
+KINDS = (
+    Kind(
+        call=Identify,
+        words=("person identify",),
+        write=people.identify,
+        read=people.read_identify,
+        alone=v1.identify,
+        batched=people.identify_fits_a_batch,
+        large="attributes",
+    ),
+    Kind(
+        call=Track,
+        words=("person event", "person page", "person screen"),
+        write=people.track,
+        read=people.read_track,
+        alone=v1.track,
+        large="data",
+    ),
+    Kind(
+        call=TrackAnonymous,
+        words=("anonymous event", "anonymous page", "anonymous screen"),
+        write=people.track_anonymous,
+        read=people.read_anonymous,
+        concerns=people.concerns_anonymous,
+        alone=v1.track_anonymous,
+        batched=_never,
+        large="data",
+    ),
+    _bare(Delete, v1.delete),
+    _bare(Suppress, v1.suppression),
+    _bare(Unsuppress, v1.suppression),
+    Kind(
+        call=Merge,
+        words=("person merge",),
+        write=people.merge,
+        read=people.read_merge,
+        concerns=people.concerns_both,
+        alone=v1.merge,
+    ),
+    Kind(
+        call=AddDevice,
+        words=("person add_device",),
+        write=people.add_device,
+        read=people.read_add_device,
+        alone=v1.add_device,
+        large="data",
+    ),
+    Kind(
+        call=DeleteDevice,
+        words=("person delete_device",),
+        write=people.delete_device,
+        read=people.read_delete_device,
+        alone=v1.delete_device,
+    ),
+    Kind(
+        call=IdentifyObject,
+        words=("object identify",),
+        write=objects.identify_object,
+        read=objects.read_identify_object,
+        concerns=objects.concerns,
+        alone=_entity,
+    ),
+    Kind(
+        call=DeleteObject,
+        words=("object delete",),
+        write=objects.delete_object,
+        read=objects.read_delete_object,
+        concerns=objects.concerns,
+        alone=_entity,
+    ),
+    _relating(AddRelationships),
+    _relating(DeleteRelationships),
+    Kind(
+        call=ReportMetric,
+        words=("metric report",),
+        write=objects.waiting_metric,
+        read=objects.read_metric,
+        concerns=objects.concerns_nobody,
+        alone=v1.report_metric,
+        batched=_never,
+    ),
+    _message(SendEmail, "email"),
+    _message(SendPush, "push"),
+    _message(SendSMS, "sms"),
+    _message(SendWhatsApp, "whatsapp"),
+    _message(SendInboxMessage, "inbox_message"),
+    _message(SendInApp, "in_app"),
+)
+"""All of them."""
+
+_BY_CALL = {kind.call: kind for kind in KINDS}
+
+_BY_WORD = {word: kind for kind in KINDS for word in kind.words}
+
+
+def kind_of(call: Call) -> Kind:
+    """
+    The row of *call*.
+
+    Raises:
+        ParamError: It is no call, or of a class of somebody else.
+    """
+    kind = _BY_CALL.get(type(call))
+    if kind is None:
+        raise ParamError("call", "must be a call of cio_events")
+    return kind
+
+
+def kind_called(word: str) -> Kind:
+    """
+    The row of the kind that waits under that *word*.
+
+    Raises:
+        KeyError: There is none.
+    """
+    return _BY_WORD[word]
+
+
+def read_operation(operation: bytes) -> Call:
+    """
+    The call that a waiting operation was made of, with its id and timestamp.
+    """
+    body: dict[str, Any] = orjson.loads(operation)
+    return kind_called(f"{body['type']} {body['action']}").read(body)
