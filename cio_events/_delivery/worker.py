@@ -19,7 +19,7 @@ from cio_events._delivery.dispatcher import Dispatcher
 from cio_events._delivery.ledger import Ledger
 from cio_events._delivery.outcomes import Outcomes
 from cio_events._process.diagnostics import Diagnostics
-from cio_events._process.forks import exiting
+from cio_events._process.exits import exiting
 from cio_events._process.suppression import suppress_capture
 from cio_events.options import Options
 from cio_events.signals import DroppedReason

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from cio_events._http.deadline import next_end
 from cio_events._http.exchange import Answer, Exchange
-from cio_events._process import forks as lifecycle
+from cio_events._process import forks
 from cio_events._wire.request import Request
 from cio_events.errors import AnswerTimeoutError, NoAnswerError, ParamError
 from cio_events.version import __version__
@@ -210,7 +210,7 @@ class Endpoint:
         # Of the processes that this one was forked from. Were they collected, they would close
         # connections that are not ours.
         self._inherited: list[Transport] = []
-        lifecycle.hold_over_forks(_lock)
+        forks.hold_over_forks(_lock)
 
     def send(
         self,

@@ -7,10 +7,8 @@ The door is here: what is let in, and what is refused. When accepted calls leave
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -27,9 +25,9 @@ from cio_events._delivery.worker import Worker
 from cio_events._destinations import endpoints
 from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._exported import exported
+from cio_events._pipeline.exit import EndOfProcess
 from cio_events._pipeline.verbs import BackgroundVerbs
-from cio_events._process import forks as lifecycle
-from cio_events._process import suppression as origin
+from cio_events._process import exits, forks, suppression
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._process.suppression import suppress_capture, suppressed
 from cio_events._process.tracebacks import without_locals
@@ -50,7 +48,7 @@ _BLOCKED_SECONDS = 1.0
 
 
 @exported
-class Pipeline(BackgroundVerbs):
+class Pipeline(BackgroundVerbs, EndOfProcess):
     """
     Takes calls and delivers them to Customer.io in the background.
 
@@ -78,8 +76,8 @@ class Pipeline(BackgroundVerbs):
         self._app, self._no_app = endpoints.opened(endpoints.app, self.options, options, problem)
         self._buffer = self._new_buffer()
         self._begin()
-        lifecycle.watch(self)
-        lifecycle.in_child(origin.renew)
+        forks.watch(self)
+        forks.in_child(suppression.renew)
         if self.options.spool is not None and self._closed is None:
             # What an earlier process left there does not wait for this one's first call.
             self._worker.adopt()
@@ -142,8 +140,8 @@ class Pipeline(BackgroundVerbs):
         Raises:
             ParamError: With ``strict``, if *call* is no call or is over a limit.
         """
-        if lifecycle.forks_without_hooks:
-            lifecycle.detect_fork()
+        if forks.forks_without_hooks:
+            forks.detect_fork()
         taken, _ = self._offer(call, None)
         return taken
 
@@ -153,8 +151,8 @@ class Pipeline(BackgroundVerbs):
 
         That is the call's own, else *id_*, else a new one.
         """
-        if lifecycle.forks_without_hooks:
-            lifecycle.detect_fork()
+        if forks.forks_without_hooks:
+            forks.detect_fork()
         _, id_ = self._offer(call, id_)
         return id_
 
@@ -168,7 +166,7 @@ class Pipeline(BackgroundVerbs):
             The ULID under which it is known. None if this way does not lead there: then nothing
             was done, and the event has to come by `accept`.
         """
-        if self._closed is not None or not self._straight or lifecycle.forks_without_hooks:
+        if self._closed is not None or not self._straight or forks.forks_without_hooks:
             return None
         now = time.time_ns() // 1_000_000
         id_ = self._ids.new_id(now)
@@ -186,8 +184,8 @@ class Pipeline(BackgroundVerbs):
         Raises:
             ParamError: *error*, with ``strict``.
         """
-        if lifecycle.forks_without_hooks:
-            lifecycle.detect_fork()
+        if forks.forks_without_hooks:
+            forks.detect_fork()
         id_ = self._ids.new_id(time.time_ns() // 1_000_000)
         self._refusals.fail(None, id_, error)
         return id_
@@ -290,7 +288,7 @@ class Pipeline(BackgroundVerbs):
                 and ledger.pending_bytes + size <= options.max_pending_bytes
             )
 
-        while self._closed is None and not lifecycle.exiting():
+        while self._closed is None and not exits.exiting():
             if not self._worker.wait_until(room, _BLOCKED_SECONDS):
                 continue
             if self._closed is None and ledger.admit(size):
@@ -309,8 +307,8 @@ class Pipeline(BackgroundVerbs):
         Returns:
             Whether nothing is pending and every signal has been sent.
         """
-        if lifecycle.forks_without_hooks:
-            lifecycle.detect_fork()
+        if forks.forks_without_hooks:
+            forks.detect_fork()
         timeout = self.options.timeout if timeout is None else timeout
         return self._worker.wait_until(self._worker.idle, timeout)
 
@@ -335,7 +333,7 @@ class Pipeline(BackgroundVerbs):
         self._worker.release("closed")
         self._refusals.say_in_all()
         self._close_endpoints()
-        lifecycle.forget(self)
+        exits.forget(self)
         return delivered and self._ledger.idle() and not self._ledger.pending
 
     def failures(self) -> Iterator[DeadLetter]:
@@ -378,11 +376,11 @@ class Pipeline(BackgroundVerbs):
         """
         What became of all calls so far.
         """
-        if lifecycle.forks_without_hooks:
-            lifecycle.detect_fork()
+        if forks.forks_without_hooks:
+            forks.detect_fork()
         return self._ledger.stats(self._buffer.in_memory)
 
-    # Its life, told by `cio_events._process.forks`.
+    # What it is made of, and made of again in a forked child.
 
     def start_afresh(self) -> None:
         """
@@ -392,81 +390,11 @@ class Pipeline(BackgroundVerbs):
         self._buffer.abandon()
         self._begin()
 
-    def wake(self) -> None:
-        """
-        Begin to deliver what is pending, without waiting for company or for the outcome.
-        """
-        self._worker.wake()
-
-    def flush_in_time(self, started: float, timeout: float | None = None) -> bool:
-        """
-        Deliver what is pending.
-
-        Args:
-            started: When the time began (`time.monotonic`).
-
-            timeout: Seconds from then on; None is the option ``exit_timeout``.
-        """
-        # Who presses Ctrl-C during an exit does not want to wait, and no traceback either.
-        with suppress(KeyboardInterrupt):
-            return self.flush(self._left(started, timeout))
-        return False
-
-    def deliver_before_exit(self, started: float, timeout: float | None = None) -> None:
-        """
-        Do the same for the last time: the rest stays in the spool, or is dropped as ``exit``.
-
-        What is logged still later, from other exit hooks, is delivered by its own caller.
-        """
-        delivered = self.flush_in_time(started, timeout)
-        # No thread survives what comes now.
-        self._worker.stop(self._left(started, timeout) if delivered else 0.0)
-        self._give_up()
-        self._worker = self._new_worker(threaded=False)
-        self._exit_left = self._left(started, timeout)
-
-    def _left(self, started: float, timeout: float | None) -> float:
-        budget = self.options.exit_timeout if timeout is None else timeout
-        return max(started + budget - time.monotonic(), 0.0)
-
-    def _expect_exit(self) -> None:
-        self._expects_exit = True
-        lifecycle.expect_exit(self)
-        if lifecycle.exiting():
-            self._exit_left = self.options.exit_timeout
-
-    def _deliver_late(self, left: float) -> None:
-        if self._worker.runs_here():
-            return  # who delivers below us goes on with this call
-        started = time.monotonic()
-        # What is needed to send has begun to go, once the interpreter is taken apart.
-        delivered = not sys.is_finalizing() and self.flush_in_time(started, left)
-        # Only what is spent here counts; other exit hooks may take their time.
-        self._exit_left = max(left - (time.monotonic() - started), 0.0)
-        if delivered:
-            self._close_endpoints()
-        else:
-            self._give_up()
-
-    def _give_up(self) -> None:
-        lost = self._worker.release("exit")
-        if lost:
-            self._diagnostics.warn(
-                "exit", f"{lost} calls could not be delivered before the exit and are lost"
-            )
-        elif self._ledger.pending and self.options.spool is not None:
-            self._diagnostics.warn(
-                "exit",
-                f"{self._ledger.pending} calls could not be delivered before the exit and stay "
-                "in the spool",
-            )
-        self._close_endpoints()
-
     def _new_buffer(self) -> Buffer:
         if self.options.spool is None:
             return MemoryBuffer()
         # Not imported above: a process without a spool does not need SQLite.
-        with lifecycle.late_imports:
+        with forks.late_imports:
             from cio_events._buffers.spool import Spool
 
         return Spool(self.options.spool, report=self._diagnostics.warn)

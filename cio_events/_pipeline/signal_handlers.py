@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 from cio_events._exported import exported
-from cio_events._process import forks as lifecycle
+from cio_events._process import exits
 from cio_events.errors import ParamError
 from cio_events.options import EXIT_TIMEOUT
 
@@ -134,9 +134,9 @@ class _Handler:
     def _deliver(self) -> None:
         self._put_off_since = None
         if callable(self._earlier):
-            lifecycle.flush(self.timeout)
+            exits.flush(self.timeout)
         else:
-            lifecycle.end(self.timeout)
+            exits.end(self.timeout)
 
     def _pass_on(self, signum: int, frame: FrameType | None) -> None:
         if callable(self._earlier):

@@ -1,25 +1,23 @@
 """
-What happens when the process forks, or comes to its end: whoever is concerned is told.
+What happens when the process forks: locks are held over it, and the child starts afresh.
 
-The hooks are registered when they are first needed, since an import has to be silent; none of
-them can be taken back, so each is registered once.
+The hooks are registered when they are first needed, since an import has to be silent, and only
+once, since they cannot be taken back.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import Protocol
 from weakref import WeakSet
 
 
-class Living(Protocol):
+class Forkable(Protocol):
     """
-    A pipeline, as far as its life is concerned.
+    What has to begin anew in a forked child, such as a pipeline.
     """
 
     def start_afresh(self) -> None:
@@ -27,19 +25,25 @@ class Living(Protocol):
         Begin anew in a forked child: what is pending stays the parent's.
         """
 
-    def wake(self) -> None:
+
+class Interruptible(Protocol):
+    """
+    What must not be forked in the midst of its work, such as a spool.
+    """
+
+    def before_fork(self) -> None:
         """
-        Begin to deliver what is pending, without waiting for it.
+        Come to rest, and stay so.
         """
 
-    def flush_in_time(self, started: float, timeout: float | None) -> bool:
+    def after_fork_in_parent(self) -> None:
         """
-        Deliver what is pending within *timeout* seconds from *started*; whether it succeeded.
+        Go on.
         """
 
-    def deliver_before_exit(self, started: float, timeout: float | None) -> None:
+    def abandon(self) -> None:
         """
-        Do the same for the last time, and give up the rest.
+        In the child: leave everything to the parent, and start afresh.
         """
 
 
@@ -59,12 +63,13 @@ class Lock(Protocol):
         """
 
 
-# Forks.
-
-_living: WeakSet[Living] = WeakSet()
+_guard = threading.RLock()  # guards the registries below, and is held over each fork
+_forkable: WeakSet[Forkable] = WeakSet()
+_interruptible: WeakSet[Interruptible] = WeakSet()
 _renewals: list[Callable[[], None]] = []
 _held: list[Lock] = []
-_held_now: list[Lock] = []  # changed only by the thread that holds all of them
+_held_now: list[Lock] = []  # this and the next are changed only by who holds all of them
+_interrupted: list[Interruptible] = []
 _hooked = False
 
 forks_without_hooks: bool = "uwsgi" in sys.modules
@@ -74,17 +79,26 @@ _process = os.getpid()
 _renewing = threading.RLock()  # held while a child that was forked without hooks starts afresh
 
 
-def watch(pipeline: Living) -> None:
+def watch(thing: Forkable) -> None:
     """
-    Have *pipeline* start afresh in each forked child.
+    Have *thing* start afresh in each forked child.
     """
-    _living.add(pipeline)
+    _forkable.add(thing)
+    _hook_forks()
+
+
+def rest_over_forks(thing: Interruptible) -> None:
+    """
+    Have *thing* come to rest before each fork.
+    """
+    with _guard:
+        _interruptible.add(thing)
     _hook_forks()
 
 
 def in_child(renew: Callable[[], None]) -> None:
     """
-    Have *renew* called in each forked child, before pipelines start afresh there.
+    Have *renew* called in each forked child, before anything starts afresh there.
 
     It is for what belongs to a module, such as a lock, which is copied as it is held.
     """
@@ -135,132 +149,56 @@ def detect_fork() -> None:
 
 def _hook_forks() -> None:
     global _hooked
-    if not _hooked and hasattr(os, "register_at_fork"):
-        _hooked = True
-        os.register_at_fork(
-            before=_before_fork,
-            after_in_parent=_after_fork,
-            after_in_child=_after_fork_in_child,
-        )
+    if _hooked or not hasattr(os, "register_at_fork"):
+        return
+    with _guard:
+        if not _hooked:
+            _hooked = True
+            os.register_at_fork(
+                before=_before_fork,
+                after_in_parent=_after_fork_in_parent,
+                after_in_child=_after_fork_in_child,
+            )
 
 
 def _before_fork() -> None:
-    locks = _held[:]
+    # The guard last, as an interrupt of whoever holds another may need it.
+    locks = [*_held, _guard]
     for lock in locks:
         lock.acquire()
     _held_now[:] = locks
+    _interrupted[:] = _interruptible
+    for thing in _interrupted:
+        thing.before_fork()
 
 
-def _after_fork() -> None:
-    locks = _held_now[:]
-    for lock in reversed(locks):
-        lock.release()
+def _after_fork_in_parent() -> None:
+    for thing in _interrupted:
+        thing.after_fork_in_parent()
+    _interrupted.clear()
+    _release()
 
 
 def _after_fork_in_child() -> None:
     global _renewing
     _renewing = threading.RLock()
-    _after_fork()
+    for thing in _interrupted:
+        thing.abandon()
+    _interrupted.clear()
+    _release()
     _start_afresh()
 
 
+def _release() -> None:
+    locks = _held_now[:]
+    for lock in reversed(locks):
+        lock.release()
+
+
 def _start_afresh() -> None:
-    global _ending, _process
-    _ending = False
-    _pipelines_with_calls.clear()
+    global _process
     for renew in _renewals:
         renew()
-    for pipeline in list(_living):
-        pipeline.start_afresh()
+    for thing in list(_forkable):
+        thing.start_afresh()
     _process = os.getpid()
-
-
-# The end.
-
-# From its first call on, the process's end concerns a pipeline, also if nobody else keeps it.
-_pipelines_with_calls: dict[Living, None] = {}
-_exit_hooks_of: int | None = None  # the process that has them
-_ending = False
-
-
-def expect_exit(pipeline: Living) -> None:
-    """
-    See to it that *pipeline* delivers before this process ends.
-    """
-    global _exit_hooks_of
-    _pipelines_with_calls[pipeline] = None
-    if _exit_hooks_of == os.getpid():
-        return
-    if _exit_hooks_of is None:
-        atexit.register(end)
-    _exit_hooks_of = os.getpid()
-    _expect_exit_without_atexit()
-
-
-def forget(pipeline: Living) -> None:
-    """
-    The end does not concern *pipeline* any more.
-    """
-    _pipelines_with_calls.pop(pipeline, None)
-
-
-def exiting() -> bool:
-    """
-    Whether the end has come: no thread can be started, and no hook of ours will run any more.
-    """
-    if _ending:
-        return True
-    if threading.main_thread().is_alive():
-        return False
-    # The main thread may have ended long before the others that the interpreter waits for.
-    return all(thread.daemon for thread in threading.enumerate() if thread.is_alive())
-
-
-def end(timeout: float | None = None) -> None:
-    """
-    Have all pipelines deliver what is pending, and give up the rest.
-
-    Args:
-        timeout: Seconds for all of them together; None is each one's own ``exit_timeout``.
-    """
-    global _ending
-    _ending = True
-    started = time.monotonic()
-    for pipeline in _hurried():
-        pipeline.deliver_before_exit(started, timeout)
-
-
-def flush(timeout: float | None = None) -> None:
-    """
-    Have all pipelines deliver what is pending, in as much time as `end` would take.
-    """
-    started = time.monotonic()
-    for pipeline in _hurried():
-        pipeline.flush_in_time(started, timeout)
-
-
-def _hurried() -> list[Living]:
-    """
-    All pipelines, at work side by side, before each of them is waited for in turn.
-    """
-    pipelines = list(_pipelines_with_calls)
-    for pipeline in pipelines:
-        pipeline.wake()
-    return pipelines
-
-
-def _expect_exit_without_atexit() -> None:
-    """
-    Children that leave by os._exit() have hooks of their own; what makes them is imported there.
-    """
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is not None and process is not None and process.parent_process() is not None:
-        util.Finalize(None, end, exitpriority=100)
-    celery = sys.modules.get("celery.signals")
-    if celery is not None:
-        celery.worker_process_shutdown.connect(_end_of_celery_worker, weak=False)
-
-
-def _end_of_celery_worker(**_: object) -> None:
-    end()

@@ -26,7 +26,7 @@ from cio_events._calls.people import (
 )
 from cio_events._calls.ulid import valid_id
 from cio_events._calls.validation import EventType
-from cio_events._process import forks as lifecycle
+from cio_events._process import forks
 from cio_events._sources.fields import (
     PayloadKeys,
     Reader,
@@ -242,7 +242,7 @@ def _reader_for(word: object) -> Reader:
         raise ParamError("cio", f"must be a call, or one of {', '.join(WORDS)}")
     if word not in _READERS:
         # Not imported above: most applications need neither messages nor objects.
-        with lifecycle.late_imports:
+        with forks.late_imports:
             from cio_events._sources import message_tags as rarer_tags
 
         _READERS.update(rarer_tags.READERS)

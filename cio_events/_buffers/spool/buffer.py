@@ -15,13 +15,14 @@ from itertools import islice
 from pathlib import Path
 
 from cio_events._buffers.base import Failure
-from cio_events._buffers.spool import forks, sqlite
 from cio_events._buffers.spool import ownership as opening
+from cio_events._buffers.spool import sqlite
 from cio_events._buffers.spool.backlog import RETRY_INTERVAL, OlderFiles
 from cio_events._buffers.spool.burial import DeadLetterWriter
 from cio_events._buffers.spool.dead_letters import DeadLetter
 from cio_events._buffers.spool.file import SpoolFile
 from cio_events._buffers.spool.problems import Troubles, words
+from cio_events._process import forks
 from cio_events._wire.envelope import Envelope
 
 # Calls read or written at once while somebody may wait to put one: about 0.1 ms.
@@ -67,7 +68,7 @@ class Spool:
             sqlite.create_private_directory(self._directory)
         except OSError as error:
             self._rest(error)
-        forks.watch(self)
+        forks.rest_over_forks(self)
         self._troubles.speak()
 
     def __repr__(self) -> str:
@@ -271,7 +272,7 @@ class Spool:
         """
         return self._burial.discard(ids)
 
-    # Told by `forks`.
+    # Told by `cio_events._process.forks`.
 
     def before_fork(self) -> None:
         """

@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 
-from cio_events._buffers.spool import forks
+from cio_events._process import forks
 from cio_events._wire.envelope import ulid_of
 from tests.support.spools import (
     CHILD_SECONDS,
@@ -398,11 +398,11 @@ sys.stdin.readline()
     def test_a_spool_that_is_gone_is_not_told(self, directory):
         """A spool that nobody refers to any more does not stay in memory for the sake of forks."""
         spool = opened(directory)
-        assert spool in forks._spools
+        assert spool in forks._interruptible
         spool.close()
         del spool
 
-        assert not any(each._directory == directory for each in forks._spools)
+        assert not any(each._directory == directory for each in forks._interruptible)
 
 
 def test_a_killed_adopter_leaves_what_it_had_not_forgotten(directory):

@@ -1,0 +1,135 @@
+"""
+What happens when the process comes to its end: pipelines that have calls deliver them.
+
+The hooks are registered when they are first needed, since an import has to be silent, and only
+once, since they cannot be taken back.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+from typing import Protocol
+
+from cio_events._process import forks
+
+
+class Delivering(Protocol):
+    """
+    A pipeline, as far as the end of its process is concerned.
+    """
+
+    def wake(self) -> None:
+        """
+        Begin to deliver what is pending, without waiting for it.
+        """
+
+    def flush_in_time(self, started: float, timeout: float | None) -> bool:
+        """
+        Deliver what is pending within *timeout* seconds from *started*; whether it succeeded.
+        """
+
+    def deliver_before_exit(self, started: float, timeout: float | None) -> None:
+        """
+        Do the same for the last time, and give up the rest.
+        """
+
+
+# From its first call on, the process's end concerns a pipeline, also if nobody else keeps it.
+_pipelines_with_calls: dict[Delivering, None] = {}
+_exit_hooks_of: int | None = None  # the process that has them
+_ending = False
+
+
+def expect_exit(pipeline: Delivering) -> None:
+    """
+    See to it that *pipeline* delivers before this process ends.
+    """
+    global _exit_hooks_of
+    forks.in_child(_renew)
+    _pipelines_with_calls[pipeline] = None
+    if _exit_hooks_of == os.getpid():
+        return
+    if _exit_hooks_of is None:
+        atexit.register(end)
+    _exit_hooks_of = os.getpid()
+    _expect_exit_without_atexit()
+
+
+def _renew() -> None:
+    global _ending
+    _ending = False
+    _pipelines_with_calls.clear()
+
+
+def forget(pipeline: Delivering) -> None:
+    """
+    The end does not concern *pipeline* any more.
+    """
+    _pipelines_with_calls.pop(pipeline, None)
+
+
+def exiting() -> bool:
+    """
+    Whether the end has come: no thread can be started, and no hook of ours will run any more.
+    """
+    if _ending:
+        return True
+    if threading.main_thread().is_alive():
+        return False
+    # The main thread may have ended long before the others that the interpreter waits for.
+    return all(thread.daemon for thread in threading.enumerate() if thread.is_alive())
+
+
+def end(timeout: float | None = None) -> None:
+    """
+    Have all pipelines deliver what is pending, and give up the rest.
+
+    Args:
+        timeout: Seconds for all of them together; None is each one's own ``exit_timeout``.
+    """
+    global _ending
+    forks.in_child(_renew)
+    _ending = True
+    started = time.monotonic()
+    for pipeline in _hurried():
+        pipeline.deliver_before_exit(started, timeout)
+
+
+def flush(timeout: float | None = None) -> None:
+    """
+    Have all pipelines deliver what is pending, in as much time as `end` would take.
+    """
+    started = time.monotonic()
+    for pipeline in _hurried():
+        pipeline.flush_in_time(started, timeout)
+
+
+def _hurried() -> list[Delivering]:
+    """
+    All pipelines, at work side by side, before each of them is waited for in turn.
+    """
+    pipelines = list(_pipelines_with_calls)
+    for pipeline in pipelines:
+        pipeline.wake()
+    return pipelines
+
+
+def _expect_exit_without_atexit() -> None:
+    """
+    Children that leave by os._exit() have hooks of their own; what makes them is imported there.
+    """
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, end, exitpriority=100)
+    celery = sys.modules.get("celery.signals")
+    if celery is not None:
+        celery.worker_process_shutdown.connect(_end_of_celery_worker, weak=False)
+
+
+def _end_of_celery_worker(**_: object) -> None:
+    end()
