@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -76,8 +75,8 @@ OUTCOMES = {
     "signals": Outcome(),
     "options#Filter and change calls": PURCHASE,
     "spool": PURCHASE,
-    "deployment/index#How processes end": Outcome(),
-    "deployment/index#Functions that freeze": PURCHASE,
+    "deployment/index#How a process ends": Outcome(),
+    "deployment/lambda": PURCHASE,
     # Asserts for itself, against a sandbox of its own.
     "testing": Outcome(),
 }
@@ -110,15 +109,6 @@ STANDS_ALONE = {
     "structlog",
     "logging",
 }
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """
-    A Customer.io that has heard of nobody.
-    """
-    with Sandbox() as running:
-        yield running
 
 
 @pytest.mark.parametrize("section", OUTCOMES)
