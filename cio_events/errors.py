@@ -129,16 +129,31 @@ class NoAnswerError(CustomerIOError):
 
     Attributes:
         maybe_received: Whether Customer.io may have received the request all the same. False
-            means that no connection was made: sending again is certainly safe.
+            means that nothing of it was sent: sending again is certainly safe.
+
+        cause: Why, in a few words of the system's, such as ``"Connection refused"``; ``""`` if
+            nothing more is known.
+
+        status: The HTTP status, if it came before the rest of the answer did not.
     """
 
-    def __init__(self, message: str, *, maybe_received: bool) -> None:
+    def __init__(
+        self, message: str, *, maybe_received: bool, cause: str = "", status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.maybe_received = maybe_received
+        self.cause = cause
+        self.status = status
 
     def __reduce__(self) -> tuple[object, ...]:
-        return partial(type(self), maybe_received=self.maybe_received), (self.message,)
+        make = partial(
+            type(self),
+            maybe_received=self.maybe_received,
+            cause=self.cause,
+            status=self.status,
+        )
+        return make, (self.message,)
 
 
 @exported

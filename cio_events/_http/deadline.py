@@ -8,9 +8,9 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from time import monotonic
 
 from cio_events._exported import exported
+from cio_events._process.clock import monotonic
 from cio_events.errors import ParamError
 
 # When the nearest deadline ends, on the monotonic clock.
@@ -36,9 +36,15 @@ def deadline(seconds: float) -> Iterator[None]:
     Raises:
         ParamError: *seconds* is no number.
     """
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or math.isnan(seconds):
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise ParamError("seconds", "must be a number")
-    token = _ends.set(min(_ends.get(), monotonic() + seconds))
+    try:
+        ends = monotonic() + seconds
+    except OverflowError:  # of an integer that no float can hold
+        ends = math.inf if seconds > 0 else -math.inf
+    if math.isnan(ends):
+        raise ParamError("seconds", "must be a number")
+    token = _ends.set(min(_ends.get(), ends))
     try:
         yield
     finally:

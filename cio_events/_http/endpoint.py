@@ -13,13 +13,16 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cio_events._http.deadline import next_end
 from cio_events._http.exchange import Answer, Exchange
+from cio_events._http.loopback import is_loopback
 from cio_events._process import forks
+from cio_events._process.clock import monotonic
+from cio_events._process.diagnostics import warn_once
+from cio_events._process.tracebacks import without_locals
 from cio_events._wire.request import Request
 from cio_events.errors import AnswerTimeoutError, NoAnswerError, ParamError
 from cio_events.version import __version__
@@ -40,6 +43,10 @@ USER_AGENT = "cio-events/{} (Python {}.{})".format(__version__, *sys.version_inf
 # A request that must not be sent twice cannot be tried again when the server has just closed the
 # connection. The shortest time after which servers do so is five seconds (Node's default).
 _IDLE_SECONDS_UNREPEATABLE = 1.0
+
+# Routers and load balancers forget an idle connection without telling, some after a minute. What
+# is sent by it then is lost, and with it the time that it may take to find out.
+_IDLE_SECONDS = 30.0
 
 
 class Credentials:
@@ -63,6 +70,7 @@ class Credentials:
         return "<Credentials>"
 
 
+@without_locals
 def basic(site_id: str, api_key: str) -> Credentials:
     """
     The credentials of the Track API.
@@ -77,6 +85,7 @@ def basic(site_id: str, api_key: str) -> Credentials:
     return Credentials(f"Basic {base64.b64encode(pair).decode('ascii')}")
 
 
+@without_locals
 def bearer(app_api_key: str) -> Credentials:
     """
     The credentials of the App API.
@@ -99,6 +108,7 @@ def _secret(value: object, param: str) -> str:
     return value
 
 
+@without_locals
 def track_url(region: str = "us", url: str | None = None) -> str:
     """
     The base URL of the Track API, without a slash at its end.
@@ -114,6 +124,7 @@ def track_url(region: str = "us", url: str | None = None) -> str:
     return _base_url(TRACK_URLS, region, url)
 
 
+@without_locals
 def app_url(region: str = "us", url: str | None = None) -> str:
     """
     The base URL of the App API, as in `track_url`.
@@ -161,7 +172,10 @@ def seconds(value: object, param: str) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise ParamError(param, "must be a number of seconds over 0")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # of an integer that no float can hold
+        return math.inf
 
 
 class Endpoint:
@@ -241,16 +255,18 @@ class Endpoint:
         """
         own = self._timeout if timeout is None else seconds(timeout, "timeout")
         ends = min(monotonic() + own, next_end())
-        exchange = Exchange(ends, math.inf if repeatable else _IDLE_SECONDS_UNREPEATABLE)
+        exchange = Exchange(ends, _IDLE_SECONDS if repeatable else _IDLE_SECONDS_UNREPEATABLE)
         if exchange.over:
             text = "the time was up before the request was sent"
-            raise AnswerTimeoutError(text, maybe_received=False)
+            raise AnswerTimeoutError(text, maybe_received=False, cause="timeout")
         outcome = self._attempt(request, headers, exchange)
         if isinstance(outcome, NoAnswerError) and repeatable and exchange.stale:
             # On a new connection, since the others that are kept may be closed as well.
             exchange = Exchange(ends, longest_idle=-1.0)
             if not exchange.over:
                 outcome = self._attempt(request, headers, exchange)
+                if isinstance(outcome, NoAnswerError):
+                    outcome.maybe_received = True  # the first time
         if isinstance(outcome, NoAnswerError):
             raise outcome
         return outcome
@@ -275,10 +291,22 @@ class Endpoint:
     def _attempt(
         self, request: Request, headers: Mapping[str, str] | None, exchange: Exchange
     ) -> Answer | NoAnswerError:
-        all_headers = {**(headers or {}), "User-Agent": self._user_agent}
+        # No other encoding: each is one more way to make much of little.
+        all_headers = {
+            **(headers or {}),
+            "User-Agent": self._user_agent,
+            "Accept-Encoding": "gzip",
+        }
         if request.body is not None:
             all_headers["Content-Type"] = "application/json"
-        return self._transport().attempt(
+        try:
+            transport = self._transport()
+        except (OSError, ImportError) as error:
+            # Without a descriptor nothing can be imported.
+            cause = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            text = f"no connection to {self.base_url}: {cause}"
+            return NoAnswerError(text, maybe_received=False, cause=cause)
+        return transport.attempt(
             request.method, request.path, request.body, all_headers, self._credentials, exchange
         )
 
@@ -300,7 +328,17 @@ class Endpoint:
                 inherited = pid != self._made_by
                 live = pid, Transport(self.base_url, self._session, inherited=inherited)
                 self._live = live
-            return live[1]
+        self._say_if_plain()
+        return live[1]
+
+    def _say_if_plain(self) -> None:
+        parts = urlsplit(self.base_url)
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            warn_once(
+                f"plain {parts.netloc}",
+                f"calls are sent to {self.base_url} without encryption: anybody on the way can "
+                "read them, and the credentials",
+            )
 
 
 _lock = threading.RLock()

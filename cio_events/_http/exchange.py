@@ -8,7 +8,8 @@ import math
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from time import monotonic
+
+from cio_events._process.clock import monotonic
 
 # poll() counts milliseconds in a C int, which is 24 days.
 _LONGEST_WAIT = 86_400.0
@@ -24,12 +25,15 @@ class Answer:
 
         headers: By their names in whatever case.
 
-        body: As it was before compression.
+        body: As it was before compression; as much of it as could be read.
+
+        broken: Why the body is not whole; None if it is.
     """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    broken: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -42,13 +46,19 @@ class Exchange:
 
         longest_idle: How many seconds a kept connection may have been idle to be used for it.
 
-        observed: Whether the connection is one that keeps the rest of this up to date.
+        observed: Whether the rest of this is known: no byte leaves without being noticed here.
 
         connected: Whether a connection was made for it; otherwise a kept one was used.
 
         sending: Whether a first byte of it may have left.
 
         answering: Whether a first byte of the answer has come.
+
+        status: That of the answer, once all of its headers have come.
+
+        headers: The answer's, then.
+
+        tunnel_status: What a proxy answered that was asked for a tunnel.
     """
 
     ends: float
@@ -57,6 +67,9 @@ class Exchange:
     connected: bool = False
     sending: bool = False
     answering: bool = False
+    status: int | None = None
+    headers: Mapping[str, str] | None = None
+    tunnel_status: int | None = None
 
     @property
     def over(self) -> bool:

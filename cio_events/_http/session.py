@@ -1,44 +1,37 @@
 """
 A session of requests', and one attempt to send something by it.
 
-Together with `cio_events._http.adapter` the only code that needs requests: both are imported when
-a first request is sent.
+With the rooms that it imports it is the only code that needs requests: all are imported when a
+first request is sent.
 """
 
 from __future__ import annotations
 
-import errno
-import http.client
 import sys
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
-from time import monotonic
 from typing import Any
 
 import requests
-import urllib3
-from requests.exceptions import ProxyError
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 
-from cio_events._http.adapter import DeadlineAdapter, clone_session, keep_deadlines
+from cio_events._http.adapter import clone_session, keep_deadlines, observes_all, timed
+from cio_events._http.body import TooLateError, read_body
 from cio_events._http.exchange import Answer, Exchange, current
-from cio_events.errors import AnswerTimeoutError, NoAnswerError
+from cio_events._http.failures import no_answer, too_late
+from cio_events._process.clock import monotonic
+from cio_events.errors import NoAnswerError
 
 # As many requests as are ever sent to one destination at once; more would each close a
 # connection after use, with a warning of urllib3's.
 _POOL_SIZE = 32
 
-# A full batch of which every operation is refused gets about 1 MB.
-_MAX_ANSWER_BYTES = 8 * 1024 * 1024
-
-_CHUNK_BYTES = 64 * 1024
-
 # Seconds between looks at the environment's proxies. requests has one for each request, which
 # takes as long as a full batch takes to be made.
 _LOOK_INTERVAL = 1.0
 
-# What a session raises; all of requests' own exceptions are an OSError.
-_FAILURES = (OSError, ValueError, http.client.HTTPException, urllib3.exceptions.HTTPError)
+_PROXY_WANTS_CREDENTIALS = 407
 
 
 class Transport:
@@ -61,14 +54,16 @@ class Transport:
         self._session_is_ours = session is None
         self._last_settings: Mapping[str, Any] = {}
         self._look_again_at = 0.0
+        self._adapter: HTTPAdapter | None
         if session is None:
             session = requests.Session()
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.mount(f"{base_url}/", DeadlineAdapter(pool_maxsize=_POOL_SIZE))
+            self._adapter = timed(HTTPAdapter(pool_maxsize=_POOL_SIZE))
+            session.mount(f"{base_url}/", self._adapter)
         else:
             if inherited:
                 session = clone_session(session)
-            keep_deadlines(session, f"{base_url}/")
+            self._adapter = keep_deadlines(session, f"{base_url}/")
         self._session = session
 
     def attempt(
@@ -87,6 +82,7 @@ class Transport:
         quote the URL, and with it an identifier.
         """
         handled = sys.exc_info()[1]
+        exchange.observed = observes_all(self._adapter)
         token = current.set(exchange)
         try:
             return self._exchange(
@@ -95,8 +91,15 @@ class Transport:
                 ),
                 exchange,
             )
-        except _FAILURES as error:
-            return self._failure(error, handled, exchange)
+        # Also what adapters and hooks of the application's raise. How far the exchange has come
+        # says what it means, wherever it surfaces.
+        except Exception as error:  # noqa: BLE001
+            if exchange.tunnel_status == _PROXY_WANTS_CREDENTIALS:
+                return Answer(_PROXY_WANTS_CREDENTIALS, {}, b"", "of the proxy")
+            if exchange.status is not None and not exchange.over:
+                answered = CaseInsensitiveDict((exchange.headers or {}).items())
+                return Answer(exchange.status, answered, b"", "cut off")
+            return no_answer(self._base_url, error, handled, exchange)
         finally:
             current.reset(token)
 
@@ -104,13 +107,16 @@ class Transport:
         """
         Close the connections that were made here.
         """
-        adapter = self._session.get_adapter(f"{self._base_url}/")
-        if isinstance(adapter, DeadlineAdapter):
-            adapter.close()
+        if self._adapter is not None:
+            self._adapter.close()
 
-    def _exchange(self, request: requests.Request, exchange: Exchange) -> Answer:
+    def _exchange(self, request: requests.Request, exchange: Exchange) -> Answer | NoAnswerError:
         prepared = self._session.prepare_request(request)
+        answered: list[requests.Response] = []
         location: list[str] = []
+
+        def notice(response: requests.Response, **_: object) -> None:
+            answered.append(response)
 
         def hide_location(response: requests.Response, **_: object) -> None:
             # Even when told not to follow, requests reads a redirect's body to the end and
@@ -118,22 +124,27 @@ class Transport:
             if "Location" in response.headers:
                 location.append(response.headers.pop("Location"))
 
+        # The application's own hooks are between these, and what they raise is no part of it.
+        prepared.hooks["response"].insert(0, notice)
         prepared.hooks["response"].append(hide_location)
-        response = self._session.send(
-            prepared, timeout=exchange.left(), allow_redirects=False, **self._settings()
-        )
         try:
-            body = bytearray()
-            while chunk := response.raw.read(_CHUNK_BYTES, decode_content=True):
-                body += chunk
-                if len(body) > _MAX_ANSWER_BYTES:
-                    raise OSError(errno.EMSGSIZE, "the answer is too long")
-                exchange.left()  # for connections that are not observed
+            response = self._session.send(
+                prepared, timeout=exchange.left(), allow_redirects=False, **self._settings()
+            )
+        except Exception:
+            if not answered:
+                raise
+            response = answered[0]
+        try:
+            body, broken = read_body(response, lambda: exchange.over)
+        except TooLateError:
+            exchange.status = response.status_code
+            return too_late(self._base_url, exchange)
         finally:
             response.close()
         for target in location:
             response.headers["Location"] = target
-        return Answer(response.status_code, response.headers, bytes(body))
+        return Answer(response.status_code, response.headers, body, broken)
 
     def _settings(self) -> Mapping[str, Any]:
         """
@@ -153,52 +164,3 @@ class Transport:
             self._last_settings = settings
             self._look_again_at = now + _LOOK_INTERVAL
         return settings
-
-    def _failure(
-        self, error: BaseException, handled: BaseException | None, exchange: Exchange
-    ) -> NoAnswerError:
-        """
-        What *error* means; *handled* is what the caller was handling, and is not part of it.
-        """
-        maybe_received = exchange.sending if exchange.observed else not _unconnected(error)
-        if exchange.over or isinstance(error, requests.Timeout):
-            text = f"{self._base_url} did not answer in time"
-            return AnswerTimeoutError(text, maybe_received=maybe_received)
-        reason = _reason(error, handled)
-        if maybe_received:
-            text = f"the connection to {self._base_url} broke before the answer: {reason}"
-        else:
-            text = f"no connection to {self._base_url}: {reason}"
-        return NoAnswerError(text, maybe_received=maybe_received)
-
-
-def _reason(error: BaseException | None, handled: BaseException | None) -> str:
-    """
-    The operating system's or OpenSSL's word for it; those of requests quote the URL.
-    """
-    where, reason = "", "unknown"
-    while error is not None and error is not handled:
-        if isinstance(error, ProxyError):
-            where = "at the proxy: "
-        if isinstance(error, OSError) and error.strerror:
-            reason = error.strerror
-        elif type(error) is OSError:  # of a proxy's refusal, or of a file that is not there
-            reason = str(error)
-        elif isinstance(error, _FAILURES):  # not what urllib3 1.26 stumbles over by the way
-            reason = type(error).__name__
-        error = error.__cause__ or error.__context__
-    return where + reason
-
-
-def _unconnected(error: BaseException) -> bool:
-    """
-    Whether *error*, of an adapter that is not ours, says for certain that nothing was sent.
-    """
-    if not isinstance(error, requests.RequestException):
-        # About a file that the settings name, most often: requests wraps the errors of sockets.
-        return not isinstance(error, (ConnectionError, http.client.HTTPException))
-    # The kinds that are a ValueError are about the URL or a header.
-    if isinstance(error, (requests.ConnectTimeout, ProxyError, ValueError)):
-        return True
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, (NewConnectionError, ConnectTimeoutError))

@@ -80,12 +80,11 @@ def test_refused_connection_is_tried_until_somebody_listens(
         (reset(), True),
         (reset(read=False), False),
         (hang_up(), True),
-        (truncated(), True),
         (raw(b"HTTP/1.1 2"), True),
         (raw(b"garbage\r\n\r\n"), True),
         (raw(b""), True),
     ],
-    ids=["reset", "reset-unread", "hang-up", "truncated", "half-a-status", "garbage", "nothing"],
+    ids=["reset", "reset-unread", "hang-up", "half-a-status", "garbage", "nothing"],
 )
 def test_broken_connection_is_one_retry(
     make: MakePipeline, heard: Heard, fault: Any, read: bool, api: str
@@ -102,6 +101,18 @@ def test_broken_connection_is_one_retry(
     assert len(bodies) == (2 if read else 1)
     assert len(set(bodies)) == 1
     assert [(retry.reason, retry.status) for retry in heard.retries] == [("no_answer", None)]
+
+
+@each_api
+def test_success_that_breaks_off_is_one(make: MakePipeline, heard: Heard, api: str) -> None:
+    """Its status is known; sent again, it might break off each time."""
+    with ScriptedServer([truncated()]) as server:
+        pipeline = make(track_url=server.url, api=api, flush_interval=3600)
+        pipeline.track("5", "x")
+        stats = settled(pipeline)
+
+    assert (stats.sent, stats.retries, len(server.requests)) == (1, 0, 1)
+    assert heard.retries == []
 
 
 @each_api
@@ -219,7 +230,8 @@ def test_proxy_that_refuses_to_connect_loses_nothing(
         pipeline.close(0)
 
     assert {request.method for request in proxy.requests} == {"CONNECT"}
-    assert {retry.reason for retry in heard.retries} == {"no_connection"}
+    reason = "held" if status == 407 else "no_connection"
+    assert {retry.reason for retry in heard.retries} == {reason}
 
 
 def test_message_on_a_kept_connection_that_breaks_is_not_resent(

@@ -4,8 +4,13 @@ How these tests ask: an endpoint, a request that must fail, and what an answer i
 
 from __future__ import annotations
 
+import os
 import ssl
+import subprocess
+import sys
+import textwrap
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,3 +70,16 @@ def server_context(ca: trustme.CA) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("localhost").configure_cert(context)
     return context
+
+
+def run_python(script: str, **environ: str) -> str:
+    """
+    What *script* prints in an interpreter of its own, to which all warnings are errors.
+    """
+    environ = {**os.environ, "PYTHONPATH": str(Path.cwd()), **environ}
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(script)]
+    done = subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout

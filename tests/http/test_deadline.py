@@ -161,6 +161,9 @@ class TestTheDeadline:
             client = endpoint(server.url, timeout=float("inf"))
             assert client.send(REQUEST).status == 200
             assert client.send(REQUEST, timeout=1e12).status == 200
+            assert client.send(REQUEST, timeout=10**400).status == 200
+            with deadline(10**400):
+                assert client.send(REQUEST).status == 200
             client.close()
 
 

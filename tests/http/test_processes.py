@@ -6,22 +6,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
-from cio_events._http.adapter import DeadlineAdapter
 from cio_events._wire.request import Request
-from tests.http.asking import REQUEST, endpoint
+from tests.http.asking import REQUEST, endpoint, run_python
 from tests.support.servers import ScriptedServer
-
-if TYPE_CHECKING:
-    from requests.adapters import HTTPAdapter
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
@@ -144,12 +138,12 @@ class TestForks:
             thread.join()
             print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         """
-        done = _python(script, PYTHONPATH=f"{tmp_path}{os.pathsep}{Path.cwd()}")
+        done = run_python(script, PYTHONPATH=f"{tmp_path}{os.pathsep}{Path.cwd()}")
 
         assert done == "7\n"
 
 
-class _TellingAdapter(DeadlineAdapter):
+class _TellingAdapter(HTTPAdapter):
     """
     An adapter with something that no copy by `copy` would have, which tells when it is closed.
     """
@@ -174,7 +168,7 @@ class TestImport:
             Endpoint(track_url("eu"), basic("a", "b")).close()
             print(json.dumps(sorted({"requests", "urllib3"} & set(sys.modules))))
         """
-        assert json.loads(_python("import json\n" + textwrap.dedent(script))) == []
+        assert json.loads(run_python("import json\n" + textwrap.dedent(script))) == []
 
     def test_nothing_is_printed_when_a_client_is_left_open(self) -> None:
         """
@@ -187,17 +181,4 @@ class TestImport:
                 client = Endpoint({server.url!r}, basic("a", "b"))
                 client.send(Request("GET", "/", None))
             """
-            assert _python(script) == ""
-
-
-def _python(script: str, **environ: str) -> str:
-    """
-    What *script* prints in an interpreter of its own, to which all warnings are errors.
-    """
-    environ = {**os.environ, "PYTHONPATH": str(Path.cwd()), **environ}
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(script)]
-    done = subprocess.run(
-        command, env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+            assert run_python(script) == ""

@@ -5,17 +5,20 @@ What is sent: over real sockets, to servers that write down what came.
 from __future__ import annotations
 
 import base64
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from cio_events._http.deadline import deadline
 from cio_events._http.endpoint import USER_AGENT, Endpoint, basic, bearer
 from cio_events._wire.request import Request
+from cio_events.errors import AnswerTimeoutError
 from cio_events.version import __version__
-from tests.http.asking import GENEROUS, REQUEST, endpoint, send_answer
-from tests.support.servers import ScriptedServer
+from tests.http.asking import BUDGET, GENEROUS, REQUEST, endpoint, send_answer
+from tests.support.servers import ScriptedServer, drip_headers, stall
 
 
 class TestWhatIsSent:
@@ -173,3 +176,53 @@ class TestTheEnvironmentsProxy:
 
         assert proxy.requests
         assert proxy.requests[0].target == f"{server.url}/api/v2/entity"
+
+
+class TestPlainHTTP:
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "shop.localhost"])
+    def test_to_this_machine_is_nothing_to_say(
+        self, host: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """
+        A sandbox, most often.
+        """
+        endpoint(f"http://{host}:1").prepare()
+
+        assert caplog.text == ""
+
+    def test_to_another_is_said_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        """
+        When it is first used, whoever uses it.
+        """
+        for _ in range(2):
+            client = endpoint("http://collector.test:8026")
+            for _ in range(2):
+                client.prepare()
+        endpoint("https://collector.test:8026").prepare()
+        (record,) = caplog.records
+
+        assert record.name == "cio_events"
+        assert "http://collector.test:8026" in record.getMessage()
+        assert "without encryption" in record.getMessage()
+
+
+class TestClocks:
+    def test_one_that_stands_still_stops_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """
+        As freezegun's does, which replaces every copy that a module has.
+        """
+        real, frozen = time.monotonic, time.monotonic()
+        for name, module in list(sys.modules.items()):
+            if name == "time" or name.startswith("cio_events"):
+                for attribute, value in list(vars(module).items()):
+                    if value is real:
+                        monkeypatch.setattr(module, attribute, lambda: frozen)
+        with ScriptedServer([stall(), drip_headers()]) as server:
+            client = endpoint(server.url, timeout=BUDGET)
+            for _ in range(2):
+                with pytest.raises(AnswerTimeoutError):
+                    client.send(REQUEST)
+            server.then(stall())
+            with deadline(BUDGET), pytest.raises(AnswerTimeoutError):
+                client.send(REQUEST, timeout=60)
+            client.close()

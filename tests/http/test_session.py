@@ -5,6 +5,7 @@ A session of the application's: its settings hold, and it goes on to serve it.
 from __future__ import annotations
 
 import base64
+import hashlib
 import ssl
 import threading
 import time
@@ -18,7 +19,15 @@ from requests.adapters import HTTPAdapter
 from cio_events._http.endpoint import USER_AGENT
 from cio_events.errors import AnswerTimeoutError, NoAnswerError
 from tests.http.asking import BUDGET, GENEROUS, REQUEST, endpoint, failure, server_context
-from tests.support.servers import ScriptedServer, answer, reset, stall, tunnel
+from tests.support.servers import (
+    ScriptedServer,
+    answer,
+    drip_body,
+    drip_headers,
+    reset,
+    stall,
+    tunnel,
+)
 
 if TYPE_CHECKING:
     import trustme
@@ -136,7 +145,7 @@ class TestAnApplicationsSession:
 
         session = requests.Session()
         session.mount("http://", Adapter())
-        with ScriptedServer([answer(202), reset(), stall()]) as server:
+        with ScriptedServer([answer(202), reset(), reset(), stall()]) as server:
             client = endpoint(server.url, session=session)
             assert client.send(REQUEST).status == 202
             with pytest.raises(NoAnswerError) as broken:
@@ -146,9 +155,100 @@ class TestAnApplicationsSession:
             session.close()
         refused = failure(server.url, session=session)
 
-        assert len(sent) == 4
+        assert len(sent) == 5
         assert (broken.value.maybe_received, stalled.value.maybe_received) == (True, True)
         assert not refused.maybe_received
+
+    def test_its_adapters_connections_keep_the_deadline(self) -> None:
+        """
+        Of a class of the application's own too, against a server that drips.
+        """
+
+        class Adapter(HTTPAdapter):
+            pass
+
+        session = requests.Session()
+        session.mount("http://", Adapter())
+        for step in (drip_headers(), drip_body()):
+            with ScriptedServer([step]) as server:
+                error = failure(server.url, session=session)
+            assert isinstance(error, AnswerTimeoutError)
+            assert error.maybe_received
+
+    @pytest.mark.parametrize("own_class", [False, True])
+    def test_its_adapters_pins_hold(
+        self, own_class: bool, tls_server: ScriptedServer, ca_file: str
+    ) -> None:
+        """
+        A certificate that is trusted, and is not the one that was pinned, gets nothing.
+        """
+        der = ssl.PEM_cert_to_DER_cert(
+            ssl.get_server_certificate(("localhost", tls_server.port), ca_certs=ca_file)
+        )
+
+        def status_with(pin: str) -> int:
+            session = requests.Session()
+            session.verify = ca_file
+            adapter = HTTPAdapter()
+            if own_class:
+
+                class Pinned(HTTPAdapter):
+                    def init_poolmanager(self, *args, **kwargs):
+                        super().init_poolmanager(*args, assert_fingerprint=pin, **kwargs)
+
+                adapter = Pinned()
+            else:
+                adapter.init_poolmanager(1, 1, assert_fingerprint=pin)
+            session.mount("https://", adapter)
+            client = endpoint(tls_server.url, session=session)
+            try:
+                return client.send(REQUEST, timeout=GENEROUS).status
+            finally:
+                client.close()
+
+        assert status_with(hashlib.sha256(der).hexdigest()) == 200
+        with pytest.raises(NoAnswerError, match=r"SSLError|[Ff]ingerprint") as refused:
+            status_with("0" * 64)
+        assert not refused.value.maybe_received
+        assert len(tls_server.requests) == 1
+
+    def test_its_adapters_client_certificate_is_shown(
+        self, ca: trustme.CA, tmp_path: Path
+    ) -> None:
+        """
+        One in a TLS context that the adapter was made with.
+        """
+        asking = server_context(ca)
+        ca.configure_trust(asking)
+        asking.verify_mode = ssl.CERT_REQUIRED
+        context = ssl.create_default_context()
+        ca.configure_trust(context)
+        ca.issue_cert("client.test").configure_cert(context)
+
+        class Showing(HTTPAdapter):
+            def init_poolmanager(self, *args, **kwargs):
+                super().init_poolmanager(*args, ssl_context=context, **kwargs)
+
+        session = requests.Session()
+        session.mount("https://", Showing())
+        with ScriptedServer(tls=asking) as server:
+            client = endpoint(server.url, session=session)
+            assert client.send(REQUEST).status == 200
+            client.close()
+
+    def test_its_connections_are_not_ours(self) -> None:
+        """
+        Our adapter is a twin of its own; what it has for other hosts stays where it is.
+        """
+        session = requests.Session()
+        theirs = session.get_adapter("http://127.0.0.1")
+        with ScriptedServer() as server:
+            client = endpoint(server.url, session=session)
+            client.send(REQUEST)
+            client.close()
+
+        assert session.get_adapter("http://other.test") is theirs
+        assert session.get_adapter(f"{server.url}/x") is not theirs
 
     def test_its_retries_do_not_multiply(self) -> None:
         """
@@ -212,6 +312,48 @@ class TestAnApplicationsSession:
             session.close()
 
         assert server.connections == 1
+
+    def test_a_hook_that_raises_keeps_nothing_from_us(self) -> None:
+        """
+        The answer is there: a common one raises for each status that is an error.
+        """
+
+        def refuse(response, **_):
+            response.raise_for_status()
+
+        session = requests.Session()
+        session.hooks["response"].append(refuse)
+        with ScriptedServer([answer(400, b'{"meta":{"error":"bad"}}')]) as server:
+            client = endpoint(server.url, session=session)
+            got = client.send(REQUEST)
+            client.close()
+
+        assert (got.status, got.body, got.broken) == (400, b'{"meta":{"error":"bad"}}', None)
+
+    def test_a_hook_that_reads_the_answer_leaves_it_to_us(self) -> None:
+        """
+        There is but one stream to read it from.
+        """
+        session = requests.Session()
+        session.hooks["response"].append(lambda response, **_: len(response.content) and None)
+        with ScriptedServer([answer(207, b'{"errors":[]}')]) as server:
+            client = endpoint(server.url, session=session)
+            assert client.send(REQUEST).body == b'{"errors":[]}'
+            client.close()
+
+    def test_what_it_raises_itself_before_anything_was_sent(self) -> None:
+        """
+        It is a fault, and no doubt: nothing has left.
+        """
+
+        class Broken(requests.Session):
+            def prepare_request(self, request):
+                raise KeyError("lucy@example.com")
+
+        error = failure("http://127.0.0.1:1", session=Broken())
+
+        assert not error.maybe_received
+        assert str(error) == "no connection to http://127.0.0.1:1: KeyError"
 
     def test_its_hooks_see_the_answer(self) -> None:
         """

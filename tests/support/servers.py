@@ -393,6 +393,8 @@ class ScriptedServer:
                     self._next()(Peer(self, sock, number, port))
                     return
                 with self._tls.wrap_socket(sock, server_side=True) as wrapped:
+                    with self._lock:
+                        self._socks.append(wrapped)  # the one before has no descriptor any more
                     self._converse(Peer(self, wrapped, number, port))
             else:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
