@@ -1,5 +1,5 @@
 """
-The README's word: it is short, its commands run, and its links lead somewhere.
+The README's word, and the map of CONTRIBUTING.md: short, true, and leading somewhere.
 """
 
 from __future__ import annotations
@@ -54,3 +54,18 @@ def test_every_page_is_linked() -> None:
     assert {target for target in targets if not (ROOT / target).exists()} == set()
     pages = {f"docs/{page}.md" for page in PAGES if page != "README" and "/" not in page}
     assert pages - targets == {"docs/changelog.md"}
+
+
+def test_the_map_has_all_rooms() -> None:
+    """
+    What CONTRIBUTING.md names in its map is there, and no folder or file of the top is left out.
+    """
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    package = ROOT / "cio_events"
+    rows = re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)
+
+    named = {name.strip("/") for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    there = {path.name for path in package.iterdir() if path.name[:2] != "__"} - {"py.typed"}
+    assert named == there | {"__main__.py"}
+    paths = re.findall(r"`(_\w+/[\w/.]+)`", text)
+    assert [path for path in paths if not (package / path).exists()] == []
