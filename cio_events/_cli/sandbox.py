@@ -97,11 +97,18 @@ def _welcome(url: str, restricted: set[str]) -> str:
     )
 
 
+def escaped(text: str) -> str:
+    """Text from outside, with what is not printable as an escape: it cannot steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def _print_request(request: ReceivedRequest) -> None:
     at = time.strftime("%H:%M:%S", time.localtime(request.time))
     status = "dropped" if request.status is None else request.status
     try:
-        click.echo(f"{at} {request.method} {request.path} {status}")
+        click.echo(f"{at} {request.method} {escaped(request.path)} {status}")
     except OSError:
         # Whoever read the lines is gone. The sandbox goes on, and Python, which would try to
         # write the rest when it ends, gets somewhere to write it.

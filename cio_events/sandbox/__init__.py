@@ -6,9 +6,11 @@ to. It is a server of its own: it knows Customer.io's schema and shares no code 
 Running it needs the extra `cio-events[sandbox]`.
 """
 
+from cio_events.sandbox.model.explanations import Explanation
 from cio_events.sandbox.model.records import (
     CustomObject,
     Event,
+    Item,
     Metric,
     OutboxMessage,
     Person,
@@ -27,6 +29,8 @@ __all__ = [
     "CustomObject",
     "Device",
     "Event",
+    "Explanation",
+    "Item",
     "Message",
     "Metric",
     "OutboxMessage",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,15 +10,17 @@ from cio_events.sandbox.api.exchange import Reply
 from cio_events.sandbox.server.credentials import Credentials
 from cio_events.sandbox.server.faults import Fault, Faults
 from cio_events.sandbox.server.journal import Journal
+from cio_events.sandbox.server.visitors import Visitors, is_loopback
 from cio_events.sandbox.world import views
 from cio_events.sandbox.world.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from cio_events.sandbox.model.explanations import Explanation
     from cio_events.sandbox.model.records import (
         CustomObject,
         Event,
@@ -49,6 +50,9 @@ class Sandbox:
         region: What the region endpoint answers, `us` or `eu`.
         on_answer: Called on the sandbox's thread with each request that has been answered or
             dropped.
+        allowed_hosts: Names, without ports, that it may be asked by beside those of loopback.
+        bounded: Whether to keep the last 10 000 requests, 100 000 events, 1 000 messages and
+            10 000 metrics alone, so that it can run for days; `left` says how many have gone.
 
     Raises:
         ValueError: For a host that is not loopback, or an unknown region.
@@ -64,8 +68,10 @@ class Sandbox:
         port: int = 0,
         region: Literal["us", "eu"] = "us",
         on_answer: Callable[[ReceivedRequest], None] | None = None,
+        allowed_hosts: Iterable[str] = (),
+        bounded: bool = True,
     ) -> None:
-        if not _is_loopback(host):
+        if not is_loopback(host):
             raise ValueError(f"the sandbox serves this machine only: {host!r} is not loopback")
         if region not in REGIONS:
             raise ValueError(f"region must be one of {', '.join(REGIONS)}")
@@ -73,8 +79,9 @@ class Sandbox:
         self._host = host
         self._port = port
         self._credentials = Credentials(site_id, api_key, app_api_key)
-        self._world = World()
-        self._journal = Journal(on_answer)
+        self._visitors = Visitors(allowed_hosts)
+        self._world = World(bounded=bounded)
+        self._journal = Journal(on_answer, bounded=bounded)
         self._faults = Faults()
         self._serving: Serving | None = None
 
@@ -109,6 +116,7 @@ class Sandbox:
             self._journal,
             self._faults,
             self._credentials,
+            self._visitors,
             lambda: {"url": self.url, "region": self.region},
         )
         self._serving = Serving(app, listener, self._faults.wake)
@@ -155,7 +163,7 @@ class Sandbox:
 
     @property
     def events(self) -> list[Event]:
-        """All events in the order of arrival, without repeats; also those of deleted people."""
+        """The last events in the order of arrival, without repeats; of deleted people too."""
         return views.events(self._world)
 
     def events_of(self, identifier: str) -> list[Event]:
@@ -179,8 +187,23 @@ class Sandbox:
 
     @property
     def requests(self) -> list[ReceivedRequest]:
-        """Every request but those to read the sandbox, in the order of arrival."""
+        """The last requests but those to read the sandbox, in the order of arrival."""
         return self._journal.requests()
+
+    @property
+    def findings(self) -> list[Explanation]:
+        """What was refused and why, and what was accepted and is not as was meant."""
+        return [
+            finding
+            for request in self.requests
+            for item in request.items
+            for finding in item.findings
+        ]
+
+    @property
+    def left(self) -> dict[str, int]:
+        """How many requests, events, messages and metrics have gone to make room."""
+        return {**views.left(self._world), "requests": self._journal.left}
 
     def clear(self) -> None:
         """Forget people, events, objects, metrics, messages and requests; faults stay."""
@@ -249,15 +272,6 @@ class Sandbox:
     def heal(self) -> None:
         """Behave from now on; what is being delayed is answered at once."""
         self._faults.heal()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _phrase(status: int) -> str:

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from cio_events import __version__
+from cio_events._cli.sandbox import escaped
 from cio_events.sandbox import Sandbox
 from tests.sandbox.asking import TIMEOUT_SECONDS
 
@@ -144,6 +145,12 @@ def test_another_host_is_refused() -> None:
 
     assert ended.returncode == 2
     assert "'0.0.0.0' is not loopback" in ended.stderr
+
+
+def test_text_from_outside_cannot_steer_a_terminal() -> None:
+    """Escapes, line breaks and text that runs backwards are shown as what they are."""
+    assert escaped("grün/a%2Fb") == "grün/a%2Fb"
+    assert escaped("a\x1b[2J\r\nb\u202ec\x9b") == "a\\x1b[2J\\r\\nb\\u202ec\\x9b"
 
 
 def test_the_version_is_told() -> None:

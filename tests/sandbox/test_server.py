@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EVENTS = "/api/v1/customers/5/events"
 EVENT = {"name": "purchase"}
-VIEWS = ("people", "events", "objects", "metrics", "messages", "requests")
+VIEWS = ("people", "events", "objects", "metrics", "messages", "requests", "left")
 
 
 def refuses_connections(port: int) -> bool:
@@ -82,7 +82,7 @@ def test_idle_connections_do_not_hold_up_the_end(api: Api) -> None:
     half_way = socket.create_connection(("127.0.0.1", api.sandbox.port), TIMEOUT_SECONDS)
     with half_way, ThreadPoolExecutor(8) as pool:
         half_way.sendall(
-            b"PUT /api/v1/customers/5 HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+            b"PUT /api/v1/customers/5 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
         )
         list(pool.map(lambda _: api.post(EVENTS, json=EVENT), range(16)))
         api.sandbox.stop()
@@ -455,7 +455,7 @@ def test_requests_down_one_connection_are_answered_in_order(api: Api) -> None:
     """Pipelined requests get their answers, large bodies included."""
     body = b'{"name": "seen", "data": {"x": "' + b"y" * 90_000 + b'"}}'
     head = (
-        f"POST {EVENTS} HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(b'a:b')}\r\n"
+        f"POST {EVENTS} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {basic(b'a:b')}\r\n"
         f"Content-Length: {len(body)}\r\n"
     ).encode()
     with socket.create_connection(("127.0.0.1", api.sandbox.port), TIMEOUT_SECONDS) as connection:

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+import requests
 
 from tests.sandbox.asking import Api, raw
 
@@ -214,7 +215,6 @@ def test_every_field_is_known(api: Api, kind: str) -> None:
         ("push", {"transactional_message_id": 44}, "identifiers is required"),
         ("push", {**PUSH, "custom_device": {"token": "t"}}, "device.platform is required"),
         ("push", {**PUSH, "subject": "x"}, "subject is not a field of this message"),
-        ("sms", PUSH, "to is required"),
         ("in_app", {**PUSH, "to": "x"}, "to is not a field of this message"),
     ],
 )
@@ -260,13 +260,31 @@ def test_an_email_without_a_template_brings_its_content(api: Api) -> None:
         assert answer.json() == {"meta": {"error": f"{name} is required"}}
 
 
-def test_attachments_may_be_2_mb(api: Api) -> None:
-    """All of them together, to the byte."""
-    half = base64.b64encode(bytes(1_000_000)).decode()
-    assert api.message("email", **EMAIL, attachments={"a": half, "b": half}).status_code == 200
+def test_a_message_may_have_2_048_kb(api: Api) -> None:
+    """As JSON, to the byte, attachments included."""
+    rest = len(
+        requests.Request(json={**EMAIL, "body": ""}, method="POST", url="http://x").prepare().body
+        or b""
+    )
+    assert api.message("email", **EMAIL, body="x" * (2_048_000 - rest)).status_code == 200
 
-    answer = api.message("email", **EMAIL, attachments={"a": half, "b": half, "c": "YQ=="})
-    assert answer.json() == {"meta": {"error": "the attachments are larger than 2000000 bytes"}}
+    answer = api.message("email", **EMAIL, body="x" * (2_048_001 - rest))
+    assert answer.status_code == 400
+    assert answer.json() == {"meta": {"error": "the message is larger than 2048000 bytes"}}
+
+
+@pytest.mark.parametrize("empty", [{}, [], ""])
+def test_attachments_may_be_empty(api: Api, empty: object) -> None:
+    """In the forms in which languages write an empty mapping."""
+    assert api.message("email", **EMAIL, attachments=empty).status_code == 200
+    assert api.sandbox.messages[0].attachments == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_takes_retention_and_no_recipient(api: Api, kind: str) -> None:
+    """`to` is an e-mail's need alone; others go to whom the identifiers name."""
+    fields = {**(EMAIL if kind == "email" else PUSH), "disable_message_retention": True}
+    assert api.message(kind, **fields).status_code == 200
 
 
 def test_a_custom_device_is_added_to_the_person(api: Api) -> None:

@@ -99,7 +99,7 @@ def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
     )
     with (
         tempfile.TemporaryDirectory() as temporary,
-        Sandbox(on_answer=count) as sandbox,
+        Sandbox(on_answer=count, bounded=False) as sandbox,
         progress,
     ):
         directory, started = Path(temporary), time.monotonic()

@@ -7,12 +7,13 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import getaddresses
 from typing import TYPE_CHECKING, Any
 
+from cio_events.sandbox.api import items
 from cio_events.sandbox.api.exchange import Arrival, Reply, Resource
 from cio_events.sandbox.model import checks, limits
-from cio_events.sandbox.model.invalid import InvalidError
+from cio_events.sandbox.model import explanations as rules
+from cio_events.sandbox.model.explanations import InvalidError
 from cio_events.sandbox.model.records import OutboxMessage
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _is_attachments(value: Any) -> bool:
+    return _is_mapping(value) or value in ([], "")
+
+
 def _is_template(value: Any) -> bool:
     return _is_whole(value) or (_is_text(value) and value.strip() != "")
 
@@ -48,6 +53,8 @@ TEXT = (_is_text, "a string")
 FLAG = (_is_flag, "true or false")
 WHOLE = (_is_whole, "an integer")
 MAPPING = (_is_mapping, "an object")
+# Some languages write an empty mapping as a list.
+ATTACHMENTS = (_is_attachments, "an object")
 TEMPLATE = (_is_template, "the id or the trigger name of a message")
 # The schema calls the headers of an e-mail a JSON text, and its example is an object.
 MAPPING_OR_TEXT = (_is_mapping_or_text, "an object, or a string of JSON")
@@ -62,8 +69,9 @@ SHARED: dict[str, Field] = {
     "queue_draft": FLAG,
     "language": TEXT,
     "auto_create": FLAG,
+    "disable_message_retention": FLAG,
+    "send_to_unsubscribed": FLAG,
 }
-RETENTION: dict[str, Field] = {"disable_message_retention": FLAG, "send_to_unsubscribed": FLAG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,6 @@ KINDS = (
         "email",
         {
             **SHARED,
-            **RETENTION,
             "to": TEXT,
             "from": TEXT,
             "reply_to": TEXT,
@@ -93,7 +100,7 @@ KINDS = (
             "body_plain": TEXT,
             "body_amp": TEXT,
             "headers": MAPPING_OR_TEXT,
-            "attachments": MAPPING,
+            "attachments": ATTACHMENTS,
             "tracked": FLAG,
             "disable_css_preprocessing": FLAG,
         },
@@ -103,7 +110,6 @@ KINDS = (
         "push",
         {
             **SHARED,
-            **RETENTION,
             "to": TEXT,
             "title": TEXT,
             "message": TEXT,
@@ -115,13 +121,9 @@ KINDS = (
             "custom_device": MAPPING,
         },
     ),
-    Kind(
-        "sms",
-        {**SHARED, **RETENTION, "to": TEXT, "from": TEXT, "tracked": FLAG},
-        required=("transactional_message_id", "identifiers", "to"),
-    ),
+    Kind("sms", {**SHARED, "to": TEXT, "from": TEXT, "tracked": FLAG}),
     # Not in the schema; the fields are those of the vendor's clients.
-    Kind("whatsapp", {**SHARED, **RETENTION, "to": TEXT, "tracked": FLAG}),
+    Kind("whatsapp", {**SHARED, "to": TEXT, "from": TEXT, "tracked": FLAG}),
     Kind("inbox_message", {**SHARED, "to": TEXT}),
     Kind("in_app", SHARED),
 )
@@ -132,13 +134,19 @@ CONTENT = ("from", "subject", "body")
 
 def _send(kind: Kind) -> Callable[[World, Arrival], Reply]:
     def send(world: World, arrival: Arrival) -> Reply:
+        if arrival.body.size > limits.MESSAGE_BYTES:
+            text = f"the message is larger than {limits.MESSAGE_BYTES} bytes"
+            limit = f"{limits.MESSAGE_BYTES} bytes"
+            raise InvalidError(rules.MESSAGE_TOO_LARGE, "body", text, limit=limit)
         sent = arrival.json()
         if not isinstance(sent, dict):
-            raise InvalidError("invalid", "body", "the body must be an object")
+            raise InvalidError(rules.NOT_OBJECT, "body", "the body must be an object", sent)
         fields = {name: value for name, value in sent.items() if value is not None}
         problems = [*_missing(kind, fields), *_wrong(kind, fields)]
         if problems:
-            return _refuse(problems)
+            named = items.of_message(kind.name, fields)
+            arrival.items.append(items.refused(*named, *problems))
+            return _refuse([problem.message for problem in problems])
         who = checks.who(fields["identifiers"], "identifiers")
         attachments = _attachments(fields)
         _check_recipients(fields)
@@ -152,50 +160,73 @@ def _send(kind: Kind) -> Callable[[World, Arrival], Reply]:
             fields={name: value for name, value in fields.items() if name != "attachments"},
             attachments=attachments,
         )
-        world.messages.append(message)
+        world.messages.add(message, arrival.body.size)
         return Reply(200, {"delivery_id": message.delivery_id, "queued_at": message.queued_at})
 
     return send
 
 
-def _missing(kind: Kind, fields: Mapping[str, Any]) -> list[str]:
+def _missing(kind: Kind, fields: Mapping[str, Any]) -> list[InvalidError]:
     required = kind.required
     if kind.name == "email" and "transactional_message_id" not in fields:
         required = (*required, *CONTENT)
-    return [f"{name} is required" for name in required if fields.get(name) in (None, "")]
+    return [
+        InvalidError(rules.REQUIRED, name, f"{name} is required")
+        for name in required
+        if fields.get(name) in (None, "")
+    ]
 
 
-def _wrong(kind: Kind, fields: Mapping[str, Any]) -> list[str]:
+def _wrong(kind: Kind, fields: Mapping[str, Any]) -> list[InvalidError]:
     problems = []
     for name, value in fields.items():
         if name not in kind.fields:
-            problems.append(f"{name} is not a field of this message")
+            text = f"{name} is not a field of this message"
+            problems.append(InvalidError(rules.UNKNOWN_FIELD, name, text, value))
             continue
         fits, wanted = kind.fields[name]
         if not fits(value):
-            problems.append(f"{name} must be {wanted}")
+            text = f"{name} must be {wanted}"
+            problems.append(InvalidError(rules.WRONG_TYPE, name, text, value, wanted))
     return problems
 
 
 def _attachments(fields: Mapping[str, Any]) -> dict[str, bytes]:
     decoded = {}
-    for name, encoded in fields.get("attachments", {}).items():
+    for name, encoded in (fields.get("attachments") or {}).items():
         field = f"attachments.{name}"
         try:
             decoded[name] = base64.b64decode(encoded, validate=True)
         except (TypeError, ValueError):
-            raise InvalidError("invalid", field, f"{field} is not Base64") from None
-    if sum(map(len, decoded.values())) > limits.ATTACHMENTS_BYTES:
-        message = f"the attachments are larger than {limits.ATTACHMENTS_BYTES} bytes"
-        raise InvalidError("too_large", "attachments", message)
+            raise InvalidError(rules.NOT_BASE64, field, f"{field} is not Base64") from None
     return decoded
 
 
 def _check_recipients(fields: Mapping[str, Any]) -> None:
     lists = [fields[name] for name in ("to", "cc", "bcc") if fields.get(name)]
-    if len(getaddresses(lists)) > limits.RECIPIENTS:
+    if sum(map(_recipients, lists)) > limits.RECIPIENTS:
         message = f"to, cc and bcc hold more than {limits.RECIPIENTS} recipients"
-        raise InvalidError("invalid", "to", message)
+        raise InvalidError(rules.TOO_MANY_RECIPIENTS, "to", message, None, limits.RECIPIENTS)
+
+
+def _recipients(text: str) -> int:
+    """How many addresses a list holds: its parts between commas that stand in no quotes."""
+    count, quoted, comment, something = 0, False, 0, False
+    characters = iter(text)
+    for character in characters:
+        if character == "\\":
+            next(characters, None)
+        elif character == '"' and not comment:
+            quoted = not quoted
+        elif character == "(" and not quoted:
+            comment += 1
+        elif character == ")" and not quoted:
+            comment = max(comment - 1, 0)
+        elif character == "," and not quoted and not comment:
+            count, something = count + something, False
+            continue
+        something = something or not character.isspace()
+    return count + something
 
 
 def _refuse(problems: list[str]) -> Reply:
@@ -211,5 +242,6 @@ def refuse(invalid: InvalidError) -> Reply:
 
 
 RESOURCES = tuple(
-    Resource("POST", f"/v1/send/{kind.name}", _send(kind), refuse, "bearer") for kind in KINDS
+    Resource("POST", f"/v1/send/{kind.name}", _send(kind), refuse, "bearer", kind.name)
+    for kind in KINDS
 )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from cio_events.sandbox.api.exchange import Arrival, Reply, Resource
 from cio_events.sandbox.model import checks, limits
+from cio_events.sandbox.model import explanations as rules
 from cio_events.sandbox.model.checks import Who
-from cio_events.sandbox.model.invalid import InvalidError
+from cio_events.sandbox.model.explanations import InvalidError
 from cio_events.sandbox.model.records import Event, Metric
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def add_device(world: World, arrival: Arrival) -> Reply:
     who = person_in_path(arrival)
     body = checks.mapping(arrival.json(), "body")
     if body.get("device") is None:
-        raise InvalidError("required", "device", "device is required")
+        raise InvalidError(rules.REQUIRED, "device", "device is required")
     world.add_device(who, *checks.device(body["device"], "id"))
     return Reply()
 
@@ -117,12 +118,12 @@ def track(world: World, arrival: Arrival) -> Reply:
 def track_anonymous(world: World, arrival: Arrival) -> Reply:
     """POST /api/v1/events; without an anonymous id it is an invite, which names a recipient."""
     body = checks.mapping(arrival.json(), "body")
-    anonymous_id = checks.optional_text(body.get("anonymous_id"), "anonymous_id")
+    named = body.get("anonymous_id")
+    absent = named is None or named == ""
+    anonymous_id = None if absent else checks.identifier(named, "anonymous_id")
     event = _event(body, anonymous_id)
     if anonymous_id is None:
         checks.text(event.data.get("recipient"), "data.recipient")
-    else:
-        checks.identifier(anonymous_id, "anonymous_id")
     world.track_anonymous(event)
     return Reply()
 
@@ -202,21 +203,21 @@ def remove_from_segment(world: World, arrival: Arrival) -> Reply:
 
 def _segment(arrival: Arrival) -> tuple[int, list[Who]]:
     segment = arrival.params["segment_id"]
-    if not segment.isdecimal():
-        raise InvalidError("invalid", "segment_id", "segment_id must be an integer")
+    number = checks.whole(segment, "segment_id")
     kind = checks.one_of(arrival.query.get("id_type", "id"), "id_type", checks.PERSON_IDENTIFIERS)
     ids = checks.mapping(arrival.json(), "body").get("ids")
     if not isinstance(ids, list) or not 1 <= len(ids) <= limits.SEGMENT_CUSTOMERS:
         message = f"ids must be a list of 1 to {limits.SEGMENT_CUSTOMERS} identifiers"
-        raise InvalidError("invalid", "ids", message)
-    return int(segment), [Who(kind, checks.identifier(value, "ids")) for value in ids]
+        raise InvalidError(rules.WRONG_SEGMENT_SIZE, "ids", message, ids, limits.SEGMENT_CUSTOMERS)
+    return number, [Who(kind, checks.identifier(value, "ids")) for value in ids]
 
 
 def unsubscribe(world: World, arrival: Arrival) -> Reply:
     """POST /unsubscribe/{delivery_id}."""
     body = checks.mapping(arrival.json(), "body")
     if not isinstance(body.get("unsubscribe"), bool):
-        raise InvalidError("invalid", "unsubscribe", "unsubscribe must be true or false")
+        message = "unsubscribe must be true or false"
+        raise InvalidError(rules.NOT_FLAG, "unsubscribe", message, body.get("unsubscribe"))
     if body["unsubscribe"]:
         world.unsubscribe(arrival.params["delivery_id"])
     return Reply()
@@ -235,20 +236,38 @@ def refuse_merge(invalid: InvalidError) -> Reply:
 CUSTOMER = "/api/v1/customers/{identifier}"
 SEGMENT = "/api/v1/segments/{segment_id}"
 RESOURCES = (
-    Resource("PUT", CUSTOMER, identify, refuse, "basic"),
-    Resource("DELETE", CUSTOMER, delete, refuse, "basic"),
-    Resource("POST", f"{CUSTOMER}/events", track, refuse, "basic"),
-    Resource("POST", f"{CUSTOMER}/suppress", suppress, refuse, "basic"),
-    Resource("POST", f"{CUSTOMER}/unsuppress", unsuppress, refuse, "basic"),
-    Resource("PUT", f"{CUSTOMER}/devices", add_device, refuse, "basic"),
-    Resource("DELETE", CUSTOMER + "/devices/{device_id}", delete_device, refuse, "basic"),
-    Resource("POST", "/api/v1/events", track_anonymous, refuse, "basic"),
-    Resource("POST", "/api/v1/merge_customers", merge, refuse_merge, "basic"),
+    Resource("PUT", CUSTOMER, identify, refuse, "basic", "identify"),
+    Resource("DELETE", CUSTOMER, delete, refuse, "basic", "delete"),
+    Resource("POST", f"{CUSTOMER}/events", track, refuse, "basic", "event"),
+    Resource("POST", f"{CUSTOMER}/suppress", suppress, refuse, "basic", "suppress"),
+    Resource("POST", f"{CUSTOMER}/unsuppress", unsuppress, refuse, "basic", "unsuppress"),
+    Resource("PUT", f"{CUSTOMER}/devices", add_device, refuse, "basic", "add_device"),
+    Resource(
+        "DELETE",
+        CUSTOMER + "/devices/{device_id}",
+        delete_device,
+        refuse,
+        "basic",
+        "delete_device",
+    ),
+    Resource("POST", "/api/v1/events", track_anonymous, refuse, "basic", "anonymous event"),
+    Resource("POST", "/api/v1/merge_customers", merge, refuse_merge, "basic", "merge"),
     # The schema asks no credentials of reports and of unsubscribing.
-    Resource("POST", "/api/v1/metrics", report_metric, refuse, None),
-    Resource("POST", "/api/v1/push/events", report_push, refuse, None),
-    Resource("POST", "/unsubscribe/{delivery_id}", unsubscribe, refuse, None),
-    Resource("POST", "/api/v1/forms/{form_id}/submit", submit_form, refuse, "basic"),
-    Resource("POST", f"{SEGMENT}/add_customers", add_to_segment, refuse, "basic"),
-    Resource("POST", f"{SEGMENT}/remove_customers", remove_from_segment, refuse, "basic"),
+    Resource("POST", "/api/v1/metrics", report_metric, refuse, None, "metric"),
+    Resource("POST", "/api/v1/push/events", report_push, refuse, None, "metric"),
+    # As it was before it had a version, and as older clients say it still.
+    Resource("POST", "/push/events", report_push, refuse, None, "metric"),
+    Resource("POST", "/unsubscribe/{delivery_id}", unsubscribe, refuse, None, "unsubscribe"),
+    Resource("POST", "/api/v1/forms/{form_id}/submit", submit_form, refuse, "basic", "form"),
+    Resource(
+        "POST", f"{SEGMENT}/add_customers", add_to_segment, refuse, "basic", "add to segment"
+    ),
+    Resource(
+        "POST",
+        f"{SEGMENT}/remove_customers",
+        remove_from_segment,
+        refuse,
+        "basic",
+        "remove from segment",
+    ),
 )

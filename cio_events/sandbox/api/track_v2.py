@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
+from cio_events.sandbox.api import items
 from cio_events.sandbox.api.exchange import Arrival, Reply, Resource
 from cio_events.sandbox.model import checks, limits
-from cio_events.sandbox.model.invalid import InvalidError
+from cio_events.sandbox.model import explanations as rules
+from cio_events.sandbox.model.explanations import InvalidError
 from cio_events.sandbox.model.records import Event, Metric
 
 if TYPE_CHECKING:
@@ -38,29 +40,35 @@ def batch(world: World, arrival: Arrival) -> Reply:
     """POST /api/v2/batch: what is invalid is listed, all the rest is done."""
     if arrival.body.size > limits.BATCH_BYTES:
         raise _too_large("body", limits.BATCH_BYTES)
-    body = arrival.json()
+    body = arrival.body.json()
     if not isinstance(body, dict):
-        raise InvalidError("invalid", "body", "the body must be an object")
+        raise InvalidError(rules.NOT_OBJECT, "body", "the body must be an object", body)
     if "batch" not in body:
-        raise InvalidError("required", "batch", "batch is required")
+        raise InvalidError(rules.REQUIRED, "batch", "batch is required")
     operations = body["batch"]
     if not isinstance(operations, list):
-        raise InvalidError("invalid", "batch", "batch must be a list")
+        raise InvalidError(rules.NOT_LIST, "batch", "batch must be a list", operations)
     errors = []
     for index, operation in enumerate(operations):
         try:
+            if arrival.body.deep:
+                checks.not_too_deep(operation, "")
             if len(orjson.dumps(operation)) > limits.OPERATION_BYTES:
                 raise _too_large("", limits.OPERATION_BYTES)
             perform(world, operation)
         except InvalidError as invalid:
+            arrival.items.append(items.refused(*items.of_operation(operation), invalid))
             errors.append({"batch_index": index, **_error(invalid)})
+        else:
+            done = items.done(*items.of_operation(operation), world.take_findings())
+            arrival.items.append(done)
     return Reply(207, {"errors": errors}) if errors else Reply()
 
 
 def perform(world: World, operation: Any) -> None:
     """Check one operation and do it."""
     if not isinstance(operation, dict):
-        raise InvalidError("invalid", "", "an operation must be an object")
+        raise InvalidError(rules.NOT_OBJECT, "", "an operation must be an object", operation)
     kind = checks.one_of(operation.get("type"), "type", ACTIONS)
     action = checks.one_of(operation.get("action"), "action", ACTIONS[kind])
     ACTIONS[kind][action](world, operation)
@@ -116,7 +124,7 @@ def _merge(world: World, operation: Operation) -> None:
 
 def _device(operation: Operation) -> dict[str, Any]:
     if operation.get("device") is None:
-        raise InvalidError("required", "device", "device is required")
+        raise InvalidError(rules.REQUIRED, "device", "device is required")
     return checks.mapping(operation["device"], "device")
 
 
@@ -147,7 +155,8 @@ def _person_relationships(world: World, operation: Operation) -> None:
 
 def _require_relationships(operation: Operation) -> None:
     if operation.get("cio_relationships") is None:
-        raise InvalidError("required", "cio_relationships", "cio_relationships is required")
+        message = "cio_relationships is required"
+        raise InvalidError(rules.REQUIRED, "cio_relationships", message)
 
 
 def _people(operation: Operation) -> list[tuple[Who, dict[str, Any]]]:
@@ -259,8 +268,11 @@ def _error(invalid: InvalidError) -> dict[str, str]:
 
 
 def _too_large(field: str, most: int) -> InvalidError:
+    whole = field == "body" and most == limits.BATCH_BYTES
+    rule = rules.BATCH_TOO_LARGE if whole else rules.OPERATION_TOO_LARGE
     what = "the request" if field else "the operation"
-    return InvalidError("too_large", field, f"{what} is larger than {most} bytes")
+    message = f"{what} is larger than {most} bytes"
+    return InvalidError(rule, field, message, limit=f"{most} bytes")
 
 
 def refuse(invalid: InvalidError) -> Reply:
@@ -270,5 +282,5 @@ def refuse(invalid: InvalidError) -> Reply:
 
 RESOURCES = (
     Resource("POST", "/api/v2/entity", entity, refuse, "basic"),
-    Resource("POST", "/api/v2/batch", batch, refuse, "basic"),
+    Resource("POST", "/api/v2/batch", batch, refuse, "basic", many=True),
 )

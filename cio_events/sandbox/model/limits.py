@@ -12,4 +12,17 @@ OPERATION_BYTES = 32_000  # one v2 operation, alone or in a batch
 BATCH_BYTES = 500_000  # a whole v2 batch
 SEGMENT_CUSTOMERS = 1_000  # people a request to a manual segment
 RECIPIENTS = 15  # to, cc and bcc of an e-mail together
-ATTACHMENTS_BYTES = 2_000_000  # all attachments of an e-mail, before Base64
+MESSAGE_BYTES = 2_048_000  # a whole transactional message, as JSON
+
+# The sandbox's own: Customer.io documents none, and a machine's memory has an end.
+BODY_BYTES = 4_000_000
+DEPTH = 190  # objects and lists within one another, in one operation
+DEPTH_SHOWN = 200  # and in what is shown of a body that has more
+MOMENT = 2**53  # later seconds are no time
+REQUESTS_KEPT = 10_000
+REQUEST_BYTES_KEPT = 100_000_000
+EVENTS_KEPT = 100_000
+MESSAGES_KEPT = 1_000
+MESSAGE_BYTES_KEPT = 100_000_000
+METRICS_KEPT = 10_000
+EVENT_IDS_KEPT = 1_000_000  # of those, repeats are known

@@ -8,7 +8,11 @@ the body of a request) is shared with the sandbox and is not to be changed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+from cio_events.sandbox.model.explanations import Explanation
+
+Verdict: TypeAlias = Literal["accepted", "refused", "repeated", "ignored"]
 
 
 @dataclass(slots=True)
@@ -120,6 +124,23 @@ class OutboxMessage:
     """Name → content, decoded from Base64."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """What became of one call: a request has one, a batch has one for each operation."""
+
+    kind: str
+    """What was asked: ``identify``, ``event``, ``email``, …"""
+    verdict: Verdict
+    customer: str | None = None
+    """Whom it names, as it was sent."""
+    name: str | None = None
+    """The event's name."""
+    id: str | None = None
+    """The event's id, by which repeats are known."""
+    findings: tuple[Explanation, ...] = ()
+    """Why it was refused; or, where it was accepted, what is not as was meant."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
     """A request as it arrived, and its answer. It never holds credentials."""
@@ -139,3 +160,9 @@ class ReceivedRequest:
     """``None`` while there is no answer, and for ever when the connection was dropped."""
     answer: Any = None
     """The parsed JSON, or the text."""
+    items: tuple[Item, ...] = ()
+    """The calls in it, in their order."""
+    size: int = 0
+    """The body's bytes."""
+    seconds: float | None = None
+    """From its arrival to its answer."""

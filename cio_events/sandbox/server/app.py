@@ -16,9 +16,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
-from cio_events.sandbox.api import app_api, track_v1, track_v2
+from cio_events.sandbox.api import app_api, items, track_v1, track_v2
 from cio_events.sandbox.api.exchange import Arrival, Body, Reply, Resource
-from cio_events.sandbox.model.invalid import InvalidError
+from cio_events.sandbox.model import explanations as rules
+from cio_events.sandbox.model import limits
+from cio_events.sandbox.model.explanations import InvalidError
 from cio_events.sandbox.world import views
 
 if TYPE_CHECKING:
@@ -27,9 +29,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from cio_events.sandbox.model.records import Item
     from cio_events.sandbox.server.credentials import Credentials
     from cio_events.sandbox.server.faults import Faults
     from cio_events.sandbox.server.journal import Journal
+    from cio_events.sandbox.server.visitors import Visitors
     from cio_events.sandbox.world.world import World
 
 ENVIRONMENT_ID = 1  # the sandbox is one workspace
@@ -41,6 +45,7 @@ def build(
     journal: Journal,
     faults: Faults,
     credentials: Credentials,
+    visitors: Visitors,
     region: Callable[[], dict[str, Any]],
 ) -> ASGIApp:
     """The application; `region` gives the answer of the region endpoint."""
@@ -56,24 +61,31 @@ def build(
     )
 
     def serve(resource: Resource) -> Callable[[Request], Awaitable[Response]]:
-        def answer(request: Request, body: Body) -> Reply:
+        def answer(request: Request, body: Body, number: int) -> tuple[Reply, list[Item]]:
             if not credentials.allow(
                 resource.credentials, request.headers.get("authorization", "")
             ):
-                return UNAUTHORIZED
+                return UNAUTHORIZED, []
+            arrival = Arrival({}, request.query_params, body)
             try:
                 params = {k: _decoded(v) for k, v in request.path_params.items()}
                 arrival = Arrival(params, request.query_params, body)
                 with world.lock:
-                    return resource.handle(world, arrival)
+                    world.request = number
+                    reply = resource.handle(world, arrival)
+                    findings = world.take_findings()
             except InvalidError as invalid:
-                return resource.refuse(invalid)
+                named = items.of_arrival(resource, arrival)
+                return resource.refuse(invalid), [items.refused(*named, invalid)]
+            if not arrival.items and not resource.many:
+                arrival.items.append(items.done(*items.of_arrival(resource, arrival), findings))
+            return reply, arrival.items
 
         return _exchange(journal, faults, answer)
 
     def nothing_here(status: int, message: str) -> Any:
         refusal = Reply(status, {"meta": {"error": message}})
-        refuse = _exchange(journal, faults, lambda _, __: refusal)
+        refuse = _exchange(journal, faults, lambda _, __, ___: (refusal, []))
 
         async def respond(request: Request, _: Exception) -> Response:
             return await refuse(request)
@@ -94,25 +106,37 @@ def build(
 
     async def on_raw_path(scope: Scope, receive: Receive, send: Send) -> None:
         # Routed on the path as it came: an identifier may hold an encoded slash.
-        await inner({**scope, "path": scope["raw_path"].decode()}, receive, send)
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        against = visitors.refuse(scope["method"], headers)
+        if against is not None:
+            status, message = against
+            refusal = _response(Reply(status, {"meta": {"error": message}}))
+            await refusal(scope, receive, send)
+            return
+        path = scope["raw_path"].decode("latin-1")
+        await inner({**scope, "path": path}, receive, send)
 
     return on_raw_path
 
 
 def _exchange(
-    journal: Journal, faults: Faults, handle: Callable[[Request, Body], Reply]
+    journal: Journal,
+    faults: Faults,
+    handle: Callable[[Request, Body, int], tuple[Reply, list[Item]]],
 ) -> Callable[[Request], Awaitable[Response]]:
     """Take a request in, let it be broken or delayed, note it and answer it."""
 
     async def respond(request: Request) -> Response:
         try:
-            body = Body.of(await request.body())
+            raw = await _read(request)
         except ClientDisconnect:
             return Response(status_code=400)  # to nobody
+        body = Body(0, None) if raw is None else Body.of(raw)
         path = request.scope["path"]
         shown = f"{path}?{request.url.query}" if request.url.query else path
-        noted = journal.arrived(request.method, shown, request.headers.items(), body.parsed)
+        noted = journal.arrived(request.method, shown, request.headers.items(), body)
         fate = faults.take(path)
+        done: list[Item] = []
         breaking = fate.breaking
         await faults.wait(fate, before=True)
         if breaking is not None and breaking.kind == "drop":
@@ -120,19 +144,37 @@ def _exchange(
         elif breaking is not None and breaking.answer is not None:
             answer = breaking.answer
         else:
-            answer = handle(request, body)
+            answer, done = _too_large() if raw is None else handle(request, body, noted.index)
             if breaking is not None:  # accepted, and forgotten
                 answer = None
         if answer is None:
-            journal.answered(noted, None, None)
+            journal.answered(noted, None, None, done)
         else:
-            journal.answered(noted, answer.status, answer.content)
+            journal.answered(noted, answer.status, answer.content, done)
         await faults.wait(fate, before=False)
         if answer is None:
             return await _hang_up(request)
         return _response(answer)
 
     return respond
+
+
+def _too_large() -> tuple[Reply, list[Item]]:
+    message = f"the body is larger than {limits.BODY_BYTES} bytes"
+    limit = f"{limits.BODY_BYTES} bytes"
+    invalid = InvalidError(rules.BODY_TOO_LARGE, "body", message, limit=limit)
+    item = items.refused("unreadable", None, None, None, invalid)
+    return Reply(413, {"meta": {"error": message}}), [item]
+
+
+async def _read(request: Request) -> bytes | None:
+    """The body; None if it is too large, and then it is not kept either."""
+    kept, size = bytearray(), 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limits.BODY_BYTES:
+            kept += chunk
+    return bytes(kept) if size <= limits.BODY_BYTES else None
 
 
 async def _hang_up(request: Request) -> Response:
@@ -157,7 +199,7 @@ def _decoded(param: str) -> str:
     try:
         return unquote_to_bytes(param).decode()
     except UnicodeDecodeError:
-        raise InvalidError("invalid", "path", "the path is not UTF-8") from None
+        raise InvalidError(rules.NOT_UTF8, "path", "the path is not UTF-8", param) from None
 
 
 def _views(world: World, journal: Journal) -> list[Route]:
@@ -168,6 +210,7 @@ def _views(world: World, journal: Journal) -> list[Route]:
         "metrics": lambda: views.metrics(world),
         "messages": lambda: [views.message_json(m) for m in views.messages(world)],
         "requests": journal.requests,
+        "left": lambda: {**views.left(world), "requests": journal.left},
     }
 
     def view(read: Callable[[], Any]) -> Callable[[Request], Awaitable[Response]]:

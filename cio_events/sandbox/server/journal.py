@@ -1,4 +1,4 @@
-"""The journal: every request that arrived, in order, with what was answered."""
+"""The journal: the requests that arrived, in order, with what was answered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from cio_events.sandbox.model.records import ReceivedRequest
+from cio_events.sandbox.api.exchange import Body
+from cio_events.sandbox.model import limits
+from cio_events.sandbox.model.records import Item, ReceivedRequest
+from cio_events.sandbox.model.ring import Ring
 
 # Headers that carry credentials; the journal is shown to whoever asks.
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
@@ -16,51 +19,71 @@ SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 class Journal:
     """
-    The requests and their answers.
+    The requests and their answers, the last of them, or all if it is not bounded.
 
     `on_answer` is called, on the sandbox's thread, with each request that has been answered or
     whose connection has been dropped.
     """
 
-    def __init__(self, on_answer: Callable[[ReceivedRequest], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_answer: Callable[[ReceivedRequest], None] | None = None,
+        *,
+        bounded: bool = True,
+    ) -> None:
         self._lock = threading.Lock()  # guards the list, which is read from any thread
-        self._requests: list[ReceivedRequest] = []
+        self._bounded = bounded
+        self._requests = self._empty()
         self._on_answer = on_answer
 
+    def _empty(self) -> Ring[ReceivedRequest]:
+        if not self._bounded:
+            return Ring()
+        return Ring(limits.REQUESTS_KEPT, limits.REQUEST_BYTES_KEPT)
+
+    @property
+    def left(self) -> int:
+        """How many have gone to make room."""
+        with self._lock:
+            return self._requests.left
+
     def requests(self) -> list[ReceivedRequest]:
-        """All requests so far, those not yet answered too."""
+        """The last requests, those not yet answered too."""
         with self._lock:
             return list(self._requests)
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._requests = []
+            self._requests = self._empty()
 
     def arrived(
-        self, method: str, path: str, headers: Iterable[tuple[str, str]], body: Any
+        self, method: str, path: str, headers: Iterable[tuple[str, str]], body: Body
     ) -> ReceivedRequest:
         """Note a request; the answer is noted on what this returns."""
         shown = {name: value for name, value in headers if name.lower() not in SECRET_HEADERS}
         with self._lock:
             request = ReceivedRequest(
-                index=len(self._requests),
+                index=self._requests.following,
                 time=time.time(),
                 method=method,
                 path=path,
                 headers=shown,
-                body=body,
+                body=body.parsed,
+                size=body.size,
             )
-            self._requests.append(request)
+            self._requests.add(request, body.size)
         return request
 
-    def answered(self, request: ReceivedRequest, status: int | None, answer: Any) -> None:
+    def answered(
+        self, request: ReceivedRequest, status: int | None, answer: Any, items: Iterable[Item]
+    ) -> None:
         """Note the answer to a request; no status says that the connection was dropped."""
-        done = replace(request, status=status, answer=answer)
+        seconds = time.time() - request.time
+        done = replace(request, status=status, answer=answer, items=tuple(items), seconds=seconds)
         with self._lock:
-            at = request.index
             # What was cleared meanwhile stays forgotten.
-            if self._requests[at : at + 1] and self._requests[at] is request:
-                self._requests[at] = done
+            if self._requests.get(request.index) is request:
+                self._requests.replace(request.index, done)
         if self._on_answer is not None:
             self._on_answer(done)

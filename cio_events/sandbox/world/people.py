@@ -6,13 +6,15 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from cio_events.sandbox.model import checks
-from cio_events.sandbox.model.invalid import InvalidError
+from cio_events.sandbox.model import explanations as rules
+from cio_events.sandbox.model.explanations import InvalidError
 from cio_events.sandbox.model.records import Person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cio_events.sandbox.model.checks import Who
+    from cio_events.sandbox.model.explanations import Rule
 
 NAMES = ("id", "email")
 
@@ -61,33 +63,41 @@ class People:
         """
         person = self.find(who)
         if person is None and who.type in NAMES:
-            named = [(kind, attributes[kind]) for kind in NAMES if attributes.get(kind)]
-            people = (self._of_name(kind, str(value)) for kind, value in named)
-            person = next((found for found in people if found is not None), None)
+            person = self.named(attributes)
             if person is not None and not person.suppressed:
                 self._name(person, who.type, who.value)
         return person
 
-    def rename(self, person: Person, kind: str, value: Any, who: Who) -> bool:
-        """Whether a call that names them so may change that identifier; if so, it is done."""
+    def named(self, attributes: dict[str, Any]) -> Person | None:
+        """The person whom identifiers among the attributes name."""
+        named = [(kind, attributes[kind]) for kind in NAMES if attributes.get(kind)]
+        people = (self._of_name(kind, str(value)) for kind, value in named)
+        return next((found for found in people if found is not None), None)
+
+    def names(self, person: Person | None) -> dict[str, str | None]:
+        """The identifiers of a person, none for nobody."""
+        return {} if person is None else {kind: getattr(person, kind) for kind in NAMES}
+
+    def rename(self, person: Person, kind: str, value: Any, who: Who) -> Rule | None:
+        """Change that identifier, unless a rule is against it for a call that names them so."""
         held = getattr(person, kind)
         fixed = held is not None and kind in FIXED[who.type]
         if value is None or value == "":
             last = held is not None and all(getattr(person, k) is None for k in NAMES if k != kind)
             if fixed or last:
-                return False
+                return rules.IDENTIFIER_FIXED
             self._unname(person, kind)
-            return True
+            return None
         try:
             name = (checks.email if kind == "email" else checks.identifier)(value, kind)
         except InvalidError:
-            return False
+            return rules.IDENTIFIER_UNUSABLE
         if self._by_name.get(_key(kind, name), person.cio_id) != person.cio_id:
-            return False
+            return rules.ADDRESS_TAKEN
         if fixed and _key(kind, name) != _key(kind, held):
-            return False
+            return rules.IDENTIFIER_FIXED
         self._name(person, kind, name)
-        return True
+        return None
 
     def remove(self, person: Person) -> None:
         """Forget a person."""

@@ -70,6 +70,16 @@ def messages(world: World) -> list[OutboxMessage]:
         return list(world.messages)
 
 
+def left(world: World) -> dict[str, int]:
+    """How many of each have gone to make room for later ones."""
+    with world.lock:
+        return {
+            "events": world.events.left,
+            "metrics": world.metrics.left,
+            "messages": world.messages.left,
+        }
+
+
 def message_json(message: OutboxMessage) -> dict[str, Any]:
     """A message as JSON has it: the attachments in Base64, with their names and sizes."""
     return {

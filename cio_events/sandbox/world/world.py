@@ -11,16 +11,23 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cio_events.sandbox.model import explanations as rules
+from cio_events.sandbox.model import limits
 from cio_events.sandbox.model.checks import Who
+from cio_events.sandbox.model.explanations import explain
 from cio_events.sandbox.model.records import Event, Metric, OutboxMessage, Person, PersonDevice
+from cio_events.sandbox.model.ring import Ring
 from cio_events.sandbox.world.objects import Objects, set_attributes
 from cio_events.sandbox.world.people import NAMES, People
 
 if TYPE_CHECKING:
     from cio_events.sandbox.model.checks import Which
+    from cio_events.sandbox.model.explanations import Explanation, Rule
 
 PREFERENCES = "cio_subscription_preferences"
 TOPIC = f"{PREFERENCES}.topics."
+# How long ago an event may have happened to trigger a campaign.
+CAMPAIGN_SECONDS = 72 * 3600
 
 
 class World:
@@ -31,7 +38,10 @@ class World:
     holds it from the first item of a batch to the last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, bounded: bool = True) -> None:
+        self._bounded = bounded
+        self.request: int = 0
+        """The number of the request that is being answered."""
         self.lock: threading.RLock = threading.RLock()
         self.clear()
 
@@ -39,12 +49,40 @@ class World:
         """Forget everything."""
         self.people: People = People()
         self.objects: Objects = Objects()
-        self.events: list[Event] = []
-        self.metrics: list[Metric] = []
-        self.messages: list[OutboxMessage] = []
-        self._event_ids: set[str] = set()
+        self.events: Ring[Event] = Ring(self._most(limits.EVENTS_KEPT))
+        self.metrics: Ring[Metric] = Ring(self._most(limits.METRICS_KEPT))
+        self.messages: Ring[OutboxMessage] = Ring(
+            self._most(limits.MESSAGES_KEPT), self._most(limits.MESSAGE_BYTES_KEPT)
+        )
+        self._findings: list[Explanation] = []
+        # Event id → the request that it came with first, in the order of arrival.
+        self._event_ids: dict[str, int] = {}
         # Anonymous id → the places of the events that are nobody's yet.
         self._anonymous_events: dict[str, list[int]] = {}
+
+    def _most(self, limit: int) -> int | None:
+        return limit if self._bounded else None
+
+    # Findings: what is accepted, and not as was meant
+
+    def take_findings(self) -> list[Explanation]:
+        """What was found since this was asked last."""
+        found, self._findings = self._findings, []
+        return found
+
+    def _find(self, rule: Rule, field: str, message: str, value: Any = None) -> None:
+        self._findings.append(explain(rule, field, message, value))
+
+    def _nobody(self, who: Who, field: str = "identifiers") -> None:
+        self._find(rules.NOBODY, field, f"there is nobody with that {who.type}", who.value)
+
+    def _upsert(self, who: Who) -> Person | None:
+        person = self.people.upsert(who)
+        if person is None and self.people.find(who) is not None:
+            self._find(rules.SUPPRESSED, "identifiers", "the person is suppressed", who.value)
+        elif person is None:
+            self._nobody(who)
+        return person
 
     # People
 
@@ -62,18 +100,34 @@ class World:
         An identifier among the attributes that is another person's is not taken over; one that
         finds a person whom `who` does not find yet gives that person the identifier in `who`.
         """
+        known = self.people.find(who)
+        before = self.people.names(self.people.named(attributes)) if known is None else {}
         person = self.people.claim(who, attributes)
-        if person is None and not update_only:
-            person = self.people.upsert(who)
-        if person is None or person.suppressed:
+        if person is None and update_only:
+            self._nobody(who)
             return None
+        if person is None or person.suppressed:
+            person = self._upsert(who)
+        if person is None:
+            return None
+        held = before.get(who.type)
+        if held is not None and held != who.value:
+            message = f"the person with {who.type} {held} has the {who.type} {who.value} now"
+            self._find(rules.IDENTIFIER_MOVED, who.type, message, who.value)
         at = int(time.time()) if timestamp is None else timestamp
         for name, value in attributes.items():
             # Equal seconds are in the order of arrival.
-            if name == "cio_id" or person.timestamps.get(name, at) > at:
+            if name == "cio_id":
                 continue
-            if name in NAMES and not self.people.rename(person, name, value, who):
+            if person.timestamps.get(name, at) > at:
+                self._find(rules.OUTDATED, name, f"{name} was set by a later update", value)
                 continue
+            if name in NAMES:
+                against = self.people.rename(person, name, value, who)
+                if against is not None:
+                    message = f"{name} is not changed: {against.name}"
+                    self._find(against, name, message, value)
+                    continue
             person.timestamps[name] = at
             if name.startswith(TOPIC):
                 _set_topic(person.attributes, name.removeprefix(TOPIC), value)
@@ -86,7 +140,9 @@ class World:
     def delete(self, who: Who) -> None:
         """Remove a person; their events stay in the list of events, and nobody's."""
         person = self.people.find(who)
-        if person is not None and not person.suppressed:
+        if person is None:
+            self._nobody(who)
+        elif not person.suppressed:
             self.objects.forget_person(person.cio_id)
             self.people.remove(person)
 
@@ -106,7 +162,11 @@ class World:
     def merge(self, primary_who: Who, secondary_who: Who) -> None:
         """Give the primary what only the secondary has, and remove the secondary."""
         primary, secondary = self.people.find(primary_who), self.people.find(secondary_who)
-        if primary is None or secondary is None or primary is secondary:
+        if primary is None or secondary is None:
+            missing = ("primary", primary_who) if primary is None else ("secondary", secondary_who)
+            self._nobody(missing[1], missing[0])
+            return
+        if primary is secondary:
             return
         if primary.suppressed or secondary.suppressed:
             return
@@ -118,9 +178,9 @@ class World:
                 primary.timestamps[name] = secondary.timestamps.get(name, 0)
         primary.devices = {**secondary.devices, **primary.devices}
         primary.segments = sorted({*primary.segments, *secondary.segments})
-        for place, event in enumerate(self.events):
+        for event in list(self.events):
             if event.cio_id == secondary.cio_id:
-                self._give(place, primary)
+                self._give(event.order, primary)
 
     def add_device(
         self,
@@ -131,7 +191,7 @@ class World:
         attributes: dict[str, Any],
     ) -> None:
         """Add a device to a person, or update it."""
-        person = self.people.upsert(who)
+        person = self._upsert(who)
         if person is not None:
             device = person.devices.setdefault(token, PersonDevice(token, platform, 0))
             device.platform = platform
@@ -160,27 +220,41 @@ class World:
 
     def track(self, who: Who, event: Event) -> None:
         """Take an event of a person, unless it is a repeat."""
-        if event.id is None or event.id not in self._event_ids:
-            person = self.people.upsert(who)
+        if not self._is_repeat(event):
+            person = self._upsert(who)
             if person is not None:
                 self._keep(event, person)
 
     def track_anonymous(self, event: Event) -> None:
         """Take an event of somebody unknown, who may be known by the anonymous id by now."""
-        if event.id is None or event.id not in self._event_ids:
+        if not self._is_repeat(event):
             person = self.people.of_anonymous_id(event.anonymous_id)
             if person is None and event.anonymous_id is not None:
                 places = self._anonymous_events.setdefault(event.anonymous_id, [])
-                places.append(len(self.events))
+                places.append(self.events.following)
             self._keep(event, person)
+
+    def _is_repeat(self, event: Event) -> bool:
+        if event.id is None or event.id not in self._event_ids:
+            return False
+        first = self._event_ids[event.id]
+        self._find(rules.REPEATED, "id", f"same id as request {first}: counted once", event.id)
+        return True
 
     def _keep(self, event: Event, person: Person | None) -> None:
         if event.id is not None:
-            self._event_ids.add(event.id)
-        self.events.append(_of(event, person, len(self.events)))
+            self._event_ids[event.id] = self.request
+            if self._bounded and len(self._event_ids) > limits.EVENT_IDS_KEPT:
+                del self._event_ids[next(iter(self._event_ids))]
+        if event.timestamp < time.time() - CAMPAIGN_SECONDS:
+            message = "older than 72 hours: triggers no campaign"
+            self._find(rules.LATE, "timestamp", message, event.timestamp)
+        self.events.add(_of(event, person, self.events.following))
 
-    def _give(self, place: int, person: Person) -> None:
-        self.events[place] = _of(self.events[place], person, place)
+    def _give(self, order: int, person: Person) -> None:
+        event = self.events.get(order)
+        if event is not None:
+            self.events.replace(order, _of(event, person, order))
 
     # Those not known yet
 
@@ -205,7 +279,7 @@ class World:
 
     def report(self, metric: Metric) -> None:
         """Note what became of a delivery."""
-        self.metrics.append(metric)
+        self.metrics.add(metric)
 
     def unsubscribe(self, delivery_id: str) -> None:
         """Unsubscribe the person to whom a message in the outbox went."""
