@@ -16,6 +16,7 @@ import requests
 from cio_events import __version__
 from cio_events._cli.sandbox import escaped
 from cio_events.sandbox import Sandbox
+from tests.cli.commands import run
 from tests.sandbox.asking import TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
@@ -28,18 +29,6 @@ ENVIRONMENT = {
     for name, value in os.environ.items()
     if not name.startswith("CIO_") and name != "PYTHONUNBUFFERED"
 }
-
-
-def run(*arguments: str, command: tuple[str, ...] = MODULE) -> subprocess.CompletedProcess[str]:
-    """Run a command that ends by itself."""
-    return subprocess.run(
-        [*command, *arguments],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
 
 
 @contextmanager
@@ -132,9 +121,9 @@ def test_a_reader_that_goes_away_does_not_end_it() -> None:
 def test_a_port_that_is_taken_is_one_line() -> None:
     """Not a traceback."""
     with Sandbox() as sandbox:
-        ended = run("sandbox", "--port", str(sandbox.port))
+        ended = run("sandbox", "--port", sandbox.port)
 
-    assert ended.returncode == 1
+    assert ended.exit_code == 1
     assert ended.stderr.startswith(f"Error: cannot listen on 127.0.0.1:{sandbox.port}: ")
     assert ended.stderr.count("\n") == 1
 
@@ -143,7 +132,7 @@ def test_another_host_is_refused() -> None:
     """It serves this machine only."""
     ended = run("sandbox", "--host", "0.0.0.0")
 
-    assert ended.returncode == 2
+    assert ended.exit_code == 2
     assert "'0.0.0.0' is not loopback" in ended.stderr
 
 
@@ -165,7 +154,14 @@ def test_a_missing_extra_is_one_line(missing: str) -> None:
         f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['cio-events', 'sandbox']\n"
         "from cio_events.__main__ import main; main()"
     )
-    ended = run(command=(sys.executable, "-c", code))
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
 
     assert ended.returncode == 2
     assert "pip install 'cio-events[sandbox]'" in ended.stderr

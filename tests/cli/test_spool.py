@@ -18,6 +18,7 @@ from cio_events._calls.messages import SendEmail
 from cio_events._calls.people import AddDevice, Delete, Identify, Track
 from cio_events._wire.encode import encode
 from cio_events._wire.envelope import ulid_of
+from tests.cli import commands
 from tests.support.spools import (
     CHILD_SECONDS,
     ROOT,
@@ -38,17 +39,9 @@ def directory(tmp_path):
     return tmp_path / "spool"
 
 
-def run(*arguments, **options):
+def run(*arguments):
     """Run a command to its end."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=CHILD_SECONDS,
-        check=False,
-        **options,
-    )
+    return commands.run("spool", *arguments)
 
 
 def dead_letter(directory, envelopes, failure=Failure("rejected", 400, "the name is [too] long")):  # noqa: B008
@@ -83,7 +76,7 @@ def test_list_shows_what_failed_and_why(directory):
     lines = [line for line in done.stdout.splitlines() if re.search(r"[0-9A-Z]{26}", line)]
     cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
 
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert done.stderr == ""
     assert [row[0] for row in cells] == ids
     assert [row[1] for row in cells] == [
@@ -118,7 +111,7 @@ def test_show_prints_the_call_and_the_answer(directory):
     )
     done = run("show", directory, id_.lower())
 
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert f"{id_} track" in done.stdout
     assert "rejected, status 400" in done.stdout
     assert "the name is [too] long" in done.stdout
@@ -143,7 +136,7 @@ def test_resend_gives_dead_letters_to_whoever_comes(directory):
     ids = dead_letter(directory, map(envelope, range(5)))
     done = run("resend", directory, ids[1], ids[3])
 
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert "2 calls are pending again." in done.stdout
     assert "within 10 seconds" in done.stdout
     assert left_in(directory) == [1, 3]
@@ -158,7 +151,7 @@ def test_a_running_process_adopts_what_is_resent(directory):
     spool = opened(directory)
     spool.put(envelope(1))
     assert spool.adopt() == (0, 0)
-    assert run("resend", directory, id_).returncode == 0
+    assert run("resend", directory, id_).exit_code == 0
 
     assert spool.adopt()[0] == 1
     assert [number_of(one) for one in spool.take(5)] == [7, 1]
@@ -182,7 +175,7 @@ def test_an_unknown_id_ends_with_1(directory, command):
     (id_,) = dead_letter(directory, [envelope(1)])
     done = run(command, directory, id_, "01ARZ3NDEKTSV4RRFFQ69G5FAV")
 
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stderr == "There is no dead letter 01ARZ3NDEKTSV4RRFFQ69G5FAV.\n"
     assert done.stdout != ""
     assert (run("list", directory, "--json").stdout != "") is (command == "show")
@@ -206,7 +199,7 @@ def test_wrong_usage_ends_with_2(arguments):
     """A command that cannot be understood says so, and the exit code is 2."""
     done = run(*arguments)
 
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "Error: " in done.stderr
 
 
@@ -244,7 +237,7 @@ def test_stats_counts_what_is_there(directory):
     assert told["set_aside"] == [
         {"file": "8-01ARZ3NDEKTSV4RRFFQ69G5FAV.spool.damaged", "bytes": 7000}
     ]
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert "in use" in done.stdout
     assert "Damaged, and set aside: 8-01ARZ3NDEKTSV4RRFFQ69G5FAV.spool.damaged" in done.stdout
     assert set(before) <= {path.name for path in directory.iterdir()} | {"x"}
@@ -253,20 +246,30 @@ def test_stats_counts_what_is_there(directory):
 def test_a_directory_can_be_named_from_where_one_is(directory):
     """A relative path does, also with calls that wait."""
     (id_,) = dead_letter(directory, [envelope(0)])
-    relative = os.path.relpath(directory, ROOT)
+    relative = os.path.relpath(directory)
     resent = run("resend", relative, id_)
     seen = run("stats", relative)
 
-    assert (resent.returncode, resent.stderr) == (0, "")
-    assert (seen.returncode, seen.stderr) == (0, "")
+    assert (resent.exit_code, resent.stderr) == (0, "")
+    assert (seen.exit_code, seen.stderr) == (0, "")
     assert "There are no dead letters." in seen.stdout
 
 
 def test_stats_of_an_empty_spool(directory):
-    """An empty directory has no calls and no dead letters, and stays empty."""
+    """An empty directory has no calls and no dead letters, and stays empty; from a shell, too."""
     directory.mkdir()
+    shown = "No calls wait.\nThere are no dead letters.\n"
+    from_a_shell = subprocess.run(
+        [*COMMAND, "stats", directory],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=CHILD_SECONDS,
+        check=True,
+    )
 
-    assert run("stats", directory).stdout == "No calls wait.\nThere are no dead letters.\n"
+    assert run("stats", directory).stdout == shown
+    assert (from_a_shell.stdout, from_a_shell.stderr) == (shown, "")
     assert list(directory.iterdir()) == []
 
 
@@ -292,11 +295,11 @@ def test_what_cannot_be_read_is_said(directory, command):
     connection.close()
     done = run(command[0], directory, *command[1:])
 
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stderr == f"Error: {directory} cannot be used: another version\n"
     (directory / NAME).write_bytes(b"garbage" * 1000)
     done = run(command[0], directory, *command[1:])
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "file is not a database" in done.stderr
     assert spool_files(directory) == []
 
