@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,10 @@ for _number, _default in (
 ):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _default)
+
+# Several hundred processes begin here. Where nothing compiled is kept, each compiles all it needs.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Twice as many as the smallest machine has cores: the tests wait more than they compute.
 WORKERS = 4

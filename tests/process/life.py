@@ -26,6 +26,7 @@ PATIENCE = 60
 # signal.
 PRELUDE = """
 import faulthandler, logging, os, signal, sys, threading, time
+sys.modules["rich"] = None  # structlog would import it, which takes a quarter of a short life
 # Not dump_traceback_later: at its exit, a forked child would wait for the thread of that.
 faulthandler.register(signal.SIGALRM, chain=True)
 signal.alarm(50)
