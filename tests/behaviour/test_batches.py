@@ -5,19 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
+import pytest
 
 from cio_events import Identifier, Pipeline, Track
 from cio_events._calls.limits import V2_BATCH_BYTES, V2_OPERATION_BYTES
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import LONG, Heard, balanced, eventually, names, settled
 from tests.support.servers import Peer, ScriptedServer, answer
-
-if TYPE_CHECKING:
-    import pytest
 
 MakePipeline = Callable[..., Pipeline]
 
@@ -197,6 +195,7 @@ def test_v1_sends_a_request_for_each_call_as_go_customerio_does(make: MakePipeli
     assert all(header["authorization"].startswith("Basic ") for header in headers)
 
 
+@pytest.mark.alone
 def test_v1_sends_several_at_once(make: MakePipeline, sandbox: Sandbox) -> None:
     """A slow answer does not hold up the calls of others, and nobody's are mixed up."""
     sandbox.delay(0.1)

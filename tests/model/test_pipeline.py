@@ -24,6 +24,9 @@ from cio_events import Call, Identify, Merge, Pipeline, SendPush, Track, TrackAn
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import LONG, Heard, balanced, eventually, threads_of_ours
 
+# Its threads and forks take all that there is, and wait for the rest.
+pytestmark = pytest.mark.alone
+
 PEOPLE = ["a", "b", "c/d", "é"]
 
 OPTIONS = st.fixed_dictionaries(
@@ -397,7 +400,7 @@ _SETTINGS = settings(
 )
 
 TestModel = Machine.TestCase
-TestModel.settings = settings(_SETTINGS, max_examples=50)
+TestModel.settings = settings(_SETTINGS, max_examples=25)
 
 TestModelWithSpool = SpoolMachine.TestCase
-TestModelWithSpool.settings = settings(_SETTINGS, max_examples=25)
+TestModelWithSpool.settings = settings(_SETTINGS, max_examples=15)

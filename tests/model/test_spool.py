@@ -16,6 +16,8 @@ from cio_events._buffers.spool import backlog as older
 from cio_events._buffers.spool import buffer, file
 from tests.support.spools import Noting, envelope, number_of, opened
 
+pytestmark = pytest.mark.alone
+
 MANY = st.integers(min_value=1, max_value=150)
 
 
@@ -120,7 +122,7 @@ class SpoolModel(RuleBasedStateMachine):
 
 
 SpoolModel.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

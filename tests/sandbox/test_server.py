@@ -436,6 +436,7 @@ def test_a_reader_sees_a_batch_whole_or_not_at_all(api: Api) -> None:
     assert {count % 500 for count in seen} == {0}
 
 
+@pytest.mark.alone
 def test_a_kept_connection_is_no_slower_than_new_ones(api: Api) -> None:
     """No answer waits for the client's acknowledgement of the one before, or of its own start."""
     times = 30

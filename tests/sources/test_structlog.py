@@ -661,7 +661,7 @@ def undelivered() -> Iterator[Pipeline]:
     pipeline.close(0)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(FIELDS, st.dictionaries(KEYS, VALUES))
 def test_no_record_makes_it_raise(
     undelivered: Pipeline, needed: dict[str, Any], rest: dict[str, Any]

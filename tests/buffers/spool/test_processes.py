@@ -83,7 +83,7 @@ while True:
     spool.forget(taken[:5])
     print("forgotten", number_of(taken[-1]) + 1, flush=True)
 """
-    for lines in (3, 40, 200, 700):
+    for lines in (3, 40, 300):
         with child(code, directory) as process:
             said = dict.fromkeys(("put", "forgotten"), 0)
             for heard, line in enumerate(process.stdout):
@@ -170,7 +170,7 @@ def test_processes_come_and_go_while_others_adopt(directory):
     """Files that are made and closed under the eyes of an adopting process lose no call."""
     code = """
 count = 0
-for start in range(200):
+for start in range(100):
     spool = opened(directory)
     for number in range(3):
         spool.put(envelope(int(sys.argv[2]) + start * 3 + number))
@@ -178,7 +178,7 @@ for start in range(200):
 """
     numbers = []
     spool = opened(directory)
-    with child(code, directory, 0) as one, child(code, directory, 600) as other:
+    with child(code, directory, 0) as one, child(code, directory, 300) as other:
         while one.poll() is None or other.poll() is None:
             numbers += drain(spool)
         assert one.returncode == other.returncode == 0
@@ -186,7 +186,7 @@ for start in range(200):
         numbers += more
     spool.close()
 
-    assert Counter(numbers) == Counter(range(1200))
+    assert Counter(numbers) == Counter(range(600))
     assert list(directory.iterdir()) == []
 
 
@@ -351,7 +351,7 @@ sys.stdin.readline()
         for thread in threads:
             thread.start()
         try:
-            for _ in range(30):
+            for _ in range(15):
                 pid = os.fork()
                 if pid == 0:
                     spool.put(envelope(1))
