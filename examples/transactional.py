@@ -36,15 +36,14 @@ def send_from_a_log_line(url: str) -> None:
         log = structlog.get_logger()
         cio_events.signals.sent.connect(on_sent, sender=pipeline)
 
-        # The rest of the line is the message's data, for the template to show.
-        log.info(
-            "receipt mailed",
-            cio="send_email",
-            cio_customer="5",
-            cio_to="lucy@example.com",
-            cio_message_id=TEMPLATE,
-            total=13.99,
+        # What reaches a person is asked for by a call object. The line shows what and to whom.
+        message = SendEmail(
+            to="lucy@example.com",
+            identifiers="5",
+            transactional_message_id=TEMPLATE,
+            message_data={"total": 13.99},
         )
+        log.info("receipt mailed", cio=message)
 
 
 def send_by_a_client(url: str) -> None:

@@ -109,7 +109,7 @@ INVITE = (
     'track.track_anonymous(None, "invite", {"recipient": "alex@example.com"})',
     'log.info("invite", cio="track", cio_anonymous="", recipient="alex@example.com")',
 )
-DELETE = ('track.delete("5")', 'log.info("goodbye", cio="delete", cio_customer="5")')
+DELETE = ('track.delete("5")', 'log.info("goodbye", cio=Delete("5"))')
 ADD_DEVICE = (
     'track.add_device("5", "token", "ios", {"last_used": 1700000000, "app": "2.0"})',
     (
@@ -123,10 +123,7 @@ DELETE_DEVICE = (
 )
 MERGE = (
     'track.merge_customers("5", Identifier("a@b.c", "email"))',
-    (
-        'log.info("merged", cio="merge", cio_customer="5", cio_secondary="a@b.c", '
-        'cio_secondary_id_type="email")'
-    ),
+    'log.info("merged", cio=Merge("5", Identifier("a@b.c", "email")))',
 )
 SEND_EMAIL = (
     (
@@ -134,8 +131,8 @@ SEND_EMAIL = (
         'identifiers="5", message_data={"order": 7}))'
     ),
     (
-        'log.info("receipt", cio="send_email", cio_customer="5", cio_to="lucy@example.com", '
-        "cio_message_id=3, order=7)"
+        'log.info("receipt", cio=SendEmail(to="lucy@example.com", transactional_message_id=3, '
+        'identifiers="5", message_data={"order": 7}))'
     ),
 )
 SEND_PUSH = (
@@ -342,7 +339,7 @@ PYTHON = [
     Row(
         'cio.suppress("5")',
         'track.suppress("5")',
-        'log.info("banned", cio="suppress", cio_customer="5")',
+        'log.info("banned", cio=Suppress("5"))',
         "No body.",
         Sent("POST", _customer("suppress"), {}),
         Sent("POST", _customer("suppress")),
@@ -350,7 +347,7 @@ PYTHON = [
     Row(
         'cio.unsuppress("5")',
         'track.unsuppress("5")',
-        'log.info("back", cio="unsuppress", cio_customer="5")',
+        'log.info("back", cio=Unsuppress("5"))',
         "No body.",
         Sent("POST", _customer("unsuppress"), {}),
         Sent("POST", _customer("unsuppress")),
@@ -415,9 +412,7 @@ for _kind, _name in (
             f"api.send_{_kind}({_name}Request({_to}transactional_message_id=3, "
             'identifiers={"id": "5"}))',
             f'app.send_{_kind}({_name}({_to}transactional_message_id=3, identifiers="5"))',
-            f'log.info("news", cio="send_{_kind}", cio_customer="5", '
-            + ('cio_to="+15551234567", ' if _to else "")
-            + "cio_message_id=3)",
+            f'log.info("news", cio={_name}({_to}transactional_message_id=3, identifiers="5"))',
             _RECEIPT_NOTE,
             _message(_kind, **({"to": "+15551234567"} if _to else {})),
         )

@@ -50,6 +50,7 @@ OUTCOMES = {
     "README#logging": PURCHASE,
     "README#Credentials": Outcome(),
     "index#Your first event in two minutes": PURCHASE,
+    "structlog#The name of the event": PURCHASE,
     "structlog": Outcome([("5", "purchase", SOCKS)], {"5": {"email": "lucy@example.com"}}),
     "logging": PURCHASE,
     "tags": Outcome(
@@ -60,13 +61,17 @@ OUTCOMES = {
         ],
         {"5": {}},
     ),
+    "tags#What is sent": Outcome(
+        [("5", "order", {"product": "socks", "cio_customer": "6"})], {"5": {}}
+    ),
     "tags#Who is asking": PURCHASE,
     "calls": Outcome(
         [("5", "purchase", SOCKS), ("5", "purchase", SOCKS)],
         {"5": {}, "lucy@example.com": {"plan": "free"}},
     ),
     "calls#Objects": Outcome(people={"5": {}, "6": {}}, objects={"acme": {"5", "6"}}),
-    "messages": Outcome(messages=[("email", 3), ("email", "receipt"), ("push", "shipped")]),
+    "messages": Outcome(messages=[("email", 3), ("push", "shipped")]),
+    "messages#Attachments": Outcome(messages=[("email", "receipt")]),
     "clients": Outcome(
         [("5", "purchase", SOCKS), ("6", "signup", {})],
         {"5": {"email": "lucy@example.com"}},
@@ -230,7 +235,7 @@ def test_the_table_of_reasons_is_complete() -> None:
     """
     The closed list of reasons, each as failed or dropped.
     """
-    documented = {(reason.strip("`"), kind) for reason, kind, _ in table("signals", "reason")}
+    documented = {(reason.strip("`"), kind) for reason, kind, _ in table("signals#Reasons", "reason")}
 
     assert documented == {
         *((reason, "failed") for reason in get_args(FailedReason)),
