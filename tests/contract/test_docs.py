@@ -80,10 +80,12 @@ OUTCOMES = {
     "signals": Outcome(),
     "options#Filter and change calls": PURCHASE,
     "spool": PURCHASE,
+    "spool#What failed for good": Outcome(),
     "deployment/index#How a process ends": Outcome(),
     "deployment/lambda": PURCHASE,
-    # Asserts for itself, against a sandbox of its own.
+    # These assert for themselves, against sandboxes of their own.
     "testing": Outcome(),
+    "sandbox#From Python": Outcome(),
 }
 
 # What the examples of a section may take for granted.
@@ -168,7 +170,7 @@ def test_the_commands_of_a_spool_print_what_is_shown(sandbox: Sandbox, tmp_path:
     """
     The captured run is a run, but for the id and the times.
     """
-    (shown,) = blocks("spool", "text")
+    (shown,) = blocks("spool#From the shell", "text")
     env = environment(sandbox, TZ="UTC", COLUMNS="100")
     run_python("-c", REFUSED, env=env, cwd=tmp_path)
     varying = {
@@ -235,7 +237,8 @@ def test_the_table_of_reasons_is_complete() -> None:
     """
     The closed list of reasons, each as failed or dropped.
     """
-    documented = {(reason.strip("`"), kind) for reason, kind, _ in table("signals#Reasons", "reason")}
+    rows = table("signals#Reasons", "reason")
+    documented = {(reason.strip("`"), kind) for reason, kind, _ in rows}
 
     assert documented == {
         *((reason, "failed") for reason in get_args(FailedReason)),
