@@ -23,8 +23,8 @@ from rich.table import Table
 from cio_events._buffers.base import ADOPT_INTERVAL
 from cio_events._buffers.spool.dead_letters import DeadLetter, DeadLetters
 from cio_events._buffers.spool.inspection import bytes_of, files_in, set_aside_in
-from cio_events._buffers.spool.problems import words
-from cio_events._buffers.spool.sqlite import TROUBLE
+from cio_events._buffers.spool.problems import described
+from cio_events._buffers.spool.sqlite import ERRORS
 from cio_events._calls.people import Track
 from cio_events._wire import app
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of
@@ -217,8 +217,8 @@ def _dead_letters(directory: Path) -> Iterator[DeadLetters]:
     letters = DeadLetters(directory)
     try:
         yield letters
-    except TROUBLE as error:
-        raise click.ClickException(f"{directory} cannot be used: {words(error)}") from error
+    except ERRORS as error:
+        raise click.ClickException(f"{directory} cannot be used: {described(error)}") from error
     finally:
         letters.close()
 

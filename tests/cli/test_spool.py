@@ -13,7 +13,7 @@ from datetime import datetime
 import pytest
 
 from cio_events._buffers.base import Failure
-from cio_events._buffers.spool.dead_letters import NAME
+from cio_events._buffers.spool.dead_letter_file import NAME
 from cio_events._calls.messages import SendEmail
 from cio_events._calls.people import AddDevice, Delete, Identify, Track
 from cio_events._wire.encode import encode

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from cio_events._buffers.base import Failure
-from cio_events._buffers.spool import backlog as older
-from cio_events._buffers.spool import buffer, file
+from cio_events._buffers.spool import backlog, buffer, file
 from tests.support.spools import Noting, envelope, number_of, opened
 
 pytestmark = pytest.mark.alone
@@ -137,5 +136,5 @@ class TestSpoolModel(SpoolModel.TestCase):
         # So that files are replaced, and the disk is tried, within a short history.
         monkeypatch.setattr(buffer, "_JOURNAL_BYTES", 50_000)
         monkeypatch.setattr(buffer, "RETRY_INTERVAL", 0.0)
-        monkeypatch.setattr(older, "_CHUNK", 20)
+        monkeypatch.setattr(backlog, "_CHUNK", 20)
         monkeypatch.setattr(file, "_FRESH_MOST", 100)

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
-from cio_events._buffers.spool import ownership as opening
-from cio_events._buffers.spool import sqlite
+from cio_events._buffers.spool import ownership, sqlite
 from cio_events._buffers.spool.file import SpoolFile
-from cio_events._buffers.spool.problems import Troubles
+from cio_events._buffers.spool.problems import Problems
 from cio_events._buffers.spool.sqlite import OtherVersionError, is_damage
 from cio_events._wire.envelope import Envelope
 
@@ -33,9 +32,9 @@ class OlderFiles:
     The files in *directory* that are ours to read, oldest first. It is for one thread at a time.
     """
 
-    def __init__(self, directory: Path, troubles: Troubles) -> None:
+    def __init__(self, directory: Path, problems: Problems) -> None:
         self._directory = directory
-        self._troubles = troubles
+        self._problems = problems
         self._files: list[SpoolFile] = []
         self._left_alone: set[Path] = set()
         self._rescue_again_at = 0.0
@@ -69,7 +68,7 @@ class OlderFiles:
                 except sqlite3.Error as error:
                     reading = self.rescue(reading, error)
                 else:
-                    self._troubles.lose_unreadable(reading)
+                    self._problems.lose_unreadable(reading)
 
     def remove_finished(self) -> None:
         """
@@ -89,7 +88,7 @@ class OlderFiles:
             else:
                 file.remove()
         except (sqlite3.Error, OSError) as error:
-            self._troubles.add_error(error)
+            self._problems.add_error(error)
 
     def give_up_all(self) -> None:
         """
@@ -129,11 +128,11 @@ class OlderFiles:
             None if *error* is no damage, or the disk does not take what was read.
         """
         if not is_damage(error) or time.monotonic() < self._rescue_again_at:
-            self._troubles.add_error(error)
+            self._problems.add_error(error)
             return None
         try:
             sqlite.create_private_directory(self._directory)
-            file = opening.create(self._directory, age=f"{damaged.age}-r")
+            file = ownership.create(self._directory, age=f"{damaged.age}-r")
             try:
                 saved, lost = file.rescue(damaged)
                 aside = sqlite.set_aside(damaged.path)
@@ -142,12 +141,12 @@ class OlderFiles:
                 raise
         except (sqlite3.Error, OSError) as failure:
             self._rescue_again_at = time.monotonic() + RETRY_INTERVAL
-            self._troubles.add_error(failure)
+            self._problems.add_error(failure)
             return None
         self._files[self._files.index(damaged)] = file
         damaged.close()
-        self._troubles.lost += lost
-        self._troubles.add(
+        self._problems.lost += lost
+        self._problems.add(
             "spool damaged",
             f"{damaged.path} is damaged ({error}), and is set aside as {aside.name}; {saved} "
             "calls could be read",
@@ -157,28 +156,28 @@ class OlderFiles:
     def _unowned(self, own: Path | None) -> list[Path]:
         ours = {file.path for file in self._files} | self._left_alone
         try:
-            found = [path for path in self._directory.iterdir() if path.suffix == opening.SUFFIX]
+            found = [path for path in self._directory.iterdir() if path.suffix == ownership.SUFFIX]
         except OSError:
             return []
-        return sorted((p for p in found if p != own and p not in ours), key=opening.age_of)
+        return sorted((p for p in found if p != own and p not in ours), key=ownership.age_of)
 
     def _claim(self, path: Path) -> SpoolFile | None:
         try:
-            claimed = opening.claim(path)
+            claimed = ownership.claim(path)
         except OtherVersionError:
             self._left_alone.add(path)
-            self._troubles.add("spool version", f"{path} is of another version; it is left alone")
+            self._problems.add("spool version", f"{path} is of another version; it is left alone")
         except (sqlite3.Error, OSError) as error:
             if is_damage(error):
                 self._set_aside(path, error)
             elif path.exists():  # otherwise somebody else was faster
-                self._troubles.add_error(error)
+                self._problems.add_error(error)
         else:
             if claimed is None:
                 return None
             file, lost = claimed
             if lost:
-                self._troubles.add(
+                self._problems.add(
                     "spool damaged",
                     f"the journal of {path} is damaged: about {lost} calls are lost; a copy of "
                     "it is beside it",
@@ -190,9 +189,9 @@ class OlderFiles:
         try:
             aside = sqlite.set_aside(path)
         except OSError as failure:
-            self._troubles.add_error(failure)
+            self._problems.add_error(failure)
         else:
-            self._troubles.add(
+            self._problems.add(
                 "spool damaged", f"{path} is damaged ({error}), and is set aside as {aside.name}"
             )
 

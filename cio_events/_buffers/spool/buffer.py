@@ -15,13 +15,12 @@ from itertools import islice
 from pathlib import Path
 
 from cio_events._buffers.base import Failure
-from cio_events._buffers.spool import ownership as opening
-from cio_events._buffers.spool import sqlite
+from cio_events._buffers.spool import ownership, sqlite
 from cio_events._buffers.spool.backlog import RETRY_INTERVAL, OlderFiles
-from cio_events._buffers.spool.burial import DeadLetterWriter
+from cio_events._buffers.spool.dead_letter_writer import DeadLetterWriter
 from cio_events._buffers.spool.dead_letters import DeadLetter
 from cio_events._buffers.spool.file import SpoolFile
-from cio_events._buffers.spool.problems import Troubles, words
+from cio_events._buffers.spool.problems import Problems, described
 from cio_events._process import forks
 from cio_events._wire.envelope import Envelope
 
@@ -69,14 +68,14 @@ class Spool:
         except OSError as error:
             self._rest(error)
         forks.rest_over_forks(self)
-        self._troubles.speak()
+        self._problems.speak()
 
     def __repr__(self) -> str:
         return f"<Spool {self._directory}>"
 
     def _start_afresh(self) -> None:
         self._pid = os.getpid()
-        self._troubles = Troubles(self._directory, self._report)
+        self._problems = Problems(self._directory, self._report)
 
         # Guards the own file's connection; nobody holds it longer than a few inserts take.
         # An interrupt of whoever holds it may put a call at any moment, and leaves it in
@@ -88,12 +87,12 @@ class Spool:
 
         # Guards all that follows, which is the flushing side's.
         self._turn = threading.RLock()
-        self._older = OlderFiles(self._directory, self._troubles)
+        self._older = OlderFiles(self._directory, self._problems)
         self._unspooled: Counter[Envelope] = Counter()  # taken, and in no file
         self._forgotten_late: list[Envelope] = []
         self._retry_at = 0.0
 
-        self._burial = DeadLetterWriter(self._directory, self._troubles)
+        self._dead_letters = DeadLetterWriter(self._directory, self._problems)
 
     @property
     def in_memory(self) -> int:
@@ -108,14 +107,14 @@ class Spool:
         """
         How many calls that were put, or adopted, are gone with a damaged file.
         """
-        return self._troubles.lost
+        return self._problems.lost
 
     @property
-    def troubles(self) -> int:
+    def problems(self) -> int:
         """
         How often the disk failed, or a file was damaged.
         """
-        return self._troubles.count
+        return self._problems.count
 
     # For every thread.
 
@@ -131,8 +130,8 @@ class Spool:
             if _holds(self._lock):
                 return
             self._write_incoming()
-            if self._troubles and not _holds(self._turn):
-                self._troubles.speak()
+            if self._problems and not _holds(self._turn):
+                self._problems.speak()
         except Exception:  # noqa: BLE001, S110
             # As when the caller's stack is nearly full. The next call writes it.
             pass
@@ -145,7 +144,7 @@ class Spool:
                 try:
                     own = self._own
                     if own is None:
-                        own = self._own = opening.create(self._directory, self._undisturbed)
+                        own = self._own = ownership.create(self._directory, self._undisturbed)
                     while incoming:
                         own.append(incoming[0])
                         incoming.popleft()
@@ -183,9 +182,9 @@ class Spool:
         The call has failed for good: keep it as a dead letter.
         """
         with self._turn_of_flushing() as alone:
-            self._burial.add(envelope, failure)
+            self._dead_letters.add(envelope, failure)
             if alone:
-                self._forget(self._burial.proceed())
+                self._forget(self._dead_letters.proceed())
 
     def adopt(self) -> tuple[int, int]:
         """
@@ -247,7 +246,7 @@ class Spool:
                 while self._degraded and self._incoming:
                     left.append(self._incoming.popleft())
                 self._older.give_up_all()
-                self._burial.close()
+                self._dead_letters.close()
         return left
 
     # For whoever looks after dead letters, on any thread.
@@ -256,7 +255,7 @@ class Spool:
         """
         The calls that have failed for good, in all processes with this directory.
         """
-        return self._burial.failures()
+        return self._dead_letters.failures()
 
     def resend(self, ids: Sequence[str] | None = None) -> int:
         """
@@ -264,13 +263,13 @@ class Spool:
 
         They are there for the next `adopt`, in whichever process it comes first.
         """
-        return self._burial.resend(ids)
+        return self._dead_letters.resend(ids)
 
     def discard(self, ids: Sequence[str] | None = None) -> int:
         """
         Delete dead letters, those of these *ids* or all; returns how many.
         """
-        return self._burial.discard(ids)
+        return self._dead_letters.discard(ids)
 
     # Told by `cio_events._process.forks`.
 
@@ -278,7 +277,7 @@ class Spool:
         """
         Wait until SQLite is not in use, whose own locks a fork would copy as they are.
         """
-        locks = (self._turn, self._lock, self._burial.lock)
+        locks = (self._turn, self._lock, self._dead_letters.lock)
         self._held = [lock for lock in locks if lock.acquire(timeout=_FORK_PATIENCE)]
 
     def after_fork_in_parent(self) -> None:
@@ -296,7 +295,7 @@ class Spool:
             return
         for file in self._files():
             file.leave_to_parent()
-        self._burial.leave_to_parent()
+        self._dead_letters.leave_to_parent()
         self._start_afresh()
 
     # Taking turns.
@@ -313,7 +312,7 @@ class Spool:
             yield True
             late, self._forgotten_late = self._forgotten_late, []
             self._forget(late)
-        self._troubles.speak()
+        self._problems.speak()
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
@@ -344,7 +343,7 @@ class Spool:
                 self._retire_own()
                 self._older.take(most, taken)
                 return
-            self._troubles.lose_unreadable(own)
+            self._problems.lose_unreadable(own)
 
     def _take_from_memory(self, most: int, taken: list[Envelope]) -> None:
         # While the disk rests, nobody else takes from here.
@@ -363,7 +362,7 @@ class Spool:
                     file.be_done_with(places)
                 except sqlite3.Error as error:
                     # The next time makes up for it; at worst, calls are sent again.
-                    self._troubles.add_error(error)
+                    self._problems.add_error(error)
         for envelope in envelopes:
             self._unspooled[envelope] -= 1
             if self._unspooled[envelope] <= 0:
@@ -377,7 +376,7 @@ class Spool:
                 try:
                     mark(file, envelope)
                 except sqlite3.Error as error:
-                    self._troubles.add_error(error)
+                    self._problems.add_error(error)
 
     # The own file, and the disk.
 
@@ -386,7 +385,7 @@ class Spool:
             self._retire_own()
             if time.monotonic() >= self._retry_at:
                 self._return_to_disk()
-        self._forget(self._burial.proceed())
+        self._forget(self._dead_letters.proceed())
         own = self._own
         if own is not None and own.journal_bytes() > _JOURNAL_BYTES:
             try:
@@ -395,7 +394,7 @@ class Spool:
                 else:
                     own.checkpoint()
             except (sqlite3.Error, OSError) as error:
-                self._troubles.add_error(error)
+                self._problems.add_error(error)
 
     def _miss_own_file(self) -> None:
         """
@@ -411,7 +410,7 @@ class Spool:
             self._retry_at = 0.0
 
     def _replace_own(self) -> None:
-        file = opening.create(self._directory, self._undisturbed)
+        file = ownership.create(self._directory, self._undisturbed)
         with self._undisturbed():
             own, self._own = self._own, file
         if own is not None:
@@ -432,7 +431,7 @@ class Spool:
         """
         try:
             sqlite.create_private_directory(self._directory)
-            file = opening.create(self._directory, self._undisturbed)
+            file = ownership.create(self._directory, self._undisturbed)
         except (sqlite3.Error, OSError):
             self._retry_at = time.monotonic() + RETRY_INTERVAL
             return
@@ -451,7 +450,7 @@ class Spool:
             self._retry_at = time.monotonic() + RETRY_INTERVAL
             self._older.add(file)
             return
-        self._troubles.note("spool", f"the spool in {self._directory} can be written again")
+        self._problems.note("spool", f"the spool in {self._directory} can be written again")
 
     # What there is to say.
 
@@ -463,10 +462,10 @@ class Spool:
             return
         self._degraded = True
         self._retry_at = time.monotonic() + RETRY_INTERVAL
-        self._troubles.add(
+        self._problems.add(
             "spool",
-            f"the spool in {self._directory} cannot be written ({words(error)}): calls wait in "
-            "memory until it can",
+            f"the spool in {self._directory} cannot be written ({described(error)}): calls "
+            "wait in memory until it can",
         )
 
 

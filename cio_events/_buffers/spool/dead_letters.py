@@ -8,30 +8,20 @@ reads beside them: dead letters are rare, so that they need not be cheap.
 from __future__ import annotations
 
 import sqlite3
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import islice
-from pathlib import Path
 
 import orjson
 
 from cio_events._buffers.base import Failure
-from cio_events._buffers.spool import ownership as opening
-from cio_events._buffers.spool import sqlite
+from cio_events._buffers.spool import ownership
+from cio_events._buffers.spool.dead_letter_file import DeadLetterFile, now
 from cio_events._calls.people import Call
 from cio_events._exported import exported
 from cio_events._wire.encode import call_of
 from cio_events._wire.envelope import Envelope, ulid_of
-
-NAME = "dead-letters.sqlite"
-
-# "CIOD"
-_APPLICATION_ID = 0x43494F44
-_VERSION = 1
 
 # About as much as may be pending, so that nobody has to reckon with a second size of disk.
 KEEP_BYTES = 64 * 1024 * 1024
@@ -40,27 +30,9 @@ KEEP_BYTES = 64 * 1024 * 1024
 # personal data that nobody needs.
 KEEP_SECONDS = 30 * 24 * 3600.0
 
-# How long to wait for another process that is writing.
-_BUSY_SECONDS = 5.0
-
 _CHUNK = 200
 
 _PRUNE_CHUNK = 20
-
-_SCHEMA = (
-    """
-    CREATE TABLE letters (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL,
-        reason TEXT NOT NULL,
-        status INTEGER,
-        detail TEXT,
-        failed_at INTEGER NOT NULL,
-        envelope BLOB NOT NULL
-    )
-    """,
-    "CREATE INDEX letters_by_id ON letters (id)",
-)
 
 _SELECTED = (
     "(:ids IS NULL OR id IN (SELECT value FROM json_each(:ids))) "
@@ -127,24 +99,13 @@ class Heap:
     oldest: datetime
 
 
-class DeadLetters:
+class DeadLetters(DeadLetterFile):
     """
     The dead letters of the spool in *directory*, for any thread.
 
     Nothing is on the disk before there is a dead letter. Every method may raise `sqlite3.Error`,
     `OSError` or `OtherVersionError`, when the database cannot be used.
-
-    Attributes:
-        path: Where they are.
-
-        lock: Held while SQLite is used, so that a fork can wait for it.
     """
-
-    def __init__(self, directory: Path) -> None:
-        self.path: Path = directory / NAME
-        self.lock: threading.RLock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-        self._inode = 0
 
     def add(self, envelope: Envelope, failure: Failure) -> int:
         """
@@ -163,7 +124,7 @@ class DeadLetters:
                     failure.reason,
                     failure.status,
                     failure.detail,
-                    _now(),
+                    now(),
                     envelope,
                 ),
             )
@@ -232,7 +193,7 @@ class DeadLetters:
         """
         if not self.count(ids, reason):
             return 0
-        pending = opening.create(self.path.parent)
+        pending = ownership.create(self.path.parent)
         moved = 0
         try:
             with self._writing() as connection:
@@ -266,97 +227,13 @@ class DeadLetters:
                 _selection(ids, reason),
             ).rowcount
 
-    def close(self) -> None:
-        """
-        Close the database; what is asked next opens it again.
-        """
-        with self.lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
-
-    def leave_to_parent(self) -> None:
-        """
-        In a forked child: keep the parent's connection from ever being closed, and start afresh.
-        """
-        self.lock = threading.RLock()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            sqlite.immortal(connection)
-
-    def set_aside(self) -> Path | None:
-        """
-        Rename the damaged database; returns its new name, or None if another process has done so.
-        """
-        with self.lock:
-            self.close()
-            try:
-                if self.path.stat().st_ino != self._inode:
-                    return None
-            except FileNotFoundError:
-                return None
-            aside = sqlite.set_aside(self.path, f"{NAME}.{_now()}.damaged")
-            self.path.with_name(f"{NAME}-shm").unlink(missing_ok=True)
-            return aside
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self.lock:
-            if self.path.exists():
-                yield self._open()
-            else:
-                # There are none, and to look for some leaves no trace.
-                with closing(sqlite3.connect(":memory:")) as nothing:
-                    for statement in _SCHEMA:
-                        nothing.execute(statement)
-                    yield nothing
-
-    @contextmanager
-    def _writing(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        with self.lock:
-            if create:
-                with suppress(FileExistsError):
-                    sqlite.create_private(self.path)
-            connection = self._open()
-            with sqlite.transaction(connection):
-                yield connection
-
-    def _open(self) -> sqlite3.Connection:
-        inode = self.path.stat().st_ino
-        if self._connection is not None and inode == self._inode:
-            return self._connection
-        self.close()
-        self._inode = inode
-        connection = sqlite.connect(self.path, _BUSY_SECONDS)
-        try:
-            _prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        return connection
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    connection.execute("PRAGMA synchronous = NORMAL")
-    if sqlite.marks(connection) == (_APPLICATION_ID, _VERSION):
-        return
-    with sqlite.transaction(connection):
-        # Another process may have been faster.
-        marks = sqlite.marks(connection)
-        if marks == (0, 0) and sqlite.is_empty(connection):
-            sqlite.lay_out(connection, _APPLICATION_ID, _VERSION, _SCHEMA)
-        elif marks != (_APPLICATION_ID, _VERSION):
-            raise sqlite.OtherVersionError
-
 
 def _prune(connection: sqlite3.Connection) -> int:
     """
     Discard the oldest that are over the bounds; returns how many.
     """
     discarded = connection.execute(
-        "DELETE FROM letters WHERE failed_at < ?", (_now() - int(KEEP_SECONDS * 1000),)
+        "DELETE FROM letters WHERE failed_at < ?", (now() - int(KEEP_SECONDS * 1000),)
     ).rowcount
     fewer = 1
     while fewer and _bytes_in_use(connection) > KEEP_BYTES:
@@ -380,10 +257,6 @@ def _bytes_in_use(connection: sqlite3.Connection) -> int:
 def _selection(ids: Sequence[str] | None, reason: str | None) -> dict[str, str | int | None]:
     as_json = None if ids is None else orjson.dumps([id_.upper() for id_ in ids]).decode()
     return {"ids": as_json, "reason": reason}
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _moment(milliseconds: int) -> datetime:

@@ -1,5 +1,5 @@
 """
-What is in a spool's directory, for whoever looks at it from outside.
+Look into a spool's directory from outside, as the commands do: its files and their state.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from cio_events._buffers.spool import ownership as opening
-from cio_events._buffers.spool import sqlite
+from cio_events._buffers.spool import ownership, sqlite
 from cio_events._buffers.spool.sqlite import OtherVersionError, journal_of
 
 FileState: TypeAlias = Literal["in use", "free", "damaged", "other version", "not accessible"]
@@ -56,13 +55,13 @@ def files_in(directory: Path) -> list[FileSeen]:
     Raises:
         OSError: The directory cannot be read.
     """
-    paths = [path for path in directory.iterdir() if path.suffix == opening.SUFFIX]
+    paths = [path for path in directory.iterdir() if path.suffix == ownership.SUFFIX]
     seen = []
-    for path in sorted(paths, key=opening.age_of):
+    for path in sorted(paths, key=ownership.age_of):
         size = bytes_of(path) + bytes_of(journal_of(path))
         state, calls = _look_into(path)
         if path.exists():
-            seen.append(FileSeen(path, opening.owner_of(path), state, calls, size))
+            seen.append(FileSeen(path, ownership.owner_of(path), state, calls, size))
     return seen
 
 
@@ -88,7 +87,7 @@ def bytes_of(path: Path) -> int:
 
 def _look_into(path: Path) -> tuple[FileState, int | None]:
     try:
-        claimed = opening.claim(path)
+        claimed = ownership.claim(path)
     except OtherVersionError:
         return "other version", None
     except (sqlite3.Error, OSError) as error:

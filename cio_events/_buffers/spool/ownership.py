@@ -17,8 +17,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from cio_events._buffers.spool import sqlite
-from cio_events._buffers.spool import wal as journal
+from cio_events._buffers.spool import sqlite, wal
 from cio_events._buffers.spool.file import PAGE_BYTES, SCHEMA, Guard, SpoolFile
 from cio_events._buffers.spool.sqlite import journal_of, transaction
 from cio_events._calls.ulid import new_id
@@ -159,7 +158,7 @@ def _save_journal(connection: sqlite3.Connection, path: Path) -> int:
     except sqlite3.OperationalError:
         # The disk is full; that must not keep the calls from being read and sent.
         return 0
-    lost = journal.commits_after(journal_of(path), frames, PAGE_BYTES)
+    lost = wal.commits_after(journal_of(path), frames, PAGE_BYTES)
     if lost:
         copy = path.with_name(f"{path.name}-wal.damaged")
         if not copy.exists():

@@ -1,5 +1,5 @@
 """
-What goes wrong with a spool: counted, and said when no lock is held.
+Count what goes wrong with a spool, and say it when no lock is held.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from cio_events._buffers.spool.file import SpoolFile
 from cio_events._buffers.spool.sqlite import OtherVersionError
 
 
-class Troubles:
+class Problems:
     """
-    The troubles of the spool in *directory*.
+    The problems of the spool in *directory*.
 
     Args:
         directory: Where the spool is.
@@ -39,16 +39,18 @@ class Troubles:
 
     def add(self, kind: str, message: str) -> None:
         """
-        There is a trouble, to be said.
+        Count a problem, and have it said.
         """
         self.count += 1
         self.note(kind, message)
 
     def add_error(self, error: Exception) -> None:
         """
-        Something failed that will be tried again.
+        Count what has failed and will be tried again.
         """
-        self.add("spool trouble", f"the spool in {self._directory} is in trouble ({words(error)})")
+        self.add(
+            "spool problem", f"the spool in {self._directory} has a problem ({described(error)})"
+        )
 
     def lose_unreadable(self, file: SpoolFile) -> None:
         """
@@ -61,13 +63,13 @@ class Troubles:
 
     def note(self, kind: str, message: str) -> None:
         """
-        There is something to say.
+        Have something said that is no problem.
         """
         self._notes.append((kind, message))
 
     def speak(self) -> None:
         """
-        Say it. The caller holds no lock: logging has locks of its own.
+        Say what there is to say; the caller holds no lock, as logging has locks of its own.
         """
         while self._notes:
             try:
@@ -76,9 +78,9 @@ class Troubles:
                 continue
 
 
-def words(error: Exception) -> str:
+def described(error: Exception) -> str:
     """
-    What *error* is, in words.
+    *error* as a part of a sentence.
     """
     if isinstance(error, OtherVersionError):
         return "another version"

@@ -23,7 +23,7 @@ class OtherVersionError(Exception):
     """
 
 
-TROUBLE = (sqlite3.Error, OSError, OtherVersionError)
+ERRORS = (sqlite3.Error, OSError, OtherVersionError)
 """Whatever can be wrong with a file."""
 
 _immortal: list[sqlite3.Connection] = []

@@ -1,4 +1,4 @@
-"""A spool keeps calls on disk, in order, until they are forgotten or buried."""
+"""A spool keeps calls on disk, in order, until they are forgotten or kept."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from cio_events._buffers.base import Failure
-from cio_events._buffers.spool import backlog as older
-from cio_events._buffers.spool import buffer
+from cio_events._buffers.spool import backlog, buffer
 from cio_events._wire.envelope import Route, seal, ulid_of
 from tests.support.spools import Noting, drain, envelope, left_in, number_of, opened, spool_files
 
@@ -205,7 +204,7 @@ def test_two_spools_share_a_directory(directory):
 
 def test_the_files_adopted_at_a_time_are_bounded(directory, monkeypatch):
     """A process does not open any number of files; it adopts the others when some are done."""
-    monkeypatch.setattr(older, "_ADOPT_MOST", 3)
+    monkeypatch.setattr(backlog, "_ADOPT_MOST", 3)
     for number in range(8):
         earlier = opened(directory)
         earlier.put(envelope(number))

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from cio_events._buffers.spool import file
-from cio_events._buffers.spool import wal as journal
+from cio_events._buffers.spool.wal import commits_after
 from tests.support.spools import (
     CHILD_SECONDS,
     Noting,
@@ -95,7 +95,7 @@ def test_what_is_no_database_is_set_aside(directory, content):
         assert report.kinds == ["spool damaged"]
         assert str(path) in report[0][1]
         assert path.with_name(f"{path.name}.damaged").read_bytes() == content
-        assert spool.troubles == 1
+        assert spool.problems == 1
     else:
         assert report == []
 
@@ -159,7 +159,7 @@ def test_a_damaged_journal_is_reported_with_its_loss(directory):
     assert report.kinds == ["spool damaged"]
     assert f"about {500 - len(numbers)} calls are lost" in report[0][1]
     assert path.with_name(f"{path.name}-wal.damaged").read_bytes() == damaged
-    assert spool.troubles == 1
+    assert spool.problems == 1
 
 
 def test_a_journal_with_a_damaged_header_is_reported(directory):
@@ -194,12 +194,12 @@ def test_frames_of_an_earlier_journal_are_no_loss(tmp_path):
         connection.execute("INSERT INTO t VALUES (1)")
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     connection.execute("INSERT INTO t VALUES (1)")
-    wal = path.with_name("x-wal")
+    journal = path.with_name("x-wal")
 
-    assert journal.commits_after(wal, 1, 4096) == 0
-    assert journal.commits_after(wal, 0, 4096) == 1
+    assert commits_after(journal, 1, 4096) == 0
+    assert commits_after(journal, 0, 4096) == 1
     connection.close()
-    assert journal.commits_after(wal, 0, 4096) == 0
+    assert commits_after(journal, 0, 4096) == 0
 
 
 def test_a_file_emptied_under_its_journal_is_set_aside(directory):

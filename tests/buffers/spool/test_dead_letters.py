@@ -11,7 +11,8 @@ import pytest
 
 from cio_events._buffers.base import Failure
 from cio_events._buffers.spool import dead_letters
-from cio_events._buffers.spool.dead_letters import NAME, DeadLetters
+from cio_events._buffers.spool.dead_letter_file import NAME
+from cio_events._buffers.spool.dead_letters import DeadLetters
 from cio_events._calls.people import Track
 from cio_events._wire.envelope import accepted_at, ulid_of
 from tests.support.spools import (
@@ -56,7 +57,7 @@ def dead_letter(spool, numbers, failure=NO):
         spool.dead_letter(one, failure)
 
 
-def buried(spool):
+def kept(spool):
     """The numbers of the dead letters."""
     return [number_of(letter.envelope) for letter in spool.failures()]
 
@@ -80,7 +81,7 @@ def test_a_dead_letter_says_what_happened(spool):
 
 
 def test_the_buried_are_not_pending(spool, directory):
-    """What was buried is not handed out again, here or in the next process."""
+    """What was kept is not handed out again, here or in the next process."""
     dead_letter(spool, range(3))
 
     assert spool.take(10) == []
@@ -95,7 +96,7 @@ def test_all_processes_see_all_dead_letters(spool, directory):
     dead_letter(spool, [1])
     dead_letter(other, [2])
 
-    assert buried(spool) == buried(other) == [1, 2]
+    assert kept(spool) == kept(other) == [1, 2]
     other.close()
 
 
@@ -103,7 +104,7 @@ def test_many_are_listed_in_order(spool):
     """More than are read at once come out in the order in which they failed."""
     dead_letter(spool, range(450))
 
-    assert buried(spool) == list(range(450))
+    assert kept(spool) == list(range(450))
 
 
 def test_resent_calls_are_pending_again(spool, directory):
@@ -112,7 +113,7 @@ def test_resent_calls_are_pending_again(spool, directory):
     spool.put(envelope(1000))
 
     assert spool.resend() == 450
-    assert buried(spool) == []
+    assert kept(spool) == []
     assert accepted_at(spool.take(1000)[0]) == accepted_at(envelope(1000))
     count, size = spool.adopt()
     assert count == 450
@@ -128,10 +129,10 @@ def test_some_are_resent_or_discarded_by_id(spool):
     assert spool.resend([ids[1].lower(), ids[4], "01ARZ3NDEKTSV4RRFFQ69G5FAV"]) == 2
     assert spool.discard([ids[2]]) == 1
     assert spool.discard([]) == spool.resend([]) == 0
-    assert buried(spool) == [0, 3, 5]
+    assert kept(spool) == [0, 3, 5]
     assert drain(spool) == [1, 4]
     assert spool.discard() == 3
-    assert buried(spool) == []
+    assert kept(spool) == []
     assert spool.resend() == spool.discard() == 0
 
 
@@ -143,7 +144,7 @@ def test_without_dead_letters_nothing_is_made(spool, directory):
 
 
 def test_a_call_that_fails_twice_is_one_dead_letter(spool):
-    """A call that was buried, but not yet forgotten when its process died, is buried once."""
+    """A call that was kept, but not yet forgotten when its process died, is kept once."""
     one = envelope(1)
     spool.put(one)
     spool.put(one := envelope(1))
@@ -153,14 +154,14 @@ def test_a_call_that_fails_twice_is_one_dead_letter(spool):
     letters.add(one, NO)
     letters.close()
 
-    assert buried(spool) == [1, 1]
+    assert kept(spool) == [1, 1]
 
 
 def test_they_are_bounded_by_size(spool, report, monkeypatch):
     """When they take too much room the oldest are discarded, which is said."""
     monkeypatch.setattr(dead_letters, "KEEP_BYTES", 200_000)
     dead_letter(spool, range(1000))
-    numbers = buried(spool)
+    numbers = kept(spool)
 
     assert 200 < len(numbers) < 700
     assert numbers == list(range(1000 - len(numbers), 1000))
@@ -175,7 +176,7 @@ def test_they_are_bounded_by_age(spool, report, monkeypatch):
     time.sleep(0.1)
     dead_letter(spool, [3])
 
-    assert buried(spool) == [3]
+    assert kept(spool) == [3]
     assert report.kinds == ["dead letters full"]
 
 
@@ -191,25 +192,25 @@ def test_a_damaged_database_is_set_aside(spool, directory, report):
     spool.close()
     (directory / NAME).write_bytes(b"garbage" * 1000)
 
-    assert buried(spool) == []
+    assert kept(spool) == []
     assert report.kinds == ["dead letters"]
     (aside,) = [path for path in directory.iterdir() if path.suffix == ".damaged"]
     assert aside.read_bytes() == b"garbage" * 1000
     assert aside.name in report[0][1]
     dead_letter(spool, [4])
-    assert buried(spool) == [4]
+    assert kept(spool) == [4]
 
 
 def test_a_database_set_aside_by_another_is_left(spool, directory):
     """Whoever still has the damaged one open does not set the new one aside."""
     dead_letter(spool, range(3))
     other = opened(directory)
-    assert buried(other) == [0, 1, 2]
-    assert other._burial._letters.set_aside() is not None
+    assert kept(other) == [0, 1, 2]
+    assert other._dead_letters._letters.set_aside() is not None
     dead_letter(other, [7])
-    assert spool._burial._letters.set_aside() is None
+    assert spool._dead_letters._letters.set_aside() is None
 
-    assert buried(spool) == buried(other) == [7]
+    assert kept(spool) == kept(other) == [7]
     other.close()
 
 
@@ -258,7 +259,7 @@ spool.close()
         for thread in threads:
             thread.join()
         assert one.wait(CHILD_SECONDS) == other.wait(CHILD_SECONDS) == 0
-    numbers = buried(spools[0])
+    numbers = kept(spools[0])
 
     assert sorted(numbers) == [
         start + number for start in (1000, 2000, 3000, 4000) for number in range(100)

@@ -8,8 +8,7 @@ import subprocess
 import pytest
 
 from cio_events._buffers.base import Failure
-from cio_events._buffers.spool import backlog as older
-from cio_events._buffers.spool import buffer, burial, dead_letters
+from cio_events._buffers.spool import backlog, buffer, dead_letter_file, dead_letter_writer
 from tests.support.spools import (
     Noting,
     drain,
@@ -31,7 +30,7 @@ def directory(tmp_path):
 @pytest.fixture
 def _impatient(monkeypatch):
     monkeypatch.setattr(buffer, "RETRY_INTERVAL", 0.0)
-    monkeypatch.setattr(older, "RETRY_INTERVAL", 0.0)
+    monkeypatch.setattr(backlog, "RETRY_INTERVAL", 0.0)
 
 
 def fill_up(spool):
@@ -54,7 +53,7 @@ def test_when_the_disk_is_full_calls_wait_in_memory(directory):
     assert report.kinds == ["spool"]
     assert "database or disk is full" in report[0][1]
     assert "wait in memory" in report[0][1]
-    assert spool.troubles == 1
+    assert spool.problems == 1
 
     taken = spool.take(60)
     assert list(map(number_of, taken)) == list(range(60))
@@ -259,7 +258,7 @@ class TestDeadLetters:
     def spool(self, directory, report):
         """A spool with a directory where the dead letters should be."""
         directory.mkdir()
-        (directory / dead_letters.NAME).mkdir()
+        (directory / dead_letter_file.NAME).mkdir()
         spool = opened(directory, report)
         for number in range(10):
             spool.put(envelope(number))
@@ -267,7 +266,7 @@ class TestDeadLetters:
         spool.close()
 
     def test_their_calls_stay_in_the_spool(self, spool, directory, report):
-        """A call that cannot be buried is still there for the next process."""
+        """A call that cannot be kept is still there for the next process."""
         for one in spool.take(3):
             spool.dead_letter(one, Failure("rejected", 400, "no"))
 
@@ -275,14 +274,14 @@ class TestDeadLetters:
         assert list(spool.failures()) == []
         assert spool.resend() == spool.discard() == 0
         spool.close()
-        (directory / dead_letters.NAME).rmdir()
+        (directory / dead_letter_file.NAME).rmdir()
         assert left_in(directory) == list(range(10))
 
-    def test_they_are_buried_when_they_can_be(self, spool, directory):
+    def test_they_are_written_when_they_can_be(self, spool, directory):
         """Once the database can be written, what waited for it is a dead letter."""
         for one in spool.take(3):
             spool.dead_letter(one, Failure("rejected", 400, "no"))
-        (directory / dead_letters.NAME).rmdir()
+        (directory / dead_letter_file.NAME).rmdir()
         spool.take(0)
 
         assert [number_of(letter.envelope) for letter in spool.failures()] == [0, 1, 2]
@@ -291,7 +290,7 @@ class TestDeadLetters:
 
     def test_not_any_number_of_them_waits(self, spool, report, monkeypatch):
         """The oldest of those that cannot be written are given up, which is said."""
-        monkeypatch.setattr(burial, "_WAITING_MOST", 3)
+        monkeypatch.setattr(dead_letter_writer, "_WAITING_MOST", 3)
         for one in spool.take(10):
             spool.dead_letter(one, Failure("rejected", 400, "no"))
 

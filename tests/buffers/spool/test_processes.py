@@ -330,7 +330,7 @@ sys.stdin.readline()
                 os.kill(orphan, signal.SIGKILL)
 
     def test_while_other_threads_are_in_the_middle(self, directory):
-        """Children forked while threads put, take, adopt and bury can use a spool."""
+        """Children forked while threads put, take, adopt and keep dead letters can use a spool."""
         spool = opened(directory)
         stop = threading.Event()
         number = iter(range(10_000_000))

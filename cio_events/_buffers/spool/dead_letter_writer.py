@@ -1,5 +1,5 @@
 """
-How calls become dead letters, and what there is to say when the disk does not take them.
+Write dead letters for a spool: what the disk does not take waits, and problems are said.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cio_events._buffers.spool.dead_letters import (
     DeadLetter,
     DeadLetters,
 )
-from cio_events._buffers.spool.problems import Troubles, words
+from cio_events._buffers.spool.problems import Problems, described
 from cio_events._wire.envelope import Envelope
 
 # Dead letters that could not be written yet: their calls stay in the spool meanwhile.
@@ -26,12 +26,12 @@ _WAITING_MOST = 1000
 
 class DeadLetterWriter:
     """
-    The dead letters of the spool in *directory*, with troubles said instead of raised.
+    The dead letters of the spool in *directory*, with problems said instead of raised.
     """
 
-    def __init__(self, directory: Path, troubles: Troubles) -> None:
+    def __init__(self, directory: Path, problems: Problems) -> None:
         self._letters = DeadLetters(directory)
-        self._troubles = troubles
+        self._problems = problems
         self._waiting: deque[tuple[Envelope, Failure]] = deque()
 
     @property
@@ -43,36 +43,36 @@ class DeadLetterWriter:
 
     def add(self, envelope: Envelope, failure: Failure) -> None:
         """
-        Have a call buried by `proceed`.
+        Have `proceed` write a call.
         """
         self._waiting.append((envelope, failure))
 
     def proceed(self) -> list[Envelope]:
         """
-        Bury what waits; returns the calls that the spool need not keep any more.
+        Write what waits; return the calls that the spool need not keep any more.
         """
-        buried: list[Envelope] = []
+        written: list[Envelope] = []
         while self._waiting:
             envelope, failure = self._waiting[0]
             try:
                 discarded = self._letters.add(envelope, failure)
-            except sqlite.TROUBLE as error:
-                self._trouble(error)
+            except sqlite.ERRORS as error:
+                self._problem(error)
                 if len(self._waiting) <= _WAITING_MOST:
                     break
-                self._troubles.note(
+                self._problems.note(
                     "dead letters lost", "dead letters that cannot be written are discarded"
                 )
             else:
                 if discarded:
-                    self._troubles.note(
+                    self._problems.note(
                         "dead letters full",
                         f"the oldest in {self._letters.path} were discarded: dead letters are "
                         f"kept for {KEEP_SECONDS / 86400:g} days, up to {KEEP_BYTES >> 20} MiB",
                     )
             self._waiting.popleft()
-            buried.append(envelope)
-        return buried
+            written.append(envelope)
+        return written
 
     def failures(self) -> Iterator[DeadLetter]:
         """
@@ -80,9 +80,9 @@ class DeadLetterWriter:
         """
         try:
             yield from self._letters.select()
-        except sqlite.TROUBLE as error:
-            self._trouble(error)
-            self._troubles.speak()
+        except sqlite.ERRORS as error:
+            self._problem(error)
+            self._problems.speak()
 
     def resend(self, ids: Sequence[str] | None) -> int:
         """
@@ -112,15 +112,15 @@ class DeadLetterWriter:
     def _do(self, change: Callable[[Sequence[str] | None], int], ids: Sequence[str] | None) -> int:
         try:
             return change(ids)
-        except sqlite.TROUBLE as error:
-            self._trouble(error)
-            self._troubles.speak()
+        except sqlite.ERRORS as error:
+            self._problem(error)
+            self._problems.speak()
             return 0
 
-    def _trouble(self, error: Exception) -> None:
+    def _problem(self, error: Exception) -> None:
         aside = self._letters.set_aside() if sqlite.is_damage(error) else None
-        self._troubles.add(
+        self._problems.add(
             "dead letters",
-            f"{self._letters.path} cannot be used ({words(error)})"
+            f"{self._letters.path} cannot be used ({described(error)})"
             + (f"; it is set aside as {aside.name}" if aside is not None else ""),
         )
