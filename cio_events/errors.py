@@ -13,8 +13,8 @@ What can go wrong, as exceptions.
 
 `CustomerIOWarning` is the category of warnings; it is raised only where warnings are errors.
 
-No text of an exception holds a credential, an identifier or a payload: what Customer.io said
-is in the attributes, for whoever wants to look.
+No text of an exception holds a credential, an identifier or a payload: Customer.io's words are
+masked there, and in the attributes as they came, for whoever wants to look.
 """
 
 from __future__ import annotations
@@ -64,16 +64,19 @@ class APIError(CustomerIOError):
         url: The URL that was asked. It may hold an identifier, so the text does not show it.
 
         body: The answer's body, as it came.
+
+    The text names the call and what Customer.io said, with everything masked that came from the
+    call.
     """
 
-    def __init__(self, status: int, url: str, body: bytes) -> None:
-        super().__init__(_answered(status))
+    def __init__(self, status: int, url: str, body: bytes, text: str | None = None) -> None:
+        super().__init__(text or _answered(status))
         self.status = status
         self.url = url
         self.body = body
 
-    def __reduce__(self) -> tuple[type[APIError], tuple[int, str, bytes]]:
-        return type(self), (self.status, self.url, self.body)
+    def __reduce__(self) -> tuple[type[APIError], tuple[int, str, bytes, str]]:
+        return type(self), (self.status, self.url, self.body, str(self))
 
 
 @exported
@@ -84,25 +87,23 @@ class TransactionalError(CustomerIOError):
     Attributes:
         status: The HTTP status.
 
-        message: What Customer.io said. It may quote the message, so the text does not show it.
+        message: What Customer.io said. It may quote the message.
+
+    The text names the kind of message and what Customer.io said, with everything masked that came
+    from the message.
     """
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(_answered(status))
+    def __init__(self, status: int, message: str, text: str | None = None) -> None:
+        super().__init__(text or _answered(status))
         self.status = status
         self.message = message
 
-    def __reduce__(self) -> tuple[type[TransactionalError], tuple[int, str]]:
-        return type(self), (self.status, self.message)
+    def __reduce__(self) -> tuple[type[TransactionalError], tuple[int, str, str]]:
+        return type(self), (self.status, self.message, str(self))
 
 
 def _answered(status: int) -> str:
-    text = f"Customer.io answered with status {status}"
-    if 300 <= status < 400:
-        return f"{text}, to ask elsewhere: the region (or url) is probably wrong"
-    if status == 401:
-        return f"{text}: the credentials are wrong, or the region is"
-    return text
+    return f"Customer.io answered with status {status}"
 
 
 @exported

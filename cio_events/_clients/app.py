@@ -16,11 +16,12 @@ from cio_events._calls.messages import (
     SendSMS,
     SendWhatsApp,
 )
-from cio_events._clients.base import Client
+from cio_events._clients.base import Client, named
 from cio_events._exported import exported
 from cio_events._http import endpoint as http
-from cio_events._wire import app
-from cio_events.errors import TransactionalError
+from cio_events._process.tracebacks import without_locals
+from cio_events._wire import answers, app
+from cio_events.errors import NoAnswerError, TransactionalError
 from cio_events.options import TIMEOUT
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ class AppClient(Client):
     context manager it closes its connections at the end.
 
     Every verb takes ``timeout``, as those of `TrackClient` do. Every verb raises
-    `TransactionalError` for an answer that is no success, and `NoAnswerError` for none
-    (`AnswerTimeoutError`, if the time was up). Customer.io does not recognise a message that it
-    has seen before: after an error with ``maybe_received``, sending it again may deliver it twice.
+    `TransactionalError` for an answer that is no success, and `NoAnswerError` for none, or for
+    one without a receipt (`AnswerTimeoutError`, if the time was up). Customer.io does not
+    recognise a message that it has seen before: after an error with ``maybe_received``, sending
+    it again may deliver it twice.
 
     Args:
         app_api_key: The workspace's App API key.
@@ -49,6 +51,9 @@ class AppClient(Client):
         ParamError: One of these cannot be; it names the argument.
     """
 
+    _urls = http.APP_URLS
+
+    @without_locals
     def __init__(
         self,
         app_api_key: str,
@@ -111,8 +116,19 @@ class AppClient(Client):
         """
         Send *message*, whichever it is.
         """
-        answer = self._endpoint.send(app.request(message), timeout=timeout, repeatable=False)
-        receipt = app.receipt_of(answer.body) if 200 <= answer.status < 300 else None
+        request = app.request(message)
+        answer = self._endpoint.send(request, timeout=timeout, repeatable=False)
+        status = answer.status
+        if not 200 <= status < 300:
+            text = self._text(named(message), request, answer)
+            raise TransactionalError(status, answers.read(answer.body).words, text)
+        receipt = app.receipt_of(answer.body)
         if receipt is None:
-            raise TransactionalError(answer.status, app.words_of(answer.body))
+            raise NoAnswerError(
+                f"{named(message)}: {self._host()} answered with status {status} and no receipt; "
+                "the message may have been taken",
+                maybe_received=True,
+                cause="there is no receipt",
+                status=status,
+            )
         return receipt

@@ -1,16 +1,26 @@
 """
-What both direct clients have in common.
+What both direct clients have in common: an endpoint, its connections, and what errors say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from cio_events._http.endpoint import Endpoint
+from cio_events._calls.people import Call
+from cio_events._http.endpoint import Answer, Endpoint
+from cio_events._wire import answers
+from cio_events._wire.answers import Reading
+from cio_events._wire.masking import masked, shown, values_of
+from cio_events._wire.request import Request
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+# How much of an event's name is shown. Customer.io takes no more bytes either.
+_NAME_CHARACTERS = 100
 
 
 class Client:
@@ -19,6 +29,9 @@ class Client:
 
     As a context manager it closes its connections at the end.
     """
+
+    _urls: Mapping[str, str]
+    """The base URL of each region."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -42,3 +55,69 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._endpoint.base_url}>"
+
+    def _host(self) -> str:
+        return urlsplit(self._endpoint.base_url).netloc
+
+    def _text(self, what: str, request: Request, answer: Answer) -> str:
+        """
+        What an error says of an *answer* that is no success.
+
+        Args:
+            what: What was asked.
+
+            request: How it was asked. What it holds is masked in Customer.io's words.
+
+            answer: What came back.
+        """
+        status = answer.status
+        reading = answers.read(answer.body, whole=answer.broken is None)
+        who = "Customer.io"
+        if 200 <= status < 300 and reading.is_text:
+            who = self._host()
+        text = f"{what}: {who} answered with status {status}"
+        advice = self._advice(answer, reading)
+        if advice:
+            text = f"{text}, {advice}"
+        words = "" if _is_page(answer.body) else masked(reading.words, values_of(request))
+        return f"{text}: {words}" if words else text
+
+    def _advice(self, answer: Answer, reading: Reading) -> str:
+        status = answer.status
+        if 200 <= status < 300:
+            if reading.is_text:
+                return "but this is not Customer.io's answer; a proxy or a portal gave it"
+            return "but its answer cannot be read"
+        if 300 <= status < 400:
+            return self._redirected(answer.headers.get("Location") or "")
+        if status == 401:
+            return "the credentials are wrong, or the region is"
+        if status == 407:
+            return "the proxy wants credentials"
+        if status in (404, 405) and not reading.is_customerios:
+            return "but not as Customer.io does: the url is probably wrong"
+        return ""
+
+    def _redirected(self, location: str) -> str:
+        if self._endpoint.base_url not in self._urls.values():
+            return "to ask elsewhere: the url is probably wrong, or the region"
+        for region, url in self._urls.items():
+            if location.startswith(url) and url != self._endpoint.base_url:
+                return f'to ask elsewhere: the region is "{region}"'
+        return "to ask elsewhere: the region is probably wrong"
+
+
+def named(call: Call, id_: str | None = None) -> str:
+    """
+    A call as errors name it: its kind, an event's name, and its id.
+    """
+    name = getattr(call, "name", None)
+    parts = [call.tag]
+    if isinstance(name, str):
+        parts.append(f'"{shown(name, _NAME_CHARACTERS)}"')
+        parts += filter(None, [getattr(call, "id", None) or id_])
+    return " ".join(parts)
+
+
+def _is_page(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"<"

@@ -15,10 +15,12 @@ from cio_events._calls import limits
 from cio_events._calls.people import Call
 from cio_events._calls.ulid import new_id
 from cio_events._calls.verbs import Verbs
-from cio_events._clients.base import Client
+from cio_events._clients.base import Client, named
 from cio_events._exported import exported
 from cio_events._http import endpoint as http
 from cio_events._http.exchange import Answer
+from cio_events._process.tracebacks import without_locals
+from cio_events._wire import answers
 from cio_events._wire import batch as v2
 from cio_events._wire import single as v1
 from cio_events._wire.encode import check_size, encode
@@ -73,9 +75,10 @@ class TrackClient(Client, Verbs[None, float]):
 
     Every verb takes ``timeout``: the seconds that all of the request may last, answer included,
     instead of the client's own. Every verb raises `ParamError` for arguments that make no call or
-    one over a limit of Customer.io's, `APIError` for an answer that is no success, and
-    `NoAnswerError` for none (`AnswerTimeoutError`, if the time was up). Nothing is sent again
-    later; what is sent again by the application does no harm, if an event has an ``id``.
+    one over a limit of Customer.io's, `APIError` for an answer that is no success or not
+    Customer.io's, and `NoAnswerError` for none (`AnswerTimeoutError`, if the time was up).
+    Nothing is sent again later; what is sent again by the application does no harm, if an event
+    has an ``id``.
 
     Args:
         site_id: The workspace's site id.
@@ -97,6 +100,9 @@ class TrackClient(Client, Verbs[None, float]):
         ParamError: One of these cannot be; it names the argument.
     """
 
+    _urls = http.TRACK_URLS
+
+    @without_locals
     def __init__(
         self,
         site_id: str,
@@ -134,10 +140,11 @@ class TrackClient(Client, Verbs[None, float]):
         """
         # The id makes it safe to send an event twice, as is done on a connection that the server
         # has just closed.
-        request = v1.request(call, new_id(_now()))
+        id_ = new_id(_now())
+        request = v1.request(call, id_)
         if request.body is not None and len(request.body) > limits.V2_OPERATION_BYTES:
             check_size(call)
-        self._ask(request, timeout)
+        self._ask(named(call, id_), request, timeout)
 
     def batch(self, calls: Iterable[Call], *, timeout: float | None = None) -> list[Refusal]:
         """
@@ -163,14 +170,15 @@ class TrackClient(Client, Verbs[None, float]):
             limit = limits.V2_BATCH_BYTES
             raise ParamError("calls", f"are together over {limit} bytes", limit)
         request = Request("POST", v2.BATCH_PATH, body)
-        answer = self._ask(request, timeout)
+        what = f"a batch of {len(together)} calls"
+        answer = self._ask(what, request, timeout)
         if answer.status != 207:
             return []
         try:
             return [_refusal(together, error) for error in orjson.loads(answer.body)["errors"]]
         except (ValueError, LookupError, TypeError):
             # Some were refused, but it cannot be known which.
-            raise self._error(request, answer) from None
+            raise self._error(what, request, answer) from None
 
     def region(self, *, timeout: float | None = None) -> Literal["us", "eu"]:
         """
@@ -179,7 +187,7 @@ class TrackClient(Client, Verbs[None, float]):
         It can be asked in either region.
         """
         request = Request("GET", _REGION_PATH, None)
-        answer = self._ask(request, timeout)
+        answer = self._ask("region", request, timeout)
         try:
             region = orjson.loads(answer.body)["region"]
         except (ValueError, LookupError, TypeError):
@@ -188,16 +196,19 @@ class TrackClient(Client, Verbs[None, float]):
             return "us"
         if region == "eu":
             return "eu"
-        raise self._error(request, answer)
+        raise self._error("region", request, answer)
 
-    def _ask(self, request: Request, timeout: float | None) -> Answer:
+    def _ask(self, what: str, request: Request, timeout: float | None) -> Answer:
         answer = self._endpoint.send(request, timeout=timeout)
-        if not 200 <= answer.status < 300:
-            raise self._error(request, answer)
+        if not 200 <= answer.status < 300 or (
+            answer.body and answers.read(answer.body, whole=answer.broken is None).is_text
+        ):
+            raise self._error(what, request, answer)
         return answer
 
-    def _error(self, request: Request, answer: Answer) -> APIError:
-        return APIError(answer.status, self._endpoint.base_url + request.path, answer.body)
+    def _error(self, what: str, request: Request, answer: Answer) -> APIError:
+        url = self._endpoint.base_url + request.path
+        return APIError(answer.status, url, answer.body, self._text(what, request, answer))
 
 
 def _for_batch(index: int, call: Call) -> Envelope:

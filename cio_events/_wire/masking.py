@@ -35,6 +35,10 @@ _LONG_NUMBER = re.compile(r"\+?\d(?:[ ().\-/]{0,2}\d){6,}")
 
 _AT = re.compile(r"@|%40")
 
+# The longest name that an address may have, and what is between its parts.
+_NAME_CHARACTERS = 64
+_SEPARATORS = re.compile(r"[._+\-]")
+
 _ENDS_AN_ADDRESS = frozenset(" \t\r\n\v\f\"'`<>()[]{},;:=&|\\/?@")
 
 # What the wire itself writes into an operation: no one's data.
@@ -184,6 +188,10 @@ def _forms(value: str) -> set[str]:
     if value.isascii() and value.isalnum():
         return {value}
     whole = {value, value.strip()}
+    if 0 < value.find("@") <= _NAME_CHARACTERS:
+        # Before the @ is a person's name, most often, which may be said alone.
+        name = value.partition("@")[0].strip()
+        whole.update([name], _SEPARATORS.split(name))
     return whole.union(
         *(
             (

@@ -22,4 +22,5 @@ def talk(*script: Step, timeout: float = 10.0) -> Iterator[tuple[ScriptedServer,
         ScriptedServer(script) as server,
         TrackClient("a", "b", url=server.url, timeout=timeout) as client,
     ):
+        client._endpoint.prepare()  # what sending needs takes its time to be imported
         yield server, client

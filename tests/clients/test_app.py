@@ -34,7 +34,16 @@ from cio_events import (
 from cio_events._calls.messages import Message
 from cio_events._http.endpoint import USER_AGENT
 from cio_events.sandbox import Sandbox
-from tests.support.servers import ScriptedServer, Step, answer, drip_body, redirect, reset, stall
+from tests.support.servers import (
+    ScriptedServer,
+    Step,
+    answer,
+    drip_body,
+    redirect,
+    reset,
+    stall,
+    truncated,
+)
 
 GENEROUS = 20.0
 
@@ -207,17 +216,52 @@ class TestErrors:
 
         assert len(server.requests) == 1
 
-    def test_a_success_without_a_receipt(self) -> None:
+    @pytest.mark.parametrize(
+        "body", [b"<html>Welcome to the hotel</html>", b"", b"{}", b"[]", b'{"delivery_id":null}']
+    )
+    def test_a_success_without_a_receipt(self, body: bytes) -> None:
         """
-        It was not Customer.io that answered, most likely.
+        It may have been taken: to send it again may deliver it twice.
         """
         with (
-            talk(answer(200, b"<html>Welcome to the hotel</html>")) as (_server, client),
+            talk(answer(200, body)) as (server, client),
+            pytest.raises(NoAnswerError, match="send_email") as raised,
+        ):
+            client.send_email(EMAIL)
+        error = raised.value
+
+        assert error.maybe_received
+        assert error.status == 200
+        assert f"127.0.0.1:{server.port}" in str(error)
+        assert len(server.requests) == 1
+
+    def test_a_receipt_that_is_cut_off(self) -> None:
+        """
+        The status is known, and not what was taken.
+        """
+        with (
+            talk(truncated(b'{"delivery_id":"abc"')) as (server, client),
+            pytest.raises(NoAnswerError) as raised,
+        ):
+            client.send_email(EMAIL)
+
+        assert raised.value.maybe_received
+        assert len(server.requests) == 1
+
+    def test_the_text_says_what_was_asked_and_what_was_said(self) -> None:
+        """
+        With all masked that came from the message.
+        """
+        body = b'{"meta":{"errors":["to: lucy@example.com is blocked","by bob@example.com"]}}'
+        with (
+            talk(answer(400, body)) as (_server, client),
             pytest.raises(TransactionalError) as raised,
         ):
             client.send_email(EMAIL)
 
-        assert (raised.value.status, raised.value.message[:6]) == (200, "<html>")
+        assert str(raised.value) == (
+            "send_email: Customer.io answered with status 400: to: *** is blocked; by ***"
+        )
 
     def test_a_refusal_of_the_sandbox(self, app: AppClient, sandbox: Sandbox) -> None:
         """

@@ -4,7 +4,13 @@ What the Track API answers, and what the client makes of it.
 
 from __future__ import annotations
 
+import pickle
+import ssl
+from pathlib import Path
+
 import pytest
+import requests
+import trustme
 
 from cio_events import (
     APIError,
@@ -18,7 +24,9 @@ from cio_events import (
 )
 from cio_events.sandbox import Sandbox
 from tests.clients.talking import talk
-from tests.support.servers import answer, redirect, reset
+from tests.support.servers import ScriptedServer, Step, answer, redirect, reset, truncated, tunnel
+
+ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
 class TestAnswers:
@@ -51,7 +59,7 @@ class TestAnswers:
         assert len(server.requests) == 1
 
     @pytest.mark.parametrize("status", [301, 302, 307, 308])
-    def test_a_redirect_is_an_error_that_names_the_region(self, status: int) -> None:
+    def test_a_redirect_is_an_error_that_names_url_and_region(self, status: int) -> None:
         """
         It is what the data centre of another region answers, and following it loses the call.
         """
@@ -62,8 +70,127 @@ class TestAnswers:
             client.track("5", "x")
 
         assert raised.value.status == status
-        assert "region" in str(raised.value)
+        assert "the url is probably wrong, or the region" in str(raised.value)
         assert len(server.requests) == 1
+
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            (
+                (
+                    b'{"errors":[{"reason":"invalid","field":"attributes.plan",'
+                    b'"message":"gold-2024 is no plan of lucy@example.com"}]}'
+                ),
+                "invalid attributes.plan *** is no plan of ***",
+            ),
+            (b'{"meta":{"error":"lucy@example.com?"}}', "***?"),
+            (b"no\nline\x1b[31m", "no\\nline\\x1b[31m"),
+            (b"<html><body>lucy</body></html>", ""),
+            (b"", ""),
+        ],
+    )
+    def test_the_text_says_what_was_asked_and_what_was_said(self, body: bytes, said: str) -> None:
+        """
+        Kind, field and reason, with all masked that came from the call.
+        """
+        with talk(answer(400, body)) as (_server, client), pytest.raises(APIError) as raised:
+            client.identify("lucy@example.com", {"plan": "Gold-2024"})
+        text = "identify: Customer.io answered with status 400"
+
+        assert str(raised.value) == (f"{text}: {said}" if said else text)
+
+    def test_the_text_names_the_event(self) -> None:
+        """
+        Its name, and its id.
+        """
+        with talk(answer(400, b"{}")) as (_server, client), pytest.raises(APIError) as raised:
+            client.track("5", "bought\n", id=ULID)
+
+        assert str(raised.value).startswith(f'track "bought" {ULID}: Customer.io answered')
+
+    def test_the_error_can_be_pickled(self) -> None:
+        """
+        With its text.
+        """
+        with talk(answer(400, b"{}")) as (_server, client), pytest.raises(APIError) as raised:
+            client.delete("5")
+        copy = pickle.loads(pickle.dumps(raised.value))
+
+        assert (str(copy), vars(copy)) == (str(raised.value), vars(raised.value))
+
+    @pytest.mark.parametrize(
+        "body", [b"<html>Welcome to the hotel</html>", b"\n <!doctype html>", b"OK"]
+    )
+    def test_a_success_that_is_not_customer_ios_is_an_error(self, body: bytes) -> None:
+        """
+        A portal or a proxy gives it; the text names the host.
+        """
+        with talk(answer(200, body)) as (server, client), pytest.raises(APIError) as raised:
+            client.track("5", "x")
+
+        assert (raised.value.status, raised.value.body) == (200, body)
+        assert f"127.0.0.1:{server.port} answered with status 200" in str(raised.value)
+        assert "not Customer.io" in str(raised.value)
+
+    @pytest.mark.parametrize(
+        "step", [truncated(), truncated(b"{"), answer(200, b"\xef\xbb\xbf{}")]
+    )
+    def test_a_success_that_is_cut_off_is_one(self, step: Step) -> None:
+        """
+        Its status is known.
+        """
+        with talk(step) as (server, client):
+            client.track("5", "x")
+
+        assert len(server.requests) == 1
+
+    @pytest.mark.parametrize("status", [404, 405])
+    def test_an_answer_of_somebody_else_names_the_url(self, status: int) -> None:
+        """
+        There is nothing of Customer.io's there; its own answer says what is wrong.
+        """
+        theirs = answer(status, b'{"meta":{"error":"no such thing"}}')
+        with talk(answer(status, b"404 page not found"), theirs) as (_server, client):
+            with pytest.raises(APIError, match="the url is probably wrong"):
+                client.track("5", "x")
+            with pytest.raises(APIError, match=f"status {status}: no such thing"):
+                client.track("5", "x")
+
+    def test_a_redirect_to_another_region_names_it(self, tmp_path: Path) -> None:
+        """
+        It is what to change.
+        """
+        ca, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ca.issue_cert("track.customer.io").configure_cert(context)
+        ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        script = [redirect("https://track-eu.customer.io/api")]
+        with (
+            ScriptedServer(script, tls=context) as server,
+            ScriptedServer([tunnel(server.port)]) as proxy,
+            requests.Session() as session,
+        ):
+            session.verify, session.proxies = str(tmp_path / "ca.pem"), {"https": proxy.url}
+            with (
+                TrackClient("a", "b", session=session) as client,
+                pytest.raises(APIError, match='the region is "eu"'),
+            ):
+                client.track("5", "x")
+
+        assert len(server.requests) == 1
+
+    def test_a_proxy_that_wants_credentials_is_named(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        Also when it is asked for a tunnel.
+        """
+        with ScriptedServer([answer(407)]) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            with (
+                TrackClient("a", "b", url="https://customer.test") as client,
+                pytest.raises(APIError, match="proxy wants credentials"),
+            ):
+                client.track("5", "x")
 
     def test_wrong_credentials_are_an_error_that_names_them(self, sandbox: Sandbox) -> None:
         """

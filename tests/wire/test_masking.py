@@ -106,6 +106,14 @@ class TestMasked:
         """
         assert masked(text, ()) == (text if expected is None else expected)
 
+    def test_the_name_in_an_address_is_found_alone(self) -> None:
+        """
+        And its parts.
+        """
+        said = masked("lucy is known, and so is Lucy.Montgomery", ["lucy.montgomery@example.com"])
+
+        assert said == "*** is known, and so is ***"
+
     def test_short_values_are_left(self) -> None:
         """
         They are in every word.
