@@ -60,7 +60,7 @@ from cio_events._calls.people import (
     Unsuppress,
 )
 from cio_events._http.deadline import deadline
-from cio_events._pipeline.default import configure
+from cio_events._pipeline.default import configure, get_pipeline
 from cio_events._process.forks import late_imports as _late_imports
 from cio_events._sources.logging import CustomerIOHandler
 from cio_events._sources.structlog import CustomerIOProcessor
@@ -157,6 +157,7 @@ __all__ = [
     "configure",
     "deadline",
     "flushing",
+    "get_pipeline",
     "install_signal_handlers",
     "signals",
 ]

@@ -12,10 +12,10 @@ from __future__ import annotations
 import difflib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, cast
 
 from cio_events._exported import exported
 from cio_events._process.tracebacks import without_locals
@@ -107,6 +107,15 @@ def _one_of(*words: str) -> Read:
 
 def _directory(name: str, value: object) -> str:
     return _text(name, os.fspath(value) if isinstance(value, os.PathLike) else value)
+
+
+def _names(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = filter(None, (part.strip() for part in value.split(",")))
+    names = tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(isinstance(part, str) and part for part in names):
+        raise ParamError(name, "must be names or patterns, as text")
+    return cast("tuple[str, ...]", names)
 
 
 def _session(name: str, value: object) -> object:
@@ -252,6 +261,18 @@ class Options:
         "Gets each call on the caller's thread; what it returns is sent, None drops the call.",
         in_environment=False,
     )
+    hidden: tuple[str, ...] = _row(
+        (),
+        _names,
+        "Names of a record's keys that are never payload, or patterns such as ``debug_*``; in the "
+        "environment with commas between. What ``cio_data`` holds is sent all the same.",
+    )
+    payload: Literal["rest", "data"] = _row(
+        "rest",
+        _one_of("rest", "data"),
+        'What a record says beside its tags: ``"rest"`` is all its other keys, ``"data"`` only '
+        "what ``cio_data`` holds.",
+    )
     strict: bool = _row(
         False,
         _switch,
@@ -298,6 +319,8 @@ class OptionArguments(TypedDict, total=False):
     hold_interval: float
     spool: str | os.PathLike[str] | None
     before_send: Callable[[Call], Call | None] | None
+    hidden: Iterable[str]
+    payload: Literal["rest", "data"]
     strict: bool
     enabled: bool
 

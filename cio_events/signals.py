@@ -17,7 +17,7 @@ import blinker
 from cio_events._calls.people import Call
 from cio_events._exported import exported
 from cio_events._process import diagnostics
-from cio_events._process.suppression import suppress_capture
+from cio_events._process.suppression import mark_records, suppress_capture
 
 if TYPE_CHECKING:
     from cio_events._calls.messages import Receipt
@@ -137,6 +137,7 @@ def announce(signal: blinker.NamedSignal, sender: object, **kwargs: object) -> N
     if not signal.receivers or signal.is_muted:
         return
     fatal: BaseException | None = None
+    mark_records()
     with suppress_capture():
         for receiver in list(signal.receivers_for(sender)):
             try:

@@ -91,8 +91,6 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith("CIO_"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(pipelines, "_default", None)
-    monkeypatch.setattr(pipelines, "_configured", [])
+    monkeypatch.setattr(pipelines, "process", pipelines.Pipelines())
     yield
-    for pipeline in pipelines._configured:
-        pipeline.close(0)
+    pipelines.process.close()

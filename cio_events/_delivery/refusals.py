@@ -32,9 +32,9 @@ class Refusals:
         self._diagnostics = diagnostics
         self._strict = strict
 
-    def fail(self, call: Call | None, id_: str, error: ParamError) -> None:
+    def fail(self, call: Call | None, id_: str, error: ParamError) -> FailedReason:
         """
-        *call*, or something of which none can be made, is bad input.
+        *call*, or something of which none can be made, is bad input; returns as what it counts.
 
         Raises:
             ParamError: *error*, with ``strict``; then nothing else is done.
@@ -47,6 +47,7 @@ class Refusals:
         if signals.failed.receivers:
             report = Report(call, id_, 0, reason=reason, detail=str(error))
             signals.announce(signals.failed, self._sender, report=report)
+        return reason
 
     def drop(self, call: Call, id_: str, reason: DroppedReason) -> None:
         """

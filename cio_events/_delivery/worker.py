@@ -20,7 +20,7 @@ from cio_events._delivery.ledger import Ledger
 from cio_events._delivery.outcomes import Outcomes
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._process.exits import exiting
-from cio_events._process.suppression import suppress_capture
+from cio_events._process.suppression import THREAD_NAME, suppress_capture
 from cio_events.options import Options
 from cio_events.signals import DroppedReason
 
@@ -86,6 +86,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()  # held by whoever starts the thread
         self._start_again_at = 0.0
+        self._retiring = False
         self._turn = threading.Lock()  # held by whoever delivers
         self._deliverer: int | None = None
         self._bell: queue.SimpleQueue[None] | None = None
@@ -157,6 +158,14 @@ class Worker:
         """
         self._ring()
 
+    def retire(self) -> None:
+        """
+        Have the thread end as soon as nothing is pending; the next call starts another.
+        """
+        if self._thread is not None:
+            self._retiring = True
+            self._ring()
+
     def runs_here(self) -> bool:
         """
         Whether this thread delivers or announces, so that it cannot wait for either.
@@ -210,7 +219,7 @@ class Worker:
                 return
             # Here and not in __init__: gevent may have patched the process since then.
             self._bell = queue.SimpleQueue()
-            thread = threading.Thread(target=self._run, name="cio_events", daemon=True)
+            thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
             self._thread = thread
             try:
                 _check_uwsgi()
@@ -243,13 +252,16 @@ class Worker:
             return  # an interrupt came while it was started, and it was given up
         with suppress_capture():
             try:
-                while not self._dispatcher.stopping:
+                while not self._dispatcher.stopping and not (self._retiring and self.idle()):
                     self._sleep()
                     if not self._dispatcher.stopping:
                         self._round_safely(NEVER)
             finally:
+                self._retiring = False
                 self._thread = None
                 self._tell_waiters()
+        if self._ledger.pending:
+            self._start()  # a call came while the thread retired
 
     def _sleep(self) -> None:
         """

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cio_events._exported import exported
-from cio_events._pipeline.default import default_pipeline
+from cio_events._pipeline.default import get_pipeline
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events.errors import ParamError
 
@@ -126,4 +126,4 @@ class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
             await waiting
 
     def _flush(self) -> bool:
-        return (self._pipeline or default_pipeline()).flush(self._timeout)
+        return (self._pipeline or get_pipeline()).flush(self._timeout)

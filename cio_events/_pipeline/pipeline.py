@@ -29,13 +29,13 @@ from cio_events._pipeline.exit import EndOfProcess
 from cio_events._pipeline.verbs import BackgroundVerbs
 from cio_events._process import exits, forks, suppression
 from cio_events._process.diagnostics import Diagnostics
-from cio_events._process.suppression import suppress_capture, suppressed
+from cio_events._process.suppression import mark_records, suppress_capture, suppressed
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire.encode import encode, encode_event, too_long_attribute
 from cio_events._wire.envelope import Envelope
 from cio_events.errors import ParamError
 from cio_events.options import Options, options_from
-from cio_events.signals import DroppedReason
+from cio_events.signals import DroppedReason, FailedReason
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -142,19 +142,18 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """
         if forks.forks_without_hooks:
             forks.detect_fork()
-        taken, _ = self._offer(call, None)
-        return taken
+        return self._offer(call)[1] is None
 
-    def accept(self, call: Call, id_: str | None = None) -> str:
+    def accept(self, call: Call) -> tuple[str, FailedReason | DroppedReason | None]:
         """
-        Take *call* for delivery, as `send` does; returns the ULID under which it is known.
+        Take *call* for delivery, as `send` does.
 
-        That is the call's own, else *id_*, else a new one.
+        Returns:
+            The ULID under which it is known, and why it was not accepted; None if it was.
         """
         if forks.forks_without_hooks:
             forks.detect_fork()
-        _, id_ = self._offer(call, id_)
-        return id_
+        return self._offer(call)
 
     def accept_event(
         self, customer: object, name: object, data: Data, logged_at: float | None = None
@@ -177,9 +176,9 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._put(envelope)
         return id_
 
-    def refuse(self, error: ParamError) -> str:
+    def refuse(self, error: ParamError) -> FailedReason:
         """
-        Count something of which no call can be made; returns the ULID under which it is known.
+        Count something of which no call can be made; returns as what.
 
         Raises:
             ParamError: *error*, with ``strict``.
@@ -187,19 +186,18 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         if forks.forks_without_hooks:
             forks.detect_fork()
         id_ = self._ids.new_id(time.time_ns() // 1_000_000)
-        self._refusals.fail(None, id_, error)
-        return id_
+        return self._refusals.fail(None, id_, error)
 
-    def _offer(self, call: Call, id_: str | None) -> tuple[bool, str]:
+    def _offer(self, call: Call) -> tuple[str, FailedReason | DroppedReason | None]:
         """
-        Let *call* in, or not; returns whether it is, and the ULID under which it is known.
+        Let *call* in, or not; returns what `accept` does.
         """
         now = time.time_ns() // 1_000_000
-        if not isinstance(call, Call):
-            id_ = id_ or self._ids.new_id(now)
-            self._refusals.fail(None, id_, ParamError("call", "must be a call of cio_events"))
-            return False, id_
-        id_ = getattr(call, "id", None) or id_ or self._ids.new_id(now)
+        if not issubclass(type(call), Call):  # isinstance() would ask what the value says it is
+            id_ = self._ids.new_id(now)
+            error = ParamError("call", "must be a call of cio_events")
+            return id_, self._refusals.fail(None, id_, error)
+        id_ = getattr(call, "id", None) or self._ids.new_id(now)
         reason = self._closed
         problem = self._no_app if isinstance(call, Message) else self._no_track
         if problem is not None and reason is None:
@@ -210,7 +208,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             filtered = self._filtered(call)
             if self._ledger is not ledger:
                 # before_send has forked: in the child, the call is the parent's
-                return False, id_
+                return id_, None
             if filtered is None:
                 reason = "before_send"
             else:
@@ -218,20 +216,20 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
                 id_ = getattr(call, "id", None) or id_
         if reason is not None:
             self._refusals.drop(call, id_, reason)
-            return False, id_
+            return id_, reason
         try:
             envelope = encode(call, id_, now, self._api)
         except ParamError as error:
-            self._refusals.fail(call, id_, error)
-            return False, id_
+            return id_, self._refusals.fail(call, id_, error)
         size = len(envelope)
         if size > ATTRIBUTE_VALUE_BYTES:
             self._look_for_long_attributes(call)
         if not self._ledger.admit(size) and not self._wait_for_room(size):
-            self._refusals.drop(call, id_, self._closed or "full")
-            return False, id_
+            reason = self._closed or "full"
+            self._refusals.drop(call, id_, reason)
+            return id_, reason
         self._put(envelope)
-        return True, id_
+        return id_, None
 
     def _put(self, envelope: Envelope) -> None:
         """
@@ -250,6 +248,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """
         before_send = self._before_send
         assert before_send is not None  # noqa: S101 - the caller has looked
+        mark_records()
         try:
             with suppress_capture():
                 filtered = before_send(call)
@@ -389,6 +388,12 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._worker.detach()
         self._buffer.abandon()
         self._begin()
+
+    def retire(self) -> None:
+        """
+        Keep no thread once nothing is pending; a later call starts one again.
+        """
+        self._worker.retire()
 
     def _new_buffer(self) -> Buffer:
         if self.options.spool is None:

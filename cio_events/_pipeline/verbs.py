@@ -11,6 +11,7 @@ from cio_events._calls.people import Call, Customer
 from cio_events._calls.validation import Data, obviously_fits
 from cio_events._calls.verbs import Verbs
 from cio_events.errors import ParamError
+from cio_events.signals import FailedReason
 
 _P = ParamSpec("_P")
 
@@ -38,7 +39,7 @@ class BackgroundVerbs(Verbs[bool, NoReturn]):
         """
         raise NotImplementedError
 
-    def refuse(self, error: ParamError) -> str:
+    def refuse(self, error: ParamError) -> FailedReason:
         """
         Count something of which no call can be made.
         """

@@ -20,6 +20,10 @@ _logger = logging.getLogger("cio_events")
 # Long enough that an outage of hours does not fill a log, short enough to be seen in its time.
 _SECONDS_BETWEEN_LINES = 60.0
 
+# A name that is made up for each record would be said for ever.
+_MOST_NAMES = 20
+_LONGEST_NAME = 60
+
 
 class Diagnostics:
     """
@@ -38,6 +42,24 @@ class Diagnostics:
             self._once.add(kind)
             _say(message)
 
+    def warn_few(self, kind: str, name: str, message: str) -> None:
+        """
+        Say *message* of something called *name*, once for each of the first names of a *kind*.
+
+        The name may come from outside: it is shown without line breaks and escapes, and not
+        in full length.
+        """
+        key = f"{kind} {name[:_LONGEST_NAME]}"
+        if key in self._once:
+            return
+        said = sum(other.startswith(f"{kind} ") for other in self._once)
+        if said > _MOST_NAMES:
+            return
+        self._once.add(key)
+        if said == _MOST_NAMES:
+            message += f" (more than {_MOST_NAMES} different ones; no more of them are said)"
+        _say(f"{shown(name)} {message}")
+
     def warn(self, kind: str, message: str | Callable[[], str]) -> None:
         """
         Say *message*, unless something of this *kind* was said within the last minute.
@@ -50,10 +72,21 @@ class Diagnostics:
             _say(message if isinstance(message, str) else message())
 
 
+def shown(name: str) -> str:
+    """
+    A *name* that may come from outside, as one short line without escapes.
+    """
+    text = ascii(str.__str__(name)[:_LONGEST_NAME])[1:-1]
+    return text if len(name) <= _LONGEST_NAME else f"{text}..."
+
+
 _process = Diagnostics()
 
 warn_once: Callable[[str, str], None] = _process.warn_once
 """Say something that concerns no pipeline in particular, once for each *kind*."""
+
+warn_few: Callable[[str, str, str], None] = _process.warn_few
+"""Say something of a name, once for each of the first names of a *kind*."""
 
 
 def _say(message: str) -> None:

@@ -4,11 +4,16 @@ Whether the code that runs now is this package's own, whose log records are neve
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
+from typing import Any
+
+THREAD_NAME = "cio_events"
+"""The flushing thread's, by which its records are known also in another process."""
 
 # A context variable and not a thread's local: greenlets of one thread have one each, also when
 # gevent patches the process after this module was imported.
@@ -28,6 +33,40 @@ def suppress_capture() -> Iterator[None]:
         yield
     finally:
         _suppressed.reset(token)
+
+
+def mark_records() -> None:
+    """
+    Have records that receivers and ``before_send`` log say so, for they may go over a queue.
+
+    Behind it they would be captured by another thread, and what is captured there makes new
+    ones: it would never end. Logging's record factory is all that sees each record in time.
+    """
+    global _marking
+    if not _marking:
+        _marking = True
+        logging.setLogRecordFactory(_MarkingFactory(logging.getLogRecordFactory()))
+
+
+class _MarkingFactory:
+    def __init__(self, factory: Callable[..., logging.LogRecord]) -> None:
+        self._factory = factory
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self._factory(*args, **kwargs)
+        if suppressed() and not interrupted():
+            record.__dict__["_cio_suppressed"] = True
+        return record
+
+
+_marking = False
+
+
+def made_suppressed(record: logging.LogRecord) -> bool:
+    """
+    Whether *record* was made in suppressed code, or on the flushing thread.
+    """
+    return "_cio_suppressed" in record.__dict__ or record.threadName == THREAD_NAME
 
 
 def interrupted() -> bool:

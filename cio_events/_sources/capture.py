@@ -1,84 +1,207 @@
 """
-What both ways in do with a tagged record: take it, once, and mark it.
+Capture a tagged record, whatever its source: once, whatever it holds, and mark it.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from structlog.contextvars import get_contextvars
+
 from cio_events._calls.people import Call
-from cio_events._pipeline.default import default_pipeline
-from cio_events._process.diagnostics import warn_once
+from cio_events._pipeline.default import get_pipeline
+from cio_events._process.diagnostics import warn_few, warn_once
+from cio_events._process.forks import late_imports
 from cio_events._process.suppression import interrupted, suppressed
-from cio_events._sources.fields import PayloadKeys, rest_of
-from cio_events._sources.tags import Taken, call_of, id_of, summary_tags
+from cio_events._sources.fields import TAGS, TRIGGERS, Shape, Shapes, say_misplaced
+from cio_events._sources.record import Record
+from cio_events._sources.tags import call_of, summary_tags
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
     from cio_events._pipeline.pipeline import Pipeline
 
+_TRIGGER_IS_BOUND = (
+    "cio_customer or cio is bound to the context, which would make an event of every record that "
+    "is logged there, and is ignored; cio_identity can be bound and makes none"
+)
 
-def capture(
-    pipeline: Pipeline | None,
-    fields: MutableMapping[str, Any],
-    event: object,
-    keys: PayloadKeys,
-    logged_at: float | None = None,
-) -> bool:
+
+class Capture:
     """
-    Hand the call that a tagged record asks for to *pipeline*, or to the default one.
+    Captures the tagged records of one processor or handler.
 
-    From then on *fields* show ``cio_event_id``, and plain tags where a call object was. The
-    other arguments are those of `tags.call_of`.
+    Args:
+        pipeline: Where the calls go; None is the default one.
 
-    Returns:
-        Whether it was taken just now; not if it was before, or is one of our own.
+        event_key: Where a structlog event has its message; None if the records are no such.
+
+        hidden: Keys of such records that are no payload.
+
+        from_factory: Whether the records come from logging's record factory.
 
     Raises:
-        ParamError: No call can be made of the record, and the pipeline is strict.
+        ParamError: *pipeline* is none.
     """
-    if "cio_event_id" in fields and type(fields["cio_event_id"]) is Taken:
-        return False
-    if suppressed() and not interrupted():
-        return False
-    try:
-        if pipeline is None:
-            pipeline = default_pipeline()
-        id_ = None
-        if type(fields) is dict:
-            shape = keys[tuple(fields)]
+
+    __slots__ = ("_event_key", "_from_factory", "_hidden", "_pipeline", "_shapes")
+
+    def __init__(
+        self,
+        pipeline: Pipeline | None,
+        *,
+        event_key: str | None = None,
+        hidden: frozenset[str] = frozenset(),
+        from_factory: bool = False,
+    ) -> None:
+        if pipeline is not None:
+            # Not imported above: a process that only sets up its loggers does not need it yet.
+            with late_imports:
+                from cio_events._pipeline.pipeline import Pipeline
+
+            if not issubclass(type(pipeline), Pipeline):
+                raise ParamError("pipeline", "must be a Pipeline, or None for the default one")
+        self._pipeline = pipeline
+        self._event_key = event_key
+        self._hidden = hidden
+        self._from_factory = from_factory
+        self._shapes: tuple[Pipeline | None, Shapes] = (None, Shapes())
+
+    def __call__(
+        self,
+        fields: MutableMapping[str, Any],
+        event: object,
+        logged_at: float | None = None,
+        context: Callable[[], Mapping[str, Any]] = get_contextvars,
+    ) -> bool:
+        """
+        Hand the call that a tagged record asks for to the pipeline, and mark *fields*.
+
+        Args:
+            fields: The record's keys or attributes. From then on they show ``cio_event_id``, or
+                why there is no call as ``cio_refused``; and plain tags where a call object was.
+
+            event: The record's message, before any formatting.
+
+            logged_at: When it was logged, in Unix seconds, if that may be a while ago.
+
+            context: Tells what is bound to the context.
+
+        Returns:
+            Whether it was captured now, and not before, and is none of our own.
+
+        Raises:
+            ParamError: No call can be made of the record, and the pipeline is strict.
+        """
+        pipeline = self._pipeline
+        try:
+            if "cio_event_id" in fields or "cio_refused" in fields:
+                return False
+            if suppressed() and not interrupted():
+                return False
+            if pipeline is None:
+                pipeline = get_pipeline()
+            made_for, shapes = self._shapes
+            if made_for is not pipeline:
+                shapes = self._shapes_for(pipeline)
+            read = fields if type(fields) is dict else dict(fields)
+            shape = shapes[tuple(read)]
+            if copy_context() and (bound := context()):
+                left_out = _merged(read, shape, bound)
+                if left_out:
+                    read = {key: value for key, value in read.items() if key not in left_out}
+                    shape = shapes[tuple(read)]
+                    if TRIGGERS.isdisjoint(read):
+                        return False
+            if shape.hidden:
+                say_misplaced(read, shape)
+            id_ = reason = None
             if shape.plain:
-                who, data = fields["cio_customer"], rest_of(fields, shape)
-                id_ = pipeline.accept_event(who, event, data, logged_at)
-        if id_ is None:
-            id_ = _capture_call(pipeline, fields, event, keys, logged_at)
-    except Exception as error:
-        if pipeline is not None and pipeline.strict:
-            raise
-        # Logging must go on whatever is wrong with us.
-        warn_once("intake", f"a tagged record was lost: {type(error).__name__}")
-        return False
-    fields["cio_event_id"] = Taken(id_)
-    if "cio" in fields and isinstance(fields["cio"], Call):
-        fields.update(summary_tags(fields["cio"]))
-    return True
+                data = {}
+                for key in shape.payload:  # faster than a comprehension
+                    data[key] = read[key]
+                id_ = pipeline.accept_event(read["cio_customer"], event, data, logged_at)
+            if id_ is None:
+                id_, reason = _accept(pipeline, Record(read, event, shape, logged_at))
+        except Exception as error:
+            if pipeline is not None and pipeline.strict:
+                raise
+            # Logging must go on whatever is wrong with us.
+            id_, reason = "", _count_lost(pipeline, error)
+        try:
+            if reason is None:
+                fields["cio_event_id"] = id_
+            else:
+                fields["cio_refused"] = reason
+            if "cio" in fields and issubclass(type(fields["cio"]), Call):
+                _show_summary(fields)
+        except Exception as error:  # noqa: BLE001 - a mapping that cannot be written to
+            warn_few("no mark", type(error).__name__, "was raised while a record was marked")
+        return True
+
+    def _shapes_for(self, pipeline: Pipeline) -> Shapes:
+        shapes = Shapes(
+            hidden=self._hidden,
+            globs=pipeline.options.hidden,
+            event_key=self._event_key,
+            only_data=pipeline.options.payload == "data",
+            from_factory=self._from_factory,
+        )
+        self._shapes = (pipeline, shapes)
+        return shapes
 
 
-def _capture_call(
-    pipeline: Pipeline,
-    fields: MutableMapping[str, Any],
-    event: object,
-    keys: PayloadKeys,
-    logged_at: float | None,
-) -> str:
-    given = None
+def _accept(pipeline: Pipeline, record: Record) -> tuple[str, str | None]:
     try:
-        call = call_of(fields, event, keys, logged_at)
-        if "cio_event_id" in fields:
-            given = id_of(fields)
+        call = call_of(record)
     except ParamError as error:
-        return pipeline.refuse(error)
+        return "", pipeline.refuse(error)
     except Exception as error:  # noqa: BLE001 - what a record holds may raise anything
-        return pipeline.refuse(ParamError("cio", f"reading it raised {type(error).__name__}"))
-    return pipeline.accept(call, given)
+        problem = ParamError("cio", f"reading the record raised {type(error).__name__}")
+        return "", pipeline.refuse(problem)
+    return pipeline.accept(call)
+
+
+def _merged(fields: Mapping[str, Any], shape: Shape, bound: Mapping[str, Any]) -> set[str]:
+    """
+    Which of the *fields* come from what is *bound* to the context, and say nothing of a person.
+
+    What the log call has given stays. Where that cannot be told by its place, the context was
+    merged only if all that is bound is there.
+    """
+    if not shape.explicit and not all(key in fields for key in bound):
+        return set()
+    merged = {
+        key
+        for key, value in bound.items()
+        if key in fields
+        and fields[key] is value
+        and key not in shape.explicit
+        and (key not in TAGS or key in TRIGGERS)
+    }
+    if not TRIGGERS.isdisjoint(merged):
+        warn_once("bound", _TRIGGER_IS_BOUND)
+    return merged
+
+
+def _count_lost(pipeline: Pipeline | None, error: Exception) -> str:
+    """
+    Count a record that is lost by a fault of ours, and say so.
+    """
+    kind = type(error).__name__
+    warn_few("lost", kind, "was raised while a tagged record was read, which is lost")
+    if pipeline is not None:
+        with suppress(Exception):  # the ledger itself may be at fault
+            pipeline.refuse(ParamError("record", f"reading it raised {kind}"))
+    return "invalid"
+
+
+def _show_summary(fields: MutableMapping[str, Any]) -> None:
+    call = fields["cio"]
+    try:
+        fields.update(summary_tags(call))
+    except Exception:  # noqa: BLE001 - a call that was made past its checks
+        fields["cio"] = f"<{type(call).__name__}>"

@@ -1,85 +1,95 @@
 """
-A record's fields: which of them are tags, which are payload, and whom they name.
+The keys of a record: which of them are tags, which are payload, and which say nothing of ours.
 
-Which call they make together is not known here.
+Records of one line of code have the same keys, so that each set of keys is judged once.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from contextvars import copy_context
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
 
-from structlog.contextvars import get_contextvars
 from structlog.processors import CallsiteParameter
 
 from cio_events._calls import limits
-from cio_events._calls.people import Call, Customer, Identifier
-from cio_events._calls.validation import Data, obviously_fits
-from cio_events._process.diagnostics import warn_once
-from cio_events.errors import ParamError
+from cio_events._calls.validation import obviously_fits
+from cio_events._process.diagnostics import warn_few, warn_once
+from cio_events._sources.instrumentation import written_by_instrumentation
 
-TAGS = frozenset(
-    {
-        "cio",
-        "cio_customer",
-        "cio_identity",
-        "cio_id_type",
-        "cio_anonymous",
-        "cio_device",
-        "cio_platform",
-        "cio_secondary",
-        "cio_secondary_id_type",
-        "cio_event",
-        "cio_data",
-        "cio_timestamp",
-        "cio_event_id",
-        "cio_to",
-        "cio_message_id",
-        "cio_object",
-        "cio_object_type",
-    }
-)
+TRIGGERS = frozenset({"cio_customer", "cio"})
+"""The tags that make a call of a record."""
+
+TAGS = TRIGGERS | {
+    "cio_identity",
+    "cio_id_type",
+    "cio_anonymous",
+    "cio_device",
+    "cio_platform",
+    "cio_event",
+    "cio_data",
+    "cio_timestamp",
+}
+
+MARKS = frozenset({"cio_event_id", "cio_refused"})
+"""What a captured record shows; one that has either is not captured again."""
 
 # What a plain event has none of.
 _TAGS_OF_OTHERS = TAGS - {"cio_customer", "cio_identity"}
 
 # Customer.io's own attributes of a person, which begin as our tags do.
-_ATTRIBUTES_OF_THE_VENDOR = frozenset({"cio_relationships", "cio_subscription_preferences"})
+_OF_THE_VENDOR = frozenset({"cio_relationships", "cio_subscription_preferences"})
+_PREFERENCE = "cio_subscription_preferences."
+
+# What Customer.io itself reads among the attributes of a person.
+_OF_THE_VENDOR_WITH_UNDERSCORE = frozenset({"_timestamp", "_update"})
+
+_CALL_SITE = frozenset(parameter.value for parameter in CallsiteParameter)
 
 # What structlog's processors and the arguments of logging's methods put into a record.
-_ABOUT_LOGGING = frozenset(
-    {
-        "level",
-        "level_number",
-        "logger",
-        "timestamp",
-        "exc_info",
+_ABOUT_LOGGING = _CALL_SITE | {
+    "level",
+    "level_number",
+    "logger",
+    "timestamp",
+    "exc_info",
+    "exception",
+    "stack",
+    "stack_info",
+    "stacklevel",
+    "positional_args",
+}
+
+_LEVELS = frozenset(
+    [
+        "trace",
+        "debug",
+        "info",
+        "success",
+        "notice",
+        "warn",
+        "warning",
+        "error",
+        "err",
         "exception",
-        "stack",
-        "stack_info",
-        "stacklevel",
-        "positional_args",
-        *(parameter.value for parameter in CallsiteParameter),
-    }
+        "critical",
+        "fatal",
+        "notset",
+    ]
 )
 
-# Not from the current record factory, which may add an application's own attributes. Formatters
-# set the last two; Python 3.12 has taskName, and records travel between processes.
-_OF_LOG_RECORDS = frozenset(
+OF_LOG_RECORDS = frozenset(
     {
+        # Not from the current record factory, whose own attributes are looked up when needed.
         *logging.LogRecord("", 0, "", 0, "", (), None).__dict__,
+        # Formatters set the last two; Python 3.12 has taskName, and records travel.
         "taskName",
         "message",
         "asctime",
     }
 )
-
-_TRIGGER_IS_BOUND = (
-    "cio_customer or cio is bound in structlog.contextvars, which makes an event of every record "
-    "that is logged there; cio_identity can be bound and makes none"
-)
+"""The attributes that each `logging.LogRecord` has."""
 
 # More than an application has lines that log tagged records, unless it makes up names.
 _SHAPES_REMEMBERED = 1_000
@@ -94,141 +104,127 @@ class Shape(NamedTuple):
 
         plain: Whether a tagged one asks for an event of ``cio_customer`` and says no more with
             tags, and its payload is within the limits of number and names.
+
+        explicit: Keys that the log call or ``bind`` gave for certain, and no processor.
+
+        hidden: Keys that are about logging, but may hold something else.
     """
 
     payload: tuple[Any, ...]
     plain: bool
+    explicit: frozenset[Any]
+    hidden: tuple[str, ...]
 
 
-class PayloadKeys(dict[tuple[object, ...], Shape]):
+class Shapes(dict[tuple[object, ...], Shape]):
     """
-    Which keys of a record are payload: a table that learns each shape when it first sees it.
+    The shape of each record, by its keys: a table that learns each when it first sees it.
 
-    The same line of code logs the same keys each time.
+    Args:
+        hidden: More keys that are no payload.
+
+        globs: Names or patterns of such keys, as the option ``hidden`` gives them.
+
+        event_key: Where a structlog event has its message, if anywhere: what stands before it
+            was given by the log call, what stands behind it was added by a processor.
+
+        only_data: Whether nothing is payload but what ``cio_data`` holds.
+
+        from_factory: Whether the records come from logging's record factory.
     """
 
-    def __init__(self, *more_hidden: str) -> None:
-        self._hidden = TAGS.union(_ABOUT_LOGGING, more_hidden)
+    def __init__(
+        self,
+        *,
+        hidden: frozenset[str] = frozenset(),
+        globs: tuple[str, ...] = (),
+        event_key: str | None = None,
+        only_data: bool = False,
+        from_factory: bool = False,
+    ) -> None:
+        self._event_key = event_key
+        self._globs = globs
+        self._only_data = only_data
+        self._from_factory = from_factory
+        self._hidden = TAGS | MARKS | _ABOUT_LOGGING | hidden
+        if event_key is not None:
+            self._hidden |= {event_key}
 
     def __missing__(self, keys: tuple[object, ...]) -> Shape:
-        payload = tuple(key for key in keys if self._is_payload(key))
-        shape = Shape(payload, _TAGS_OF_OTHERS.isdisjoint(keys) and obviously_fits(payload))
+        made = _attributes_of_factory() if self._from_factory else frozenset()
+        payload = tuple(key for key in keys if self._is_payload(key, made))
+        if self._only_data:
+            payload = ()
+        # EventRenamer puts the message last, so that its place tells nothing.
+        explicit: frozenset[object] = frozenset()
+        if self._event_key == "event" and "event" in keys:
+            explicit = frozenset(keys[: keys.index("event")])
+        for key in _CALL_SITE & explicit:
+            _say_hidden(str(key))
+        shape = Shape(
+            payload,
+            _TAGS_OF_OTHERS.isdisjoint(keys) and obviously_fits(payload),
+            explicit,
+            tuple(key for key in ("level", "logger", "timestamp") if key in keys),
+        )
         if len(keys) <= limits.ATTRIBUTES and all(map(_is_usual, keys)):
             if len(self) >= _SHAPES_REMEMBERED:
                 self.clear()
             self[keys] = shape
         return shape
 
-    def _is_payload(self, key: object) -> bool:
-        return not isinstance(key, str) or not (
-            key in self._hidden or key.startswith("_") or _is_no_tag(key)
-        )
+    def _is_payload(self, key: object, made: frozenset[str]) -> bool:
+        if not isinstance(key, str):
+            return True
+        if key in self._hidden or key in made or written_by_instrumentation(key):
+            return False
+        if key.startswith("_"):
+            return key in _OF_THE_VENDOR_WITH_UNDERSCORE
+        if key.startswith("cio_") and not (key in _OF_THE_VENDOR or key.startswith(_PREFERENCE)):
+            # It is probably misspelt.
+            warn_few(
+                "no tag",
+                key,
+                "is no tag, and is not sent; an attribute of that name can be sent in cio_data",
+            )
+            return False
+        return not any(fnmatchcase(key, glob) for glob in self._globs)
 
 
-KEYS_OF_RECORDS = PayloadKeys(*_OF_LOG_RECORDS)
-"""The payload among the attributes of a `logging.LogRecord`."""
+def say_misplaced(fields: Mapping[str, object], shape: Shape) -> None:
+    """
+    Say once what is hidden as being about logging, and holds what no processor writes.
+    """
+    for key in shape.hidden:
+        value = fields[key]
+        if key == "level":
+            fits = isinstance(value, str) and value.lower() in _LEVELS
+        else:
+            fits = isinstance(value, (str, float) if key == "timestamp" else str)
+        if not fits:
+            _say_hidden(key)
+
+
+def _say_hidden(key: str) -> None:
+    warn_once(
+        f"hidden {key}",
+        f"{key} is about logging and is not sent; an attribute of that name can be sent in "
+        "cio_data",
+    )
 
 
 def _is_usual(key: object) -> bool:
     return type(key) is str and len(key) <= limits.ATTRIBUTE_NAME_BYTES
 
 
-def _is_no_tag(key: str) -> bool:
+def _attributes_of_factory() -> frozenset[str]:
     """
-    Whether *key* looks like a tag and is none; then it is said, since it is probably misspelt.
+    What logging's record factory gives to records by itself.
     """
-    if not key.startswith("cio_") or key in _ATTRIBUTES_OF_THE_VENDOR:
-        return False
-    warn_once(
-        f"no tag {key}",
-        f"{key[: limits.ATTRIBUTE_NAME_BYTES]} is no tag, and is not sent; "
-        "an attribute of that name can be sent in cio_data",
-    )
-    return True
-
-
-def required(fields: Mapping[str, Any], tag: str) -> Any:
-    """
-    The value of a *tag* that a call needs.
-
-    Raises:
-        ParamError: It is missing, or None.
-    """
-    value = fields.get(tag)
-    if value is None:
-        raise ParamError(tag, "must not be None" if tag in fields else "is missing")
-    return value
-
-
-def customer_of(fields: Mapping[str, Any]) -> Customer:
-    """
-    Whom the record names: by ``cio_customer``, else by ``cio_identity``.
-
-    Raises:
-        ParamError: It names nobody.
-    """
-    tag, known = "cio_customer", fields
-    if tag not in fields:
-        tag = "cio_identity"
-        if tag not in fields:
-            # Without merge_contextvars, and in logging, what is bound is not in the record.
-            known = {**get_contextvars(), **fields}
-            if tag not in known:
-                raise ParamError("cio_customer", "is missing")
-    who: Customer = known[tag]
-    return identifier_by_type(who, tag, known["cio_id_type"]) if "cio_id_type" in known else who
-
-
-def identifier_by_type(
-    value: Any, tag: str, type_: Any, type_tag: str = "cio_id_type"
-) -> Identifier:
-    """
-    The identifier of the value of one tag and the type of another.
-
-    Raises:
-        ParamError: They make none; it names the tag that is wrong.
-    """
-    if isinstance(value, Identifier):
-        return value
+    factory = logging.getLogRecordFactory()
+    if factory is logging.LogRecord:
+        return frozenset()
     try:
-        return Identifier(value, type_)
-    except ParamError as error:
-        wrong = type_tag if error.param == "type" else tag
-        raise ParamError(wrong, error.message, error.limit) from None
-
-
-def payload_of(fields: Mapping[str, Any], keys: PayloadKeys) -> Data:
-    """
-    What a record has to say beside its tags: ``cio_data``, or the rest of it.
-
-    Raises:
-        ParamError: ``cio_data`` is no mapping.
-    """
-    if "cio_data" in fields:
-        data = required(fields, "cio_data")
-        if not isinstance(data, Mapping):
-            raise ParamError("cio_data", "must be a mapping")
-        return data
-    return rest_of(fields, keys[tuple(fields)])
-
-
-def rest_of(fields: Mapping[str, Any], shape: Shape) -> dict[Any, object]:
-    """
-    What a record of that *shape* has to say beside its tags, without what is bound.
-    """
-    payload = {}
-    for key in shape.payload:  # faster than a comprehension
-        payload[key] = fields[key]
-    if payload and copy_context():
-        # The context of a request is no marketing data.
-        bound = get_contextvars()
-        for key, value in bound.items():
-            if key in payload and payload[key] is value:
-                del payload[key]
-        if "cio_customer" in bound or "cio" in bound:
-            warn_once("bound", _TRIGGER_IS_BOUND)
-    return payload
-
-
-Reader: TypeAlias = Callable[[Mapping[str, Any], object, PayloadKeys, "float | None"], Call]
-"""Makes a call of a record's fields, its message, its payload's keys and its time."""
+        return frozenset(factory("cio_events", logging.DEBUG, "", 0, "", (), None).__dict__)
+    except Exception:  # noqa: BLE001 - an application's own
+        return frozenset()

@@ -1,19 +1,21 @@
 """
-logging's way in.
+logging's source: the handler that captures tagged records, wherever in them the tags are.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from cio_events._exported import exported
-from cio_events._pipeline.default import configure
+from cio_events._pipeline.default import leave, pipeline_of_handler
 from cio_events._process.diagnostics import warn_once
+from cio_events._process.suppression import made_suppressed
 from cio_events._process.tracebacks import without_locals
-from cio_events._sources.capture import capture
-from cio_events._sources.fields import KEYS_OF_RECORDS, PayloadKeys
+from cio_events._sources import attachment, loguru
+from cio_events._sources.capture import Capture
+from cio_events._sources.fields import MARKS, OF_LOG_RECORDS
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
@@ -22,14 +24,31 @@ if TYPE_CHECKING:
     from cio_events._pipeline.pipeline import Pipeline
     from cio_events.options import OptionArguments
 
-# What sends our calls logs on its own behalf; to take that would never end.
-_NEVER_TAKEN = frozenset({"cio_events", "urllib3", "requests", "charset_normalizer"})
-
-_KEYS_OF_WRAPPED = PayloadKeys("event")
+# What sends our calls logs on its own behalf; to capture that would never end.
+_NEVER_CAPTURED = frozenset({"cio_events", "urllib3", "requests", "charset_normalizer"})
 
 # A tag as a dictionary's text, JSON, logfmt and structlog's console (with colours) show it.
 _TAG_AS_TEXT = re.compile(
     r"""^\{.*["']cio(_customer)?["']\s*:|(\b|\x1b\[\d+m)cio_customer(\x1b\[\d+m)*=""", re.DOTALL
+)
+
+# Attributes that are dictionaries in which others keep what a log call was given.
+_NESTS = ("extra", "json_fields")
+
+_EVENTS = ("track", "page", "screen")
+
+_WAS_RENDERED = (
+    "a tag was rendered into the text of its record before CustomerIOHandler saw it, so that no "
+    "call can be made of it; CustomerIOProcessor belongs into structlog's chain then"
+)
+_POSITIONAL = (
+    "tags were given to a log call as a positional dictionary and are not sent: they have to be "
+    "extra= (or keyword arguments in structlog)"
+)
+_NO_TEMPLATE = (
+    "an event's name was read from the text that a QueueHandler has made, which may be another "
+    "each time: cio_event gives a name, or CustomerIOHandler can stand beside the queue, since "
+    "it never waits"
 )
 
 
@@ -38,24 +57,26 @@ class CustomerIOHandler(logging.Handler):
     """
     A `logging.Handler` that makes a Customer.io call of each tagged record.
 
-    Tags are attributes, as ``extra`` makes them, or keys of a structlog event that waits for
-    its `structlog.stdlib.ProcessorFormatter`. Records of this package and of the HTTP library
-    beneath it are never taken. A taken record has the attribute ``cio_event_id``.
+    Tags are attributes, as ``extra`` makes them, or keys of a dictionary: of the message itself,
+    of a structlog event that waits for its `structlog.stdlib.ProcessorFormatter`, of loguru's
+    ``extra`` (the handler is a sink of loguru, too), or of ``json_fields``. Records of this
+    package and of the HTTP library beneath it are never captured. A captured record shows
+    ``cio_event_id``, or why it was refused as ``cio_refused``.
 
     It neither formats nor waits: `flush` and `close`, which `logging` calls while it holds its
     own lock, have nothing to do. Use `Pipeline.flush` and `Pipeline.close`.
 
     Args:
-        pipeline: Where the calls go; None is the default pipeline, which is made from the
-            environment when it is first needed, unless it was configured.
+        pipeline: Where the calls go; None is the default pipeline (`get_pipeline`).
 
         level: Records below it are not looked at.
 
-        options: Options for `configure`, in place of *pipeline*. The same options again mean
-            the same pipeline, so that a second ``dictConfig`` makes no second one.
+        options: Options of a pipeline of its own, in place of *pipeline*. The same options again
+            mean the same pipeline, so that a second ``dictConfig`` makes no second one. Without
+            credentials among them, they are for the pipeline of the environment's credentials.
 
     Raises:
-        ParamError: An option cannot be.
+        ParamError: An option is invalid, or *pipeline* is no pipeline.
     """
 
     made: ClassVar[bool] = False
@@ -72,8 +93,20 @@ class CustomerIOHandler(logging.Handler):
     ) -> None:
         if options and pipeline is not None:
             raise ParamError("pipeline", "has its options already; give either it or options")
+        self._own = pipeline_of_handler(options) if options else None
+        self._pipeline = self._own or pipeline
+        self._of_structlog = Capture(self._pipeline, event_key="event")
+        self._of_dictionaries = Capture(
+            self._pipeline, hidden=frozenset({"event", "message", "msg"})
+        )
+        self._of_nests = Capture(self._pipeline)
+        self._of_attributes = Capture(
+            self._pipeline, hidden=OF_LOG_RECORDS | MARKS, from_factory=True
+        )
         super().__init__(level)
-        self._pipeline = configure(**options) if options else pipeline
+        self.closed = False
+        self.seen: str | None = None
+        attachment.watch(self)
         CustomerIOHandler.made = True
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -88,52 +121,138 @@ class CustomerIOHandler(logging.Handler):
             self.emit(kept if isinstance(kept, logging.LogRecord) else record)
         return cast("bool", kept)
 
+    def write(self, message: object) -> None:
+        """
+        Handle what loguru gives to a sink.
+        """
+        record = loguru.record_of(message)
+        if record is not None and record.levelno >= self.level:
+            self.handle(record)
+
+    def close(self) -> None:
+        """
+        Be done with: nothing is waited for, and nothing is lost.
+        """
+        if not self.closed and self._own is not None:
+            leave(self._own)
+        self.closed = True
+        super().close()
+
+    def __del__(self) -> None:
+        attachment.gone(self)
+
     def emit(self, record: logging.LogRecord) -> None:
         """
-        Take *record* if it is tagged.
+        Capture *record* if it is tagged.
 
         Raises:
             ParamError: No call can be made of it, and the pipeline is strict.
         """
         attributes = record.__dict__
-        message = record.msg
+        if self.seen is None:
+            self.seen = record.name
         if "cio_customer" in attributes or "cio" in attributes:
-            self._capture(record, attributes, message, KEYS_OF_RECORDS)
-        elif isinstance(message, str):
-            if "cio" in message and "cio_event_id" not in message and _TAG_AS_TEXT.search(message):
-                warn_once("rendered", _WAS_RENDERED)
-        elif (
-            isinstance(message, dict)
-            and ("cio_customer" in message or "cio" in message)
-            # structlog's wrap_for_formatter has been here.
-            and "_logger" in attributes
-            and "_name" in attributes
-        ):
-            self._capture(record, message, message.get("event"), _KEYS_OF_WRAPPED)
-
-    def _capture(
-        self,
-        record: logging.LogRecord,
-        fields: dict[str, object],
-        event: object,
-        keys: PayloadKeys,
-    ) -> None:
-        if isinstance(record.name, str) and record.name.partition(".")[0] in _NEVER_TAKEN:
+            if _is_foreign(record):
+                self._of_attributes(attributes, _name_of(record, attributes), _time_of(record))
             return
-        # Behind a queue that is earlier than now.
-        logged_at = record.created if _is_time(record.created) else None
-        if capture(self._pipeline, fields, event, keys, logged_at):
-            record.cio_event_id = fields["cio_event_id"]
+        message = record.msg
+        # Not isinstance(), which asks a lazy object what it is.
+        if issubclass(type(message), dict):
+            if "cio_customer" in message or "cio" in message:
+                self._capture_message(record, attributes, cast("dict[str, Any]", message))
+        elif issubclass(type(message), str) and _is_rendered_tag(message):
+            warn_once("rendered", _WAS_RENDERED)
+        for nest in _NESTS:
+            if nest in attributes and _is_tagged(attributes[nest]):
+                self._capture_nest(record, attributes, nest)
+                return
+        if _is_tagged(record.args):
+            warn_once("positional", _POSITIONAL)
+
+    def _capture_message(
+        self, record: logging.LogRecord, attributes: dict[str, Any], message: dict[str, Any]
+    ) -> None:
+        """
+        Capture a record whose message is a dictionary with tags.
+        """
+        if not _is_foreign(record):
+            return
+        if "_logger" in attributes and "_name" in attributes:
+            # structlog's wrap_for_formatter has been here: the event is the record's own.
+            captured = self._of_structlog(message, message.get("event"), _time_of(record))
+        else:
+            # The application's, which may log it again.
+            record.msg = message = dict(message)
+            name = message.get("event", message.get("message", message.get("msg")))
+            captured = self._of_dictionaries(message, name, _time_of(record))
+        if captured:
+            _mark(attributes, message)
+
+    def _capture_nest(
+        self, record: logging.LogRecord, attributes: dict[str, Any], nest: str
+    ) -> None:
+        """
+        Capture a record that has its tags in the dictionary *nest*.
+        """
+        if not _is_foreign(record) or not MARKS.isdisjoint(attributes):
+            return
+        fields, name = attributes[nest], record.msg
+        if nest == "extra":
+            # loguru's, made for this record alone; its text may end in a traceback.
+            if issubclass(type(name), str):
+                name = name.partition("\n")[0]
+            captured = self._of_nests(fields, name, _time_of(record), loguru.bound_to_context)
+        else:
+            attributes[nest] = fields = dict(fields)
+            captured = self._of_nests(fields, _name_of(record, fields), _time_of(record))
+        if captured:
+            _mark(attributes, fields)
 
 
-_WAS_RENDERED = (
-    "a tag was rendered into the text of its record before CustomerIOHandler saw it, so that no "
-    "call can be made of it; CustomerIOProcessor belongs into structlog's chain then"
-)
+def _is_tagged(value: object) -> bool:
+    return type(value) is dict and ("cio_customer" in value or "cio" in value)
 
 
-def _is_time(created: object) -> bool:
+def _is_rendered_tag(message: str) -> bool:
+    return (
+        str.__contains__(message, "cio")
+        and not any(str.__contains__(message, mark) for mark in MARKS)
+        and _TAG_AS_TEXT.search(str.__str__(message)) is not None
+    )
+
+
+def _is_foreign(record: logging.LogRecord) -> bool:
     """
-    Whether *created* is a record's time, and not what somebody has made of it.
+    Whether *record* is none of ours, nor of the HTTP library that sends our calls.
     """
-    return isinstance(created, float) and 0 <= created < 1e11
+    name: object = record.name
+    return not made_suppressed(record) and not (
+        issubclass(type(name), str) and str(name).partition(".")[0] in _NEVER_CAPTURED
+    )
+
+
+def _name_of(record: logging.LogRecord, fields: dict[str, Any]) -> object:
+    """
+    The message of *record* before any formatting; behind a QueueHandler what is left of it.
+    """
+    message: object = record.msg
+    if record.args is not None or type(message) is not str or "message" not in record.__dict__:
+        return message
+    what = fields.get("cio", "track")
+    if "cio_event" not in fields and type(what) is str and what in _EVENTS:
+        warn_once("queue", _NO_TEMPLATE)
+    return message.partition("\n")[0]
+
+
+def _time_of(record: logging.LogRecord) -> float | None:
+    """
+    When *record* was logged, which behind a queue is earlier than now.
+    """
+    created: object = record.created
+    return created if type(created) is float and 0 <= created < 1e11 else None
+
+
+def _mark(attributes: dict[str, Any], fields: dict[str, Any]) -> None:
+    for mark in MARKS:
+        if mark in fields:
+            attributes[mark] = fields[mark]

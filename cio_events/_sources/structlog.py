@@ -1,17 +1,18 @@
 """
-structlog's way in.
+structlog's source: the processor that captures tagged events.
 """
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cio_events._exported import exported
 from cio_events._process.diagnostics import warn_once
-from cio_events._sources.capture import capture
-from cio_events._sources.fields import TAGS, PayloadKeys
+from cio_events._sources.capture import Capture
+from cio_events._sources.fields import MARKS, TAGS
 from cio_events._sources.logging import CustomerIOHandler
+from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, WrappedLogger
@@ -29,45 +30,50 @@ class CustomerIOProcessor:
     """
     A structlog processor that makes a Customer.io call of each tagged event.
 
-    It belongs after ``merge_contextvars`` and before anything that renames, formats or renders
-    the event. In a `structlog.stdlib.ProcessorFormatter` it belongs before
-    ``remove_processors_meta``, and leaves the records of `logging` to a `CustomerIOHandler`.
+    Its place is first in the chain, behind `structlog.stdlib.filter_by_level` where that is used:
+    there the event holds what the log call and ``bind`` say, and nothing of the context. Behind
+    ``merge_contextvars`` it leaves out what that has merged. In a
+    `structlog.stdlib.ProcessorFormatter` it belongs before ``remove_processors_meta``, and
+    leaves the records of `logging` to a `CustomerIOHandler`.
 
-    The event dictionary passes as it came, but that a taken one shows ``cio_event_id``, and
-    plain tags where a call object was.
+    The event dictionary passes as it came, but that a captured one shows ``cio_event_id``, or
+    why it was refused as ``cio_refused``, and plain tags where a call object was.
 
     Args:
-        pipeline: Where the calls go; None is the default pipeline, which is made from the
-            environment when it is first needed, unless it was configured.
+        pipeline: Where the calls go; None is the default pipeline (`get_pipeline`).
 
         event_key: The key of the log message, if `structlog.processors.EventRenamer` has
             renamed it before.
+
+    Raises:
+        ParamError: *pipeline* is no pipeline, or *event_key* no text.
     """
 
-    __slots__ = ("_event_key", "_keys", "_pipeline")
+    __slots__ = ("_capture", "_event_key")
 
     def __init__(self, pipeline: Pipeline | None = None, *, event_key: str = "event") -> None:
-        self._pipeline = pipeline
+        if not isinstance(event_key, str):
+            raise ParamError("event_key", "must be text")
+        self._capture = Capture(pipeline, event_key=event_key)
         self._event_key = event_key
-        self._keys = PayloadKeys(event_key)
 
     def __call__(
         self, logger: WrappedLogger, method_name: str, event_dict: EventDict
     ) -> EventDict:
         """
-        Take *event_dict* if it is tagged, and return it.
+        Capture *event_dict* if it is tagged, and return it.
 
         Raises:
             ParamError: No call can be made of it, and the pipeline is strict.
         """
-        if type(event_dict) is dict or isinstance(event_dict, MutableMapping):
+        if type(event_dict) is dict or issubclass(type(event_dict), MutableMapping):
             if "cio_customer" in event_dict or "cio" in event_dict:
                 if "_record" in event_dict:
-                    self._take_in_formatter(event_dict)
+                    self._capture_in_formatter(event_dict)
                 else:
-                    capture(
-                        self._pipeline, event_dict, event_dict.get(self._event_key), self._keys
-                    )
+                    self._capture(event_dict, event_dict.get(self._event_key))
+            elif "positional_args" in event_dict:
+                _say_positional(event_dict["positional_args"])
         else:
             warn_once(
                 "position",
@@ -76,9 +82,9 @@ class CustomerIOProcessor:
             )
         return event_dict
 
-    def _take_in_formatter(self, event_dict: EventDict) -> None:
+    def _capture_in_formatter(self, event_dict: EventDict) -> None:
         """
-        Take an event that a `ProcessorFormatter` formats, perhaps one of several that do.
+        Capture an event that a `ProcessorFormatter` formats, perhaps one of several that do.
 
         It hands out copies: of a structlog event, whose original in the record is what others
         see, and of a whole record of logging, where a mark would be lost.
@@ -87,8 +93,24 @@ class CustomerIOProcessor:
             if not CustomerIOHandler.made:
                 warn_once("foreign", _NO_HANDLER)
             return
-        original = getattr(event_dict["_record"], "msg", None)
-        if capture(self._pipeline, event_dict, event_dict.get(self._event_key), self._keys) and (
-            isinstance(original, MutableMapping)
+        original: Any = getattr(event_dict["_record"], "msg", None)
+        if self._capture(event_dict, event_dict.get(self._event_key)) and issubclass(
+            type(original), MutableMapping
         ):
-            original.update((tag, event_dict[tag]) for tag in TAGS if tag in event_dict)
+            shown = TAGS | MARKS
+            original.update((tag, event_dict[tag]) for tag in shown if tag in event_dict)
+
+
+def _say_positional(arguments: object) -> None:
+    """
+    Say once that tags were given as a positional dictionary, from where none are read.
+    """
+    if type(arguments) is tuple and any(
+        type(argument) is dict and ("cio_customer" in argument or "cio" in argument)
+        for argument in arguments
+    ):
+        warn_once(
+            "positional",
+            "tags were given to a log call as a positional dictionary and are not sent: they "
+            "have to be keyword arguments, or extra= in logging",
+        )

@@ -94,9 +94,9 @@ def test_before_send_may_replace(make: MakePipeline, sandbox: Sandbox, heard: He
 
     pipeline = make(before_send=replace)
     ids = [
-        pipeline.accept(Track("5", "new", id=ULID)),
-        pipeline.accept(Track("5", "own")),
-        pipeline.accept(Track("5", "whole")),
+        pipeline.accept(Track("5", "new", id=ULID))[0],
+        pipeline.accept(Track("5", "own"))[0],
+        pipeline.accept(Track("5", "whole"))[0],
     ]
     settled(pipeline)
 

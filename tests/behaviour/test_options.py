@@ -19,7 +19,7 @@ import requests
 
 import cio_events
 from cio_events import CustomerIOHandler, ParamError, Pipeline, configure, options
-from cio_events._pipeline.default import default_pipeline
+from cio_events._pipeline.default import get_pipeline
 from cio_events.options import ROWS, OptionArguments, Options, options_from
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import LONG, QUICK, names, settled
@@ -260,11 +260,11 @@ def test_environment_alone_makes_a_working_pipeline(
     """The default pipeline is made of it when it is first needed."""
     for name, value in (("SITE_ID", "s"), ("API_KEY", "k"), ("TRACK_URL", sandbox.url)):
         monkeypatch.setenv(f"CIO_{name}", value)
-    pipeline = default_pipeline()
+    pipeline = get_pipeline()
     pipeline.track("5", "x")
 
     assert settled(pipeline).sent == 1
-    assert default_pipeline() is pipeline is configure()
+    assert get_pipeline() is pipeline is configure()
     assert names(sandbox) == ["x"]
 
 
@@ -312,7 +312,7 @@ def test_same_options_give_the_same_pipeline(sandbox: Sandbox) -> None:
     other = configure(**QUICK, track_url=sandbox.url, max_pending=7)
 
     assert configure(track_url=sandbox.url, **QUICK) is first
-    assert default_pipeline() is first
+    assert get_pipeline() is first
     assert configure(**QUICK, track_url=sandbox.url, max_pending=7) is other
     assert configure(**QUICK, track_url=sandbox.url, timeout=10) is first
 
@@ -325,7 +325,7 @@ def test_other_options_make_a_new_default_and_the_old_one_goes_on(sandbox: Sandb
     second.track("5", "new")
 
     assert second is not first
-    assert default_pipeline() is second
+    assert get_pipeline() is second
     assert (settled(second).sent, settled(first).sent) == (1, 1)
     assert sorted(names(sandbox)) == ["new", "old"]
 
@@ -365,4 +365,4 @@ def test_configure_with_a_mistake_keeps_the_default(sandbox: Sandbox) -> None:
     with pytest.raises(ParamError):
         configure(regoin="eu")
 
-    assert default_pipeline() is first
+    assert get_pipeline() is first

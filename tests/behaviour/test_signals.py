@@ -44,7 +44,7 @@ def test_sent_call_is_reported_as_it_was_sent(make: MakePipeline, heard: Heard, 
         Delete("6"),
         TrackAnonymous("anon", "x", id="01BX5ZZKBKACTAV9WEVGEMMVRZ", timestamp=7),
     ]
-    ids = [pipeline.accept(call) for call in calls]
+    ids = [pipeline.accept(call)[0] for call in calls]
     settled(pipeline)
 
     reports = {report.id: report for report in heard.sent}
@@ -64,7 +64,7 @@ def test_id_and_time_that_were_left_open_are_in_the_report(
 ) -> None:
     """A receiver can find the event at Customer.io, and the line in the log."""
     pipeline, before = make(), int(time.time())
-    id_ = pipeline.accept(Track("5", "x"))
+    id_, _ = pipeline.accept(Track("5", "x"))
     settled(pipeline)
 
     (report,) = heard.sent

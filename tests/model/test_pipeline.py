@@ -59,7 +59,7 @@ class Logged:
         """Hand *call* in, and remember it under its customer."""
         with self._lock:
             self.count += 1
-        self.order[who].append(pipeline.accept(call))
+        self.order[who].append(pipeline.accept(call)[0])
 
 
 class Told:
@@ -239,7 +239,7 @@ class Machine(RuleBasedStateMachine):
             status = 1
             try:
                 seen = len(self.heard.sent), len(self.heard.failed), len(self.heard.dropped)
-                ids = [self.pipeline.accept(Track("child", name)) for name in names]
+                ids = [self.pipeline.accept(Track("child", name))[0] for name in names]
                 assert self.pipeline.flush(LONG)
                 assert balanced(self.pipeline).pending == 0
                 told = Told.of(self.heard, *seen, forgotten=self.forgotten)

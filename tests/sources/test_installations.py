@@ -22,7 +22,6 @@ from structlog.stdlib import (
 from cio_events._calls.people import Track
 from cio_events._sources.logging import CustomerIOHandler
 from cio_events._sources.structlog import CustomerIOProcessor
-from cio_events._sources.tags import Taken
 from cio_events.errors import CustomerIOWarning
 
 if TYPE_CHECKING:
@@ -337,17 +336,3 @@ def test_a_record_of_logging_without_a_handler_is_said_once(
         stdlib.info("signup", extra={"cio_customer": "6"})
     stdlib.info("signup", extra={"cio_customer": "6"})
     assert arrivals.event().name == "purchase"
-
-
-def test_a_mark_is_no_id_for_another_event(pipeline: Pipeline, arrivals: Arrivals) -> None:
-    """It says that this event was taken; as text it is an id like any other."""
-    processor = CustomerIOProcessor(pipeline)
-    first = processor(None, "info", {"event": "purchase", "cio_customer": "5"})
-    again = {"event": "purchase", "cio_customer": "5", "cio_event_id": str(first["cio_event_id"])}
-
-    assert type(first["cio_event_id"]) is Taken
-    processor(None, "info", dict(first))
-    assert arrivals.balance() == (1, 0, 0)
-    processor(None, "info", again)
-    assert arrivals.balance() == (2, 0, 0)
-    assert len(arrivals.sandbox.events) == 1

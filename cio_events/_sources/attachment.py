@@ -1,0 +1,83 @@
+"""
+Notice when a CustomerIOHandler is on no logger any more, since its records then end silently.
+
+Celery, for one, empties the root logger when a worker starts.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from cio_events._process import forks
+from cio_events._process.diagnostics import warn_once
+
+if TYPE_CHECKING:
+    from cio_events._sources.logging import CustomerIOHandler
+
+_handlers: WeakSet[CustomerIOHandler] = WeakSet()
+
+_DETACHED = (
+    "a CustomerIOHandler was taken from its logger, so that tagged records of logging are not "
+    "sent any more; Celery does so unless worker_hijack_root_logger is False"
+)
+
+
+def watch(handler: CustomerIOHandler) -> None:
+    """
+    Look after *handler*, now and in forked children.
+    """
+    _handlers.add(handler)
+    forks.in_child(look)
+
+
+def gone(handler: CustomerIOHandler) -> None:
+    """
+    Say once that *handler* ends without having been closed, if it was on a logger.
+    """
+    if not getattr(handler, "closed", True) and _was_attached(handler):
+        warn_once("detached", _DETACHED)
+
+
+def look() -> None:
+    """
+    Say once that some handler was on a logger, and is on none and behind nothing any more.
+    """
+    attached = {id(handler) for logger in _loggers() for handler in logger.handlers}
+    for handler in list(_handlers):
+        if (
+            not handler.closed
+            and id(handler) not in attached
+            and _was_attached(handler)
+            and not _is_behind_something(handler)
+        ):
+            warn_once("detached", _DETACHED)
+
+
+def _was_attached(handler: CustomerIOHandler) -> bool:
+    """
+    Whether *handler* was on a logger that others can find.
+
+    It has a name if a ``dictConfig`` has made it; otherwise it has seen a record of theirs.
+    """
+    seen = handler.seen
+    return handler.name is not None or (
+        type(seen) is str and (seen == "root" or seen in logging.root.manager.loggerDict)
+    )
+
+
+def _loggers() -> list[logging.Logger]:
+    known = list(logging.root.manager.loggerDict.values())
+    return [logging.root, *(logger for logger in known if isinstance(logger, logging.Logger))]
+
+
+def _is_behind_something(handler: CustomerIOHandler) -> bool:
+    """
+    Whether a QueueListener, another handler or loguru has it: more than a name in some module.
+    """
+    return any(
+        not (type(holder) is dict and "__name__" in holder) and type(holder) in (dict, list, tuple)
+        for holder in gc.get_referrers(handler)
+    )
