@@ -13,7 +13,7 @@ The log line is the event: tagged log records become Customer.io calls.
     structlog.get_logger().info("purchase", cio_customer="5", price=13.99)
 
 Set up
-    configure, Pipeline, Options, CustomerIOProcessor, CustomerIOHandler
+    configure, get_pipeline, Pipeline, Options, CustomerIOProcessor, CustomerIOHandler
 
 Calls, which a tag ``cio=`` takes, and `Pipeline.send`
     Call, Identify, Track, TrackAnonymous, Delete, Merge, Suppress, Unsuppress, AddDevice,

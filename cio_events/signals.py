@@ -72,7 +72,7 @@ class Report:
     Attributes:
         call: The call, made again from what was sent; None if none could be made of the record.
 
-        id: The ULID under which it was taken, which its log line shows as ``cio_event_id``.
+        id: The ULID under which it was accepted, which its log line shows as ``cio_event_id``.
 
         attempts: How many requests it was part of.
 

@@ -64,6 +64,7 @@ process = Pipelines()
 
 
 @exported
+@exported
 @without_locals
 def configure(**options: Unpack[OptionArguments]) -> Pipeline:
     """
@@ -91,6 +92,7 @@ def configure(**options: Unpack[OptionArguments]) -> Pipeline:
         return pipeline
 
 
+@exported
 def get_pipeline() -> Pipeline:
     """
     The process's default pipeline.

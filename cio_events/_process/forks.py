@@ -96,15 +96,17 @@ def rest_over_forks(thing: Interruptible) -> None:
     _hook_forks()
 
 
-def in_child(renew: Callable[[], None]) -> None:
+def in_child(renew: Callable[[], None], *, hook: bool = True) -> None:
     """
     Have *renew* called in each forked child, before anything starts afresh there.
 
-    It is for what belongs to a module, such as a lock, which is copied as it is held.
+    It is for what belongs to a module, such as a lock, which is copied as it is held. Without
+    *hook*, it is only called if something else has forks hooked.
     """
     if renew not in _renewals:
         _renewals.append(renew)
-    _hook_forks()
+    if hook:
+        _hook_forks()
 
 
 def hold_over_forks(lock: Lock) -> None:

@@ -27,10 +27,10 @@ _DETACHED = (
 
 def watch(handler: CustomerIOHandler) -> None:
     """
-    Look after *handler*, now and in forked children.
+    Look after *handler*, and in forked children where something of ours has hooked forks.
     """
     _handlers.add(handler)
-    forks.in_child(look)
+    forks.in_child(look, hook=False)
 
 
 def gone(handler: CustomerIOHandler) -> None:

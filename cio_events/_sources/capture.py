@@ -132,12 +132,12 @@ class Capture:
             # Logging must go on whatever is wrong with us.
             id_, reason = "", _count_lost(pipeline, error)
         try:
+            if "cio" in fields and issubclass(type(fields["cio"]), Call):
+                _show_summary(fields)
             if reason is None:
                 fields["cio_event_id"] = id_
             else:
                 fields["cio_refused"] = reason
-            if "cio" in fields and issubclass(type(fields["cio"]), Call):
-                _show_summary(fields)
         except Exception as error:  # noqa: BLE001 - a mapping that cannot be written to
             warn_few("no mark", type(error).__name__, "was raised while a record was marked")
         return True

@@ -9,7 +9,7 @@ import os
 import threading
 import traceback
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,6 +47,8 @@ READ: dict[str, tuple[str, Any]] = {
     "retry_cap": ("7", 7.0),
     "hold_interval": ("8", 8.0),
     "spool": ("/var/spool/cio", "/var/spool/cio"),
+    "hidden": ("debug_*, tenant", ("debug_*", "tenant")),
+    "payload": ("data", "data"),
     "strict": ("Yes", True),
     "enabled": ("off", False),
 }
@@ -72,6 +74,8 @@ REFUSED: dict[str, list[Any]] = {
     "retry_cap": [-1, "x"],
     "hold_interval": [-1, "x"],
     "spool": ["", " ", 5, b"/x"],
+    "hidden": [5, None, [5], [""]],
+    "payload": ["all", "", None],
     "strict": ["perhaps", 2, None],
     "enabled": ["", 1, None],
     "session": ["x", 5],
@@ -96,6 +100,9 @@ def test_editors_know_the_options_of_the_table() -> None:
 
     assert [*arguments] == [*types] == [*ROWS]
     for name, type_ in types.items():
+        if name == "hidden":
+            assert (arguments[name], type_) == (Iterable[str], tuple[str, ...])
+            continue
         accepted = {*typing.get_args(arguments[name])} if name == "spool" else {arguments[name]}
         assert accepted >= ({*typing.get_args(type_)} if name == "spool" else {type_})
 

@@ -26,6 +26,7 @@ _CLIENT_OPTIONS = "region='us', url=None, timeout=10.0, user_agent=None, session
 SIGNATURES = [
     # Pipelines, and the ways in
     "configure(**options)",
+    "get_pipeline()",
     "Pipeline(**options)",
     "CustomerIOProcessor(pipeline=None, *, event_key='event')",
     "CustomerIOHandler(pipeline=None, level=0, **options)",

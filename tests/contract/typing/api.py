@@ -24,6 +24,7 @@ from cio_events import Call, Identifier, Options, Pipeline, Report, Retry, Stats
 # Pipelines
 
 pipeline = assert_type(cio_events.configure(site_id="site", api_key="key"), Pipeline)
+assert_type(cio_events.get_pipeline(), Pipeline)
 own = Pipeline(region="eu", spool="/var/spool/cio", before_send=lambda call: call, strict=True)
 
 cio_events.configure(regoin="eu")  # type: ignore[call-arg]
