@@ -30,6 +30,9 @@ _CHUNK = 1000
 class OlderFiles:
     """
     The files in *directory* that are ours to read, oldest first. It is for one thread at a time.
+
+    Attributes:
+        more: Whether nobody owns others, as far as is known, which are too many for now.
     """
 
     def __init__(self, directory: Path, problems: Problems) -> None:
@@ -38,6 +41,7 @@ class OlderFiles:
         self._files: list[SpoolFile] = []
         self._left_alone: set[Path] = set()
         self._rescue_again_at = 0.0
+        self.more: bool = False
 
     def __iter__(self) -> Iterator[SpoolFile]:
         return iter(self._files)
@@ -110,10 +114,15 @@ class OlderFiles:
             How many calls they have, and of how many bytes.
         """
         calls = size = 0
+        owned: set[str] = set()  # backlogs that are another process's
+        self.more = False
         for path in self._unowned(own):
             if len(self._files) >= _ADOPT_MOST:
+                self.more = True
                 break
-            claimed = self._claim(path)
+            if ownership.backlog_of(path) in owned:
+                continue
+            claimed = self._claim(path, owned)
             if claimed is not None:
                 counted = self._count(claimed)
                 calls += counted[0]
@@ -161,7 +170,7 @@ class OlderFiles:
             return []
         return sorted((p for p in found if p != own and p not in ours), key=ownership.age_of)
 
-    def _claim(self, path: Path) -> SpoolFile | None:
+    def _claim(self, path: Path, owned: set[str]) -> SpoolFile | None:
         try:
             claimed = ownership.claim(path)
         except OtherVersionError:
@@ -170,10 +179,13 @@ class OlderFiles:
         except (sqlite3.Error, OSError) as error:
             if is_damage(error):
                 self._set_aside(path, error)
-            elif path.exists():  # otherwise somebody else was faster
+            elif path.exists():
                 self._problems.add_error(error)
+            else:  # somebody else was faster
+                owned.add(ownership.backlog_of(path))
         else:
             if claimed is None:
+                owned.add(ownership.backlog_of(path))
                 return None
             file, lost = claimed
             if lost:

@@ -43,9 +43,10 @@ class Spool:
     """
     A buffer in *directory*, which any number of processes and pipelines may share.
 
-    `take` hands out what was adopted before what is our own, file by file, the oldest first. So
-    a customer's older calls go before newer ones, unless several processes that are gone had
-    calls of the same customer at the same time.
+    `take` hands out what was adopted before what is our own, file by file, the oldest first. The
+    files of one process are adopted together, by one process. So a customer's older calls go
+    before newer ones, unless several processes that are gone had calls of the same customer at
+    the same time.
 
     When the disk cannot be written, calls wait in memory, and `take` and `adopt` try every
     `RETRY_INTERVAL` seconds to write them.
@@ -82,6 +83,7 @@ class Spool:
         # `_incoming`, to be written once the lock is free.
         self._lock = threading.RLock()
         self._incoming: deque[Envelope] = deque()
+        self._ages = ownership.Ages(self._directory)
         self._own: SpoolFile | None = None
         self._degraded = False  # calls stay in _incoming, as the disk cannot be written
 
@@ -144,7 +146,7 @@ class Spool:
                 try:
                     own = self._own
                     if own is None:
-                        own = self._own = ownership.create(self._directory, self._undisturbed)
+                        own = self._own = self._new_file()
                     while incoming:
                         own.append(incoming[0])
                         incoming.popleft()
@@ -409,8 +411,11 @@ class Spool:
                 self._older.rescue(own, deleted)
             self._retry_at = 0.0
 
+    def _new_file(self) -> SpoolFile:
+        return ownership.create(self._directory, self._undisturbed, self._ages.new())
+
     def _replace_own(self) -> None:
-        file = ownership.create(self._directory, self._undisturbed)
+        file = self._new_file()
         with self._undisturbed():
             own, self._own = self._own, file
         if own is not None:
@@ -431,7 +436,7 @@ class Spool:
         """
         try:
             sqlite.create_private_directory(self._directory)
-            file = ownership.create(self._directory, self._undisturbed)
+            file = self._new_file()
         except (sqlite3.Error, OSError):
             self._retry_at = time.monotonic() + RETRY_INTERVAL
             return

@@ -14,13 +14,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from itertools import count
 from pathlib import Path
 
 from cio_events._buffers.spool import sqlite, wal
 from cio_events._buffers.spool.file import PAGE_BYTES, SCHEMA, Guard, SpoolFile
 from cio_events._buffers.spool.sqlite import journal_of, transaction
-from cio_events._calls.ulid import new_id
+from cio_events._calls.ulid import new_id, valid_id
+from cio_events.errors import ParamError
 
 SUFFIX = ".spool"
 
@@ -28,6 +30,11 @@ SUFFIX = ".spool"
 _APPLICATION_ID = 0x43494F53
 
 _VERSION = 1
+
+# From the digits of a ULID to those that Python reads.
+_DIGITS = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")
+
+_LAST_MOMENT = 2**48 - 2
 
 # A backstop: usually the flushing thread sees to the journal, long before an insert has to.
 _AUTOCHECKPOINT_BYTES = 64 * 1024 * 1024
@@ -115,6 +122,53 @@ def claim(path: Path) -> tuple[SpoolFile, int] | None:
         raise
 
 
+class Ages:
+    """
+    The ages of the files that one spool makes, in the order in which it makes them.
+
+    The clock alone does not tell: it may be set back, and files may be made in one millisecond.
+    They are one backlog, as which another process adopts them.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._backlog = ""
+        self._numbers = count(1)
+
+    def new(self) -> str:
+        """
+        The next one.
+        """
+        # Not before it is needed, and by an interrupt twice at the worst.
+        self._backlog = self._backlog or self._after_those_there()
+        return f"{self._backlog}-{next(self._numbers):06}"
+
+    def _after_those_there(self) -> str:
+        now = time.time_ns() // 1_000_000
+        with suppress(OSError):
+            for path in self._directory.iterdir():
+                if path.suffix == SUFFIX:
+                    now = max(now, _made_at(path) + 1)
+        return new_id(now)
+
+
+def _made_at(path: Path) -> int:
+    """
+    When the backlog of the file at *path* was begun, by its name, in Unix milliseconds.
+    """
+    with suppress(ParamError):
+        letters = valid_id(backlog_of(path), "name")[:10]
+        return min(int(letters.translate(_DIGITS), 32), _LAST_MOMENT)
+    return 0
+
+
+def backlog_of(path: Path) -> str:
+    """
+    What the files of one spool have in common, from the name of the file at *path*.
+    """
+    return age_of(path).partition("-")[0]
+
+
 def owner_of(path: Path) -> int | None:
     """
     The id of the process that made the file at *path*, from the file's name.
@@ -125,7 +179,7 @@ def owner_of(path: Path) -> int | None:
 
 def age_of(path: Path) -> str:
     """
-    What sorts files by age, from the file's name: the ULID of its making.
+    What sorts files by age, from the file's name: the backlog it belongs to, and its number there.
     """
     return path.stem.partition("-")[2]
 
