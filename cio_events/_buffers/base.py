@@ -53,6 +53,12 @@ class Buffer(Protocol):
         How many calls are gone with a damaged file.
         """
 
+    @property
+    def behind(self) -> bool:
+        """
+        Whether `adopt` has left something for later, since it was too much at once.
+        """
+
     def put(self, envelope: Envelope) -> None:
         """
         Keep one more call.

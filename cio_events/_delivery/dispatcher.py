@@ -187,12 +187,12 @@ class Dispatcher:
 
     def _adopt(self) -> None:
         now = time.monotonic()
-        if now >= self.adopt_at:
+        if now >= self.adopt_at or self._buffer.behind:
             self.adopt_at = now + ADOPT_INTERVAL
             count, size = self._buffer.adopt()
             if count:
                 self._ledger.adopt(count, size)
-            self.adopted = True
+            self.adopted = not self._buffer.behind
         lost = self._buffer.lost - self._lost
         if lost > 0:
             self._lost += lost

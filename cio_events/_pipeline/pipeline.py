@@ -402,7 +402,11 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         with forks.late_imports:
             from cio_events._buffers.spool import Spool
 
-        return Spool(self.options.spool, report=self._diagnostics.warn)
+        return Spool(
+            self.options.spool,
+            report=self._diagnostics.warn,
+            adopts=self._track is not None or self._app is not None,
+        )
 
     def _new_worker(self, *, threaded: bool) -> Worker:
         return Worker(

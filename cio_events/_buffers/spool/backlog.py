@@ -99,6 +99,7 @@ class OlderFiles:
         Leave all of them to whoever adopts them.
         """
         self._rescue_again_at = 0.0
+        self.more = False
         for file in self._files:
             self.give_up(file)
         self._files.clear()
@@ -114,6 +115,8 @@ class OlderFiles:
             How many calls they have, and of how many bytes.
         """
         calls = size = 0
+        if self.more and len(self._files) >= _ADOPT_MOST:
+            return 0, 0  # without a look at so many files
         owned: set[str] = set()  # backlogs that are another process's
         self.more = False
         for path in self._unowned(own):

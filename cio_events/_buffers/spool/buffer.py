@@ -56,13 +56,21 @@ class Spool:
 
         report: Gets what there is to say, as a kind and a sentence without personal data. It is
             called on the thread that met it, with no lock held.
+
+        adopts: Whether `adopt` does anything; not where nothing can be delivered, so that others
+            get what they can deliver.
     """
 
     def __init__(
-        self, directory: str | os.PathLike[str], *, report: Callable[[str, str], None]
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        report: Callable[[str, str], None],
+        adopts: bool = True,
     ) -> None:
         self._directory = Path(directory).absolute()
         self._report = report
+        self._adopts = adopts
         self._start_afresh()
         try:
             sqlite.create_private_directory(self._directory)
@@ -117,6 +125,13 @@ class Spool:
         How often the disk failed, or a file was damaged.
         """
         return self._problems.count
+
+    @property
+    def behind(self) -> bool:
+        """
+        Whether there are more files of processes that are gone than are adopted at a time.
+        """
+        return self._older.more
 
     # For every thread.
 
@@ -201,6 +216,8 @@ class Spool:
             if alone:
                 self._miss_own_file()
                 self._look_after_disk()
+                if not self._adopts:
+                    return 0, 0
                 return self._older.adopt(self._own.path if self._own is not None else None)
         return 0, 0
 
