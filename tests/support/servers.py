@@ -380,8 +380,8 @@ class ScriptedServer:
                 return
             with self._lock:
                 self._socks.append(sock)
-            self._start(self._serve, sock, address[1], self.connections)
-            self.connections += 1
+            self.connections += 1  # before the first answer, at which a test may look
+            self._start(self._serve, sock, address[1], self.connections - 1)
 
     def _serve(self, sock: socket.socket, port: int, number: int) -> None:
         # A client that leaves in the middle is what many of the tests are about.
