@@ -33,4 +33,5 @@ html_theme = "furo"
 html_title = f"cio-events {release}"
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
 html_theme_options = {"top_of_page_buttons": []}

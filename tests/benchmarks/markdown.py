@@ -1,5 +1,5 @@
 """
-The result as Markdown, for a page such as the README.
+The result as Markdown, for the page about performance.
 """
 
 from __future__ import annotations

@@ -266,6 +266,17 @@ def test_the_table_of_options_is_that_of_the_code() -> None:
     assert updated(PAGES["options"]) == PAGES["options"]
 
 
+def test_the_reference_has_all_that_is_public() -> None:
+    """
+    Each exported name, by the directive that shows it, or in words.
+    """
+    reference = PAGES["api"]
+    shown = set(re.findall(r"^\.\. auto\w+:: (?:cio_events\.)?(\w+)$", reference, re.MULTILINE))
+    named = shown | set(re.findall(r"`(\w+)`", reference))
+
+    assert {*cio_events.__all__} - named == {"__version__"}
+
+
 def test_names_in_the_text_exist() -> None:
     """
     What stands in backquotes as a name of ours is one.
