@@ -32,8 +32,8 @@ settings.configure(
 
 structlog.configure(
     processors=[
-        structlog.contextvars.merge_contextvars,
         cio_events.CustomerIOProcessor(),
+        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.JSONRenderer(),
     ],

@@ -17,8 +17,8 @@ import cio_events
 
 structlog.configure(
     processors=[
-        structlog.contextvars.merge_contextvars,
         cio_events.CustomerIOProcessor(),
+        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.JSONRenderer(),
     ],

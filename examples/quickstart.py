@@ -33,8 +33,8 @@ def run(pipeline: cio_events.Pipeline) -> None:
     logging.basicConfig(format="%(levelname)s from %(name)s: %(message)s", stream=sys.stdout)
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             cio_events.CustomerIOProcessor(),
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.dev.ConsoleRenderer(colors=False, sort_keys=False),
         ],

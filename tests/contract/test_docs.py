@@ -53,6 +53,15 @@ OUTCOMES = {
     "structlog#The name of the event": PURCHASE,
     "structlog": Outcome([("5", "purchase", SOCKS)], {"5": {"email": "lucy@example.com"}}),
     "logging": PURCHASE,
+    "loguru": Outcome(
+        [
+            ("5", "purchase", SOCKS),
+            ("5", "shipped", {"product": "socks"}),
+            ("5", "purchase", {}),
+            ("6", "purchase", {"price": 21.5}),
+        ],
+        {"5": {}, "6": {}},
+    ),
     "tags": Outcome(
         [
             ("5", "/pricing", {"referrer": "ad"}),
@@ -100,8 +109,8 @@ http.TRACK_URLS["us"] = http.APP_URLS["us"] = os.environ["CIO_TRACK_URL"]
 
 structlog.configure(
     processors=[
-        structlog.contextvars.merge_contextvars,
         cio_events.CustomerIOProcessor(),
+        structlog.contextvars.merge_contextvars,
         structlog.processors.JSONRenderer(),
     ],
 )
