@@ -18,6 +18,7 @@ from cio_events._calls.messages import (
 )
 from cio_events._clients.base import Client, named
 from cio_events._exported import exported
+from cio_events._http import credentials
 from cio_events._http import endpoint as http
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire import answers, app
@@ -67,7 +68,7 @@ class AppClient(Client):
         super().__init__(
             http.Endpoint(
                 http.app_url(region, url),
-                http.bearer(app_api_key),
+                credentials.bearer(app_api_key),
                 timeout=timeout,
                 user_agent=user_agent,
                 session=session,

@@ -17,6 +17,7 @@ from cio_events._calls.ulid import new_id
 from cio_events._calls.verbs import Verbs
 from cio_events._clients.base import Client, named
 from cio_events._exported import exported
+from cio_events._http import credentials
 from cio_events._http import endpoint as http
 from cio_events._http.exchange import Answer
 from cio_events._process.tracebacks import without_locals
@@ -117,7 +118,7 @@ class TrackClient(Client, Verbs[None, float]):
         super().__init__(
             http.Endpoint(
                 http.track_url(region, url),
-                http.basic(site_id, api_key),
+                credentials.basic(site_id, api_key),
                 timeout=timeout,
                 user_agent=user_agent,
                 session=session,

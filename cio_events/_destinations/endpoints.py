@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from cio_events._http import credentials
 from cio_events._http import endpoint as http
 from cio_events.errors import ParamError
 from cio_events.options import Options
@@ -51,7 +52,7 @@ def track(options: Options) -> http.Endpoint:
     """
     return http.Endpoint(
         _url("track_url", http.track_url, options.region, options.track_url),
-        http.basic(*_needed(options, "site_id", "api_key")),
+        credentials.basic(*_needed(options, "site_id", "api_key")),
         timeout=options.timeout,
         user_agent=options.user_agent,
         session=options.session,
@@ -67,7 +68,7 @@ def app(options: Options) -> http.Endpoint:
     """
     return http.Endpoint(
         _url("app_url", http.app_url, options.region, options.app_url),
-        http.bearer(*_needed(options, "app_api_key")),
+        credentials.bearer(*_needed(options, "app_api_key")),
         timeout=options.timeout,
         user_agent=options.user_agent,
         session=options.session,

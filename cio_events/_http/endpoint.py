@@ -1,5 +1,5 @@
 """
-One destination at Customer.io: where it is, by what credentials, and a request to it.
+One destination at Customer.io: where it is, and a request to it.
 
 Which requests there are is the matter of `cio_events._wire`; what to do about an answer, or about
 none, is the matter of whoever sends.
@@ -7,7 +7,6 @@ none, is the matter of whoever sends.
 
 from __future__ import annotations
 
-import base64
 import math
 import os
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cio_events._http.credentials import Credentials
 from cio_events._http.deadline import next_end
 from cio_events._http.exchange import Answer, Exchange
 from cio_events._http.loopback import is_loopback
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from cio_events._http.session import Transport
 
-__all__ = ["APP_URLS", "TRACK_URLS", "USER_AGENT", "Answer", "Credentials", "Endpoint"]
-__all__ += ["app_url", "basic", "bearer", "seconds", "track_url"]
+__all__ = ["APP_URLS", "TRACK_URLS", "USER_AGENT", "Answer", "Endpoint"]
+__all__ += ["app_url", "seconds", "track_url"]
 
 TRACK_URLS = {"us": "https://track.customer.io", "eu": "https://track-eu.customer.io"}
 APP_URLS = {"us": "https://api.customer.io", "eu": "https://api-eu.customer.io"}
@@ -47,65 +47,6 @@ _IDLE_SECONDS_UNREPEATABLE = 1.0
 # Routers and load balancers forget an idle connection without telling, some after a minute. What
 # is sent by it then is lost, and with it the time that it may take to find out.
 _IDLE_SECONDS = 30.0
-
-
-class Credentials:
-    """
-    What a request is signed with: an ``auth`` of requests, which keeps a ``.netrc`` out.
-    """
-
-    __slots__ = ("_authorization",)
-
-    def __init__(self, authorization: str) -> None:
-        self._authorization = authorization
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """
-        Sign *request*.
-        """
-        request.headers["Authorization"] = self._authorization
-        return request
-
-    def __repr__(self) -> str:
-        return "<Credentials>"
-
-
-@without_locals
-def basic(site_id: str, api_key: str) -> Credentials:
-    """
-    The credentials of the Track API.
-
-    Raises:
-        ParamError: One of them is blank, no text, or has characters that none can have.
-    """
-    if ":" in _secret(site_id, "site_id"):
-        raise ParamError("site_id", "must not have a colon")
-    # Not requests' own Basic credentials, which are written in Latin-1.
-    pair = f"{site_id}:{_secret(api_key, 'api_key')}".encode()
-    return Credentials(f"Basic {base64.b64encode(pair).decode('ascii')}")
-
-
-@without_locals
-def bearer(app_api_key: str) -> Credentials:
-    """
-    The credentials of the App API.
-
-    Raises:
-        ParamError: The key is blank, no text, or has characters that none can have.
-    """
-    if not _secret(app_api_key, "app_api_key").isascii():
-        raise ParamError("app_api_key", "must be ASCII")
-    return Credentials(f"Bearer {app_api_key}")
-
-
-def _secret(value: object, param: str) -> str:
-    if not isinstance(value, str):
-        raise ParamError(param, "must be text")
-    if not value or value.isspace():
-        raise ParamError(param, "must not be blank")
-    if not value.isprintable():  # a line break at its end, most often; also lone surrogates
-        raise ParamError(param, "has characters that cannot be shown, such as a line break")
-    return value
 
 
 @without_locals
@@ -188,7 +129,7 @@ class Endpoint:
     Args:
         base_url: From `track_url` or `app_url`.
 
-        credentials: From `basic` or `bearer`.
+        credentials: From `cio_events._http.credentials`.
 
         timeout: Seconds that a whole request may last, answer included. Only the look-up of a
             name is beyond it: the system takes the time that it takes.

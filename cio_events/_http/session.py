@@ -65,6 +65,7 @@ class Transport:
                 session = clone_session(session)
             self._adapter = keep_deadlines(session, f"{base_url}/")
         self._session = session
+        self._observes_all = observes_all(self._adapter)
 
     def attempt(
         self,
@@ -82,7 +83,7 @@ class Transport:
         quote the URL, and with it an identifier.
         """
         handled = sys.exc_info()[1]
-        exchange.observed = observes_all(self._adapter)
+        exchange.observed = self._observes_all
         token = current.set(exchange)
         try:
             return self._exchange(

@@ -10,7 +10,8 @@ from types import TracebackType
 import pytest
 
 from cio_events import AppClient, ParamError, TrackClient
-from cio_events._http.endpoint import app_url, basic, bearer, track_url
+from cio_events._http.credentials import basic, bearer
+from cio_events._http.endpoint import app_url, track_url
 
 SECRET = "hunter2"
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cio_events._http.endpoint import Endpoint, basic
+from cio_events._http.credentials import basic
+from cio_events._http.endpoint import Endpoint
 from cio_events._wire.request import Request
 from cio_events.errors import NoAnswerError
 from tests.support.servers import Peer

@@ -438,7 +438,8 @@ class TestWhyThereIsNone:
         with ScriptedServer() as server:
             script = f"""
                 import os, resource, socket
-                from cio_events._http.endpoint import Endpoint, basic
+                from cio_events._http.credentials import basic
+                from cio_events._http.endpoint import Endpoint
                 from cio_events._wire.request import Request
                 from cio_events.errors import NoAnswerError
                 limits = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -119,7 +119,8 @@ class TestForks:
             import logging, os, sys, threading
             importing = threading.Event()
             from cio_events.errors import NoAnswerError
-            from cio_events._http.endpoint import Endpoint, basic
+            from cio_events._http.credentials import basic
+            from cio_events._http.endpoint import Endpoint
             from cio_events._wire.request import Request
             assert "requests" not in sys.modules
             client = Endpoint("http://127.0.0.1:1", basic("a", "b"))
@@ -164,7 +165,8 @@ class TestImport:
         """
         script = """
             import sys
-            from cio_events._http.endpoint import Endpoint, basic, track_url
+            from cio_events._http.credentials import basic
+            from cio_events._http.endpoint import Endpoint, track_url
             Endpoint(track_url("eu"), basic("a", "b")).close()
             print(json.dumps(sorted({"requests", "urllib3"} & set(sys.modules))))
         """
@@ -176,7 +178,8 @@ class TestImport:
         """
         with ScriptedServer() as server:
             script = f"""
-                from cio_events._http.endpoint import Endpoint, basic
+                from cio_events._http.credentials import basic
+                from cio_events._http.endpoint import Endpoint
                 from cio_events._wire.request import Request
                 client = Endpoint({server.url!r}, basic("a", "b"))
                 client.send(Request("GET", "/", None))

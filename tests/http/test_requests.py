@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from cio_events._http.credentials import basic, bearer
 from cio_events._http.deadline import deadline
-from cio_events._http.endpoint import USER_AGENT, Endpoint, basic, bearer
+from cio_events._http.endpoint import USER_AGENT, Endpoint
 from cio_events._wire.request import Request
 from cio_events.errors import AnswerTimeoutError
 from cio_events.version import __version__

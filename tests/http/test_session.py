@@ -18,7 +18,15 @@ from requests.adapters import HTTPAdapter
 
 from cio_events._http.endpoint import USER_AGENT
 from cio_events.errors import AnswerTimeoutError, NoAnswerError
-from tests.http.asking import BUDGET, GENEROUS, REQUEST, endpoint, failure, server_context
+from tests.http.asking import (
+    BUDGET,
+    GENEROUS,
+    REQUEST,
+    endpoint,
+    failure,
+    run_python,
+    server_context,
+)
 from tests.support.servers import (
     ScriptedServer,
     answer,
@@ -113,6 +121,26 @@ class TestAnApplicationsSession:
             client.close()
 
         assert other.connections == 0
+
+    def test_unverified_delivers_where_warnings_are_errors(
+        self, tls_server: ScriptedServer
+    ) -> None:
+        """
+        urllib3 warns of it for each connection.
+        """
+        script = f"""
+            import requests
+            from cio_events._http.credentials import basic
+            from cio_events._http.endpoint import Endpoint
+            from cio_events._wire.request import Request
+            session = requests.Session()
+            session.verify = False
+            client = Endpoint({tls_server.url!r}, basic("a", "b"), session=session)
+            print(client.send(Request("POST", "/x", b"{{}}")).status)
+            client.close()
+        """
+        assert run_python(script) == "200\n"
+        assert len(tls_server.requests) == 1
 
     def test_its_client_certificate_is_shown(
         self, ca: trustme.CA, ca_file: str, tmp_path: Path

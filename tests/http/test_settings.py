@@ -8,15 +8,8 @@ import base64
 
 import pytest
 
-from cio_events._http.endpoint import (
-    APP_URLS,
-    TRACK_URLS,
-    Endpoint,
-    app_url,
-    basic,
-    bearer,
-    track_url,
-)
+from cio_events._http.credentials import basic, bearer
+from cio_events._http.endpoint import APP_URLS, TRACK_URLS, Endpoint, app_url, track_url
 from cio_events.errors import ParamError
 from tests.http.asking import REQUEST, endpoint
 from tests.support.servers import ScriptedServer
