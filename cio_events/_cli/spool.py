@@ -22,9 +22,9 @@ from rich.table import Table
 
 from cio_events._buffers.base import ADOPT_INTERVAL
 from cio_events._buffers.spool.dead_letters import DeadLetter, DeadLetters
-from cio_events._buffers.spool.inspection import bytes_of, files_in, set_aside_in
+from cio_events._buffers.spool.inspection import files_in, set_aside_in
 from cio_events._buffers.spool.problems import described
-from cio_events._buffers.spool.sqlite import ERRORS
+from cio_events._buffers.spool.sqlite import ERRORS, bytes_of
 from cio_events._calls.people import Track
 from cio_events._wire import app
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of

@@ -182,13 +182,13 @@ class OlderFiles:
         except (sqlite3.Error, OSError) as error:
             if is_damage(error):
                 self._set_aside(path, error)
-            elif path.exists():
+            elif path.exists():  # otherwise somebody else was faster
                 self._problems.add_error(error)
-            else:  # somebody else was faster
-                owned.add(ownership.backlog_of(path))
         else:
             if claimed is None:
-                owned.add(ownership.backlog_of(path))
+                # An empty one, which is being made or was given up then, keeps no others back.
+                if sqlite.bytes_of(path):
+                    owned.add(ownership.backlog_of(path))
                 return None
             file, lost = claimed
             if lost:

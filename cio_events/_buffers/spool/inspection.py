@@ -58,7 +58,7 @@ def files_in(directory: Path) -> list[FileSeen]:
     paths = [path for path in directory.iterdir() if path.suffix == ownership.SUFFIX]
     seen = []
     for path in sorted(paths, key=ownership.age_of):
-        size = bytes_of(path) + bytes_of(journal_of(path))
+        size = sqlite.bytes_of(path) + sqlite.bytes_of(journal_of(path))
         state, calls = _look_into(path)
         if path.exists():
             seen.append(FileSeen(path, ownership.owner_of(path), state, calls, size))
@@ -73,16 +73,6 @@ def set_aside_in(directory: Path) -> list[Path]:
         OSError: The directory cannot be read.
     """
     return sorted(path for path in directory.iterdir() if ".damaged" in path.suffix)
-
-
-def bytes_of(path: Path) -> int:
-    """
-    The size of the file at *path*; 0 if there is none.
-    """
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _look_into(path: Path) -> tuple[FileState, int | None]:

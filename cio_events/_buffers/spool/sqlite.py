@@ -126,6 +126,16 @@ def journal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
+def bytes_of(path: Path) -> int:
+    """
+    The size of the file at *path*; 0 if there is none.
+    """
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def create_private(path: Path) -> None:
     """
     Create an empty file that only its owner can read.

@@ -496,3 +496,13 @@ class TestOrder:
         claimed.close()
         assert first.adopt()[0] == 4
         assert (drain(first), drain(second)) == ([0, 1, 2, 3], [4, 5])
+
+    def test_an_empty_file_keeps_none_back(self, directory):
+        """As one that was given up while it was made, when an interrupt raised."""
+        gone = opened(directory)
+        self._fill(gone, range(3))
+        gone.close()
+        first = spool_files(directory)[0]
+        first.with_name(first.name.replace("-000001", "-000000")).touch()
+
+        assert drain(opened(directory)) == [0, 1, 2]
