@@ -95,6 +95,7 @@ OUTCOMES = {
     # These assert for themselves, against sandboxes of their own.
     "testing": Outcome(),
     "sandbox#From Python": Outcome(),
+    "sandbox#What it explains": Outcome(),
 }
 
 # What the examples of a section may take for granted.
