@@ -103,6 +103,7 @@ class Sandbox:
             return self
         # Optional dependencies: whoever does not run a sandbox does not need them.
         try:
+            from cio_events.sandbox.server import page
             from cio_events.sandbox.server.app import build
             from cio_events.sandbox.server.serving import Serving
         except ModuleNotFoundError as missing:
@@ -118,6 +119,18 @@ class Sandbox:
             self._credentials,
             self._visitors,
             lambda: {"url": self.url, "region": self.region},
+            page.routes(
+                self._world,
+                self._journal,
+                {
+                    "fail": self.fail_next,
+                    "forget": self.forget_next,
+                    "drop": self.drop_next,
+                    "delay": self.delay,
+                    "heal": self.heal,
+                },
+                self.clear,
+            ),
         )
         self._serving = Serving(app, listener, self._faults.wake)
         return self
@@ -221,6 +234,7 @@ class Sandbox:
         body: Any = None,
         path: str | None = None,
         headers: Mapping[str, str] | None = None,
+        percent: float = 100,
     ) -> None:
         """
         Answer the next requests with this, and do nothing else with them.
@@ -232,6 +246,7 @@ class Sandbox:
             body: JSON, or a text that is answered as it is; None says what the status means.
             path: Only requests whose path, percent-encoded, contains this.
             headers: More headers, such as the `Location` of a redirect.
+            percent: Of the requests that fit, how many it is done to, at random.
         """
         if not HTTPStatus.OK <= status <= 599:
             raise ValueError("status must be 200 to 599")
@@ -240,15 +255,20 @@ class Sandbox:
             sent["Retry-After"] = str(retry_after)
         if body is None and status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             body = {} if status < 300 else {"meta": {"error": _phrase(status)}}
-        self._faults.add(Fault("fail", times, path, answer=Reply(status, body, sent)))
+        reply = Reply(status, body, sent)
+        self._faults.add(Fault("fail", times, path, answer=reply, share=percent / 100))
 
-    def forget_next(self, times: int | None = 1, path: str | None = None) -> None:
+    def forget_next(
+        self, times: int | None = 1, path: str | None = None, percent: float = 100
+    ) -> None:
         """Accept the next requests, then drop the connection without an answer."""
-        self._faults.add(Fault("forget", times, path))
+        self._faults.add(Fault("forget", times, path, share=percent / 100))
 
-    def drop_next(self, times: int | None = 1, path: str | None = None) -> None:
+    def drop_next(
+        self, times: int | None = 1, path: str | None = None, percent: float = 100
+    ) -> None:
         """Drop the connection of the next requests and accept nothing."""
-        self._faults.add(Fault("drop", times, path))
+        self._faults.add(Fault("drop", times, path, share=percent / 100))
 
     def delay(
         self,
@@ -257,6 +277,7 @@ class Sandbox:
         *,
         before: bool = False,
         path: str | None = None,
+        percent: float = 100,
     ) -> None:
         """
         Answer that much later.
@@ -266,8 +287,11 @@ class Sandbox:
             times: How many requests; None until `heal`.
             before: Accept the requests later too, not the answer alone.
             path: Only requests whose path, percent-encoded, contains this.
+            percent: Of the requests that fit, how many it is done to, at random.
         """
-        self._faults.add(Fault("delay", times, path, seconds=seconds, before=before))
+        share = percent / 100
+        fault = Fault("delay", times, path, seconds=seconds, before=before, share=share)
+        self._faults.add(fault)
 
     def heal(self) -> None:
         """Behave from now on; what is being delayed is answered at once."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import socket
 import ssl
 import subprocess
@@ -17,6 +16,7 @@ import trustme
 
 from cio_events.sandbox import Sandbox
 from tests.sandbox.asking import TIMEOUT_SECONDS
+from tests.support.npm import install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,20 +195,8 @@ main().catch((error) => { console.error(error); process.exit(1); });
 @pytest.fixture(scope="module")
 def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the Node client."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("there is no node and npm on this machine")
     home = tmp_path_factory.mktemp("node")
-    installed = subprocess.run(
-        [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", NODE_CLIENT],
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    if installed.returncode:
-        pytest.skip(f"npm cannot install {NODE_CLIENT} here")
+    install(home, NODE_CLIENT)
     return home
 
 

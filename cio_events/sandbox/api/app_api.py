@@ -145,7 +145,7 @@ def _send(kind: Kind) -> Callable[[World, Arrival], Reply]:
         problems = [*_missing(kind, fields), *_wrong(kind, fields)]
         if problems:
             named = items.of_message(kind.name, fields)
-            arrival.items.append(items.refused(*named, *problems))
+            arrival.items.append(items.refused(named, *problems))
             return _refuse([problem.message for problem in problems])
         who = checks.who(fields["identifiers"], "identifiers")
         attachments = _attachments(fields)

@@ -2,87 +2,88 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cio_events.sandbox.model import explanations as rules
-from cio_events.sandbox.model.records import Item
+from cio_events.sandbox.model.records import Item, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cio_events.sandbox.api.exchange import Arrival, Resource
     from cio_events.sandbox.model.explanations import Explanation, InvalidError
 
-# What a call is: its kind, whom it names, the event's name and id.
-Named = tuple[str, str | None, str | None, str | None]
+
+class Named(NamedTuple):
+    """What a call says that it is, checked or not."""
+
+    kind: str
+    customer: str | None = None
+    name: str | None = None
+    id: str | None = None
+    timestamp: int | None = None
+
+
+UNREADABLE = Named("unreadable")
 
 
 def of_operation(operation: Any) -> Named:
-    """What an operation of version 2 says that it is, checked or not."""
+    """An operation of version 2."""
     if not isinstance(operation, dict):
-        return "unreadable", None, None, None
-    kind = _text(operation.get("action")) or "unreadable"
+        return UNREADABLE
+    kind = _text(operation.get("action")) or UNREADABLE.kind
     if operation.get("type") not in ("person", None):
         kind = f"{_text(operation['type'])} {kind}"
     who = operation.get("primary") if kind == "merge" else operation.get("identifiers")
-    return kind, _who(who), _text(operation.get("name")), _text(operation.get("id"))
+    return Named(
+        kind,
+        _who(who),
+        _text(operation.get("name")),
+        _text(operation.get("id")),
+        _moment(operation.get("timestamp")),
+    )
 
 
 def of_arrival(resource: Resource, arrival: Arrival) -> Named:
-    """What a request is, by its path and its body, checked or not."""
+    """A request, by its path and its body."""
     body = arrival.body.parsed if isinstance(arrival.body.parsed, dict) else {}
     if resource.kind is None:
         return of_operation(body)
-    who = arrival.params.get("identifier") or _who(body.get("identifiers") or body.get("primary"))
+    if resource.credentials == "bearer":
+        return of_message(resource.kind, body)
+    who = arrival.params.get("identifier") or _who(body.get("primary"))
     name = _text(body.get("name")) or _text(body.get("metric")) or _text(body.get("event"))
-    return resource.kind, who or _text(body.get("anonymous_id")), name, _text(body.get("id"))
+    is_event = resource.kind.endswith("event")
+    return Named(
+        resource.kind,
+        who or (_text(body.get("anonymous_id")) if is_event else None),
+        name if resource.kind != "identify" else None,
+        _text(body.get("id")) if is_event else None,
+        _moment(body.get("timestamp" if resource.kind != "identify" else "_timestamp")),
+    )
 
 
-def of_message(kind: str, fields: dict[str, Any]) -> Named:
-    """What a message is: its template stands for a name."""
+def of_message(kind: str, fields: Mapping[str, Any]) -> Named:
+    """A message; its template stands for a name."""
     template = _text(fields.get("transactional_message_id"))
-    return kind, _who(fields.get("identifiers")), template, None
+    return Named(kind, _who(fields.get("identifiers")), template)
 
 
-def done(
-    kind: str,
-    customer: str | None,
-    name: str | None,
-    id: str | None,  # noqa: A002 - the event's
-    findings: Sequence[Explanation],
-) -> Item:
+def done(named: Named, findings: Sequence[Explanation]) -> Item:
     """A call that was accepted."""
     broken = {finding.rule for finding in findings}
-    return Item(
-        kind=kind,
-        customer=customer,
-        name=name,
-        id=id,
-        findings=tuple(findings),
-        verdict="repeated"
-        if rules.REPEATED.name in broken
-        else "ignored"
-        if broken & {rules.SUPPRESSED.name, rules.NOBODY.name}
-        else "accepted",
-    )
+    verdict: Verdict = "accepted"
+    if rules.REPEATED.name in broken:
+        verdict = "repeated"
+    elif broken & {rules.SUPPRESSED.name, rules.NOBODY.name}:
+        verdict = "ignored"
+    return Item(**named._asdict(), verdict=verdict, findings=tuple(findings))
 
 
-def refused(
-    kind: str,
-    customer: str | None,
-    name: str | None,
-    id: str | None,  # noqa: A002 - the event's
-    *invalid: InvalidError,
-) -> Item:
+def refused(named: Named, *invalid: InvalidError) -> Item:
     """A call that was not."""
-    return Item(
-        kind=kind,
-        customer=customer,
-        name=name,
-        id=id,
-        findings=tuple(each.explanation for each in invalid),
-        verdict="refused",
-    )
+    findings = tuple(each.explanation for each in invalid)
+    return Item(**named._asdict(), verdict="refused", findings=findings)
 
 
 def _who(identifiers: Any) -> str | None:
@@ -95,3 +96,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) else None
+
+
+def _moment(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

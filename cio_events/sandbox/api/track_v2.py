@@ -57,10 +57,10 @@ def batch(world: World, arrival: Arrival) -> Reply:
                 raise _too_large("", limits.OPERATION_BYTES)
             perform(world, operation)
         except InvalidError as invalid:
-            arrival.items.append(items.refused(*items.of_operation(operation), invalid))
+            arrival.items.append(items.refused(items.of_operation(operation), invalid))
             errors.append({"batch_index": index, **_error(invalid)})
         else:
-            done = items.done(*items.of_operation(operation), world.take_findings())
+            done = items.done(items.of_operation(operation), world.take_findings())
             arrival.items.append(done)
     return Reply(207, {"errors": errors}) if errors else Reply()
 

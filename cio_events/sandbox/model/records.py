@@ -50,11 +50,15 @@ class Person:
     """What was set and not removed since; passing ``None`` or ``""`` removes an attribute."""
     timestamps: dict[str, int] = field(default_factory=dict)
     """Attribute → unix seconds of the update that holds; an older update does not replace it."""
+    sources: dict[str, int] = field(default_factory=dict)
+    """Attribute → the number of the request that set it."""
     devices: dict[str, PersonDevice] = field(default_factory=dict)
     """By token."""
     relationships: list[Relationship] = field(default_factory=list)
     segments: list[int] = field(default_factory=list)
     """The manual segments that the person was added to."""
+    merged: list[str] = field(default_factory=list)
+    """The names of those who were merged into this person."""
     suppressed: bool = False
     """Deleted and kept out: calls that name this person are accepted and ignored."""
 
@@ -137,6 +141,8 @@ class Item:
     """The event's name."""
     id: str | None = None
     """The event's id, by which repeats are known."""
+    timestamp: int | None = None
+    """Unix seconds of the log call, as sent."""
     findings: tuple[Explanation, ...] = ()
     """Why it was refused; or, where it was accepted, what is not as was meant."""
 

@@ -1,7 +1,7 @@
 """
 The paths of the sandbox as a Starlette application.
 
-Credentials, faults and the journal around the vendor's paths, and the views. What a path does is
+Credentials, faults and the journal around the vendor's paths. What a path does is
 not decided here. This module imports Starlette, which comes with the extra `cio-events[sandbox]`.
 """
 
@@ -21,10 +21,9 @@ from cio_events.sandbox.api.exchange import Arrival, Body, Reply, Resource
 from cio_events.sandbox.model import explanations as rules
 from cio_events.sandbox.model import limits
 from cio_events.sandbox.model.explanations import InvalidError
-from cio_events.sandbox.world import views
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -47,8 +46,9 @@ def build(
     credentials: Credentials,
     visitors: Visitors,
     region: Callable[[], dict[str, Any]],
+    more: Iterable[Route],
 ) -> ASGIApp:
-    """The application; `region` gives the answer of the region endpoint."""
+    """The application; `region` gives the region's answer, `more` shows what is known."""
 
     def account_region(_: World, __: Arrival) -> Reply:
         return Reply(200, {**region(), "environment_id": ENVIRONMENT_ID})
@@ -76,9 +76,9 @@ def build(
                     findings = world.take_findings()
             except InvalidError as invalid:
                 named = items.of_arrival(resource, arrival)
-                return resource.refuse(invalid), [items.refused(*named, invalid)]
+                return resource.refuse(invalid), [items.refused(named, invalid)]
             if not arrival.items and not resource.many:
-                arrival.items.append(items.done(*items.of_arrival(resource, arrival), findings))
+                arrival.items.append(items.done(items.of_arrival(resource, arrival), findings))
             return reply, arrival.items
 
         return _exchange(journal, faults, answer)
@@ -95,7 +95,7 @@ def build(
     inner = Starlette(
         routes=[
             *(Route(e.path, serve(e), methods=[e.method]) for e in resources),
-            *_views(world, journal),
+            *more,
         ],
         exception_handlers={
             404: nothing_here(404, "not found"),
@@ -128,7 +128,7 @@ def _exchange(
 
     async def respond(request: Request) -> Response:
         try:
-            raw = await _read(request)
+            raw = await read(request)
         except ClientDisconnect:
             return Response(status_code=400)  # to nobody
         body = Body(0, None) if raw is None else Body.of(raw)
@@ -163,11 +163,11 @@ def _too_large() -> tuple[Reply, list[Item]]:
     message = f"the body is larger than {limits.BODY_BYTES} bytes"
     limit = f"{limits.BODY_BYTES} bytes"
     invalid = InvalidError(rules.BODY_TOO_LARGE, "body", message, limit=limit)
-    item = items.refused("unreadable", None, None, None, invalid)
+    item = items.refused(items.UNREADABLE, invalid)
     return Reply(413, {"meta": {"error": message}}), [item]
 
 
-async def _read(request: Request) -> bytes | None:
+async def read(request: Request) -> bytes | None:
     """The body; None if it is too large, and then it is not kept either."""
     kept, size = bytearray(), 0
     async for chunk in request.stream():
@@ -200,27 +200,3 @@ def _decoded(param: str) -> str:
         return unquote_to_bytes(param).decode()
     except UnicodeDecodeError:
         raise InvalidError(rules.NOT_UTF8, "path", "the path is not UTF-8", param) from None
-
-
-def _views(world: World, journal: Journal) -> list[Route]:
-    shown: dict[str, Callable[[], Any]] = {
-        "people": lambda: views.people(world),
-        "events": lambda: views.events(world),
-        "objects": lambda: views.objects(world),
-        "metrics": lambda: views.metrics(world),
-        "messages": lambda: [views.message_json(m) for m in views.messages(world)],
-        "requests": journal.requests,
-        "left": lambda: {**views.left(world), "requests": journal.left},
-    }
-
-    def view(read: Callable[[], Any]) -> Callable[[Request], Awaitable[Response]]:
-        async def respond(_: Request) -> Response:
-            return Response(orjson.dumps(read()), media_type="application/json")
-
-        return respond
-
-    places = [f"/sandbox/{name}" for name in shown]
-    return [
-        Route("/sandbox", view(lambda: places), methods=["GET"]),
-        *(Route(f"/sandbox/{name}", view(read), methods=["GET"]) for name, read in shown.items()),
-    ]

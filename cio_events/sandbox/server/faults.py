@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,8 @@ class Fault:
     answer: Reply | None = None
     seconds: float = 0.0
     before: bool = False
+    share: float = 1.0
+    """Of the requests that fit, how many it is used for, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Faults:
             raise ValueError("times must be at least 1, or None for without end")
         if fault.seconds < 0:
             raise ValueError("seconds must not be negative")
+        if not 0 < fault.share <= 1:
+            raise ValueError("percent must be more than 0, and at most 100")
         with self._lock:
             if fault.kind != "delay":
                 self._breaking.append(fault)
@@ -108,7 +113,8 @@ class Faults:
 
 def _take(faults: list[Fault], path: str) -> Fault | None:
     for place, fault in enumerate(faults):
-        if fault.path is None or fault.path in path:
+        fits = fault.path is None or fault.path in path
+        if fits and (fault.share >= 1 or random.random() < fault.share):
             if fault.times is not None:
                 fault.times -= 1
                 if fault.times == 0:

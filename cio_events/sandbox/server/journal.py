@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cio_events.sandbox.api.exchange import Body
@@ -15,6 +16,19 @@ from cio_events.sandbox.model.ring import Ring
 
 # Headers that carry credentials; the journal is shown to whoever asks.
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Answered requests in the order of their answers."""
+
+    requests: list[ReceivedRequest]
+    mark: str
+    """Up to where they go."""
+    after: str | None
+    """After what they come; None: all before is to be forgotten."""
+    more: bool
+    """Whether there are more of them."""
 
 
 class Journal:
@@ -34,6 +48,9 @@ class Journal:
         self._lock = threading.Lock()  # guards the list, which is read from any thread
         self._bounded = bounded
         self._requests = self._empty()
+        # Their numbers in the order of the answers, which is what a reader follows.
+        self._answered: Ring[int] = Ring(limits.REQUESTS_KEPT)
+        self._life = secrets.token_hex(4)
         self._on_answer = on_answer
 
     def _empty(self) -> Ring[ReceivedRequest]:
@@ -56,6 +73,29 @@ class Journal:
         """Forget everything."""
         with self._lock:
             self._requests = self._empty()
+            self._answered = Ring(limits.REQUESTS_KEPT)
+            self._life = secrets.token_hex(4)
+
+    def get(self, number: int) -> ReceivedRequest | None:
+        """The request of that number, unless it has gone; -1 is the latest."""
+        with self._lock:
+            return self._requests.get(self._requests.following - 1 if number < 0 else number)
+
+    def since(self, mark: str | None, most: int) -> News:
+        """What was answered after that mark: the first of it, or all that is kept without one."""
+        life, _, at = (mark or "").partition("-")
+        with self._lock:
+            known = life == self._life and at.isdecimal() and len(at) < 16
+            start = max(int(at), self._answered.left) if known else self._answered.left
+            fresh = self._answered.since(start)[:most]
+            found = [self._requests.get(number) for number in fresh]
+            end = min(start, self._answered.following) + len(fresh)
+            return News(
+                [request for request in found if request is not None],
+                f"{self._life}-{end}",
+                after=mark if known else None,
+                more=end < self._answered.following,
+            )
 
     def arrived(
         self, method: str, path: str, headers: Iterable[tuple[str, str]], body: Body
@@ -85,5 +125,6 @@ class Journal:
             # What was cleared meanwhile stays forgotten.
             if self._requests.get(request.index) is request:
                 self._requests.replace(request.index, done)
+                self._answered.add(request.index)
         if self._on_answer is not None:
             self._on_answer(done)

@@ -107,6 +107,8 @@ def _person(found: Person, relationships: list[Relationship]) -> Person:
         found,
         attributes=dict(found.attributes),
         timestamps=dict(found.timestamps),
+        sources=dict(found.sources),
+        merged=list(found.merged),
         devices={
             token: replace(device, attributes=dict(device.attributes))
             for token, device in found.devices.items()

@@ -129,6 +129,7 @@ class World:
                     self._find(against, name, message, value)
                     continue
             person.timestamps[name] = at
+            person.sources[name] = self.request
             if name.startswith(TOPIC):
                 _set_topic(person.attributes, name.removeprefix(TOPIC), value)
             else:
@@ -171,11 +172,14 @@ class World:
         if primary.suppressed or secondary.suppressed:
             return
         self.objects.hand_over(secondary.cio_id, primary.cio_id)
+        secondary_name = secondary.name
         self.people.absorb(primary, secondary)
         for name, value in secondary.attributes.items():
             if name not in primary.attributes and name not in NAMES:
                 primary.attributes[name] = value
                 primary.timestamps[name] = secondary.timestamps.get(name, 0)
+                primary.sources[name] = secondary.sources.get(name, self.request)
+        primary.merged += [*secondary.merged, secondary_name]
         primary.devices = {**secondary.devices, **primary.devices}
         primary.segments = sorted({*primary.segments, *secondary.segments})
         for event in list(self.events):

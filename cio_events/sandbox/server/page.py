@@ -1,0 +1,286 @@
+"""
+What people and scripts look at: the page, its live stream, and what is known, as JSON.
+
+This module imports Starlette, which comes with the extra `cio-events[sandbox]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import math
+import time
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.responses import Response
+from starlette.routing import Route
+
+from cio_events.sandbox.server.app import read
+from cio_events.sandbox.world import views
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from cio_events.sandbox.model.records import Event, ReceivedRequest
+    from cio_events.sandbox.server.journal import Journal, News
+    from cio_events.sandbox.world.world import World
+
+    Answering = Callable[[Request], Awaitable[Response]]
+
+ASSETS = {
+    "index.html": "text/html",
+    "style.css": "text/css",
+    "page.js": "text/javascript",
+    "live.js": "text/javascript",
+    "views.js": "text/javascript",
+    "dom.js": "text/javascript",
+}
+# No script but ours, nothing from outside, in nobody's frame.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+# A message's own HTML: it may look as it does, and neither run nor load anything.
+MESSAGE_POLICY = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+)
+# At most ten pushes a second, each of so many requests.
+PUSH_SECONDS = 0.1
+PUSH_REQUESTS = 500
+# So that a connection that has died is noticed.
+HEARTBEAT_SECONDS = 15.0
+# How long a script may wait.
+LONGEST_WAIT_SECONDS = 60.0
+LOOK_SECONDS = 0.02
+NEAREST = 5
+
+
+def routes(
+    world: World,
+    journal: Journal,
+    instructions: Mapping[str, Callable[..., None]],
+    clear: Callable[[], None],
+) -> list[Route]:
+    """The paths; `instructions` are the ways to misbehave, by their names."""
+    lists: dict[str, Callable[[], Any]] = {
+        "people": lambda: views.people(world),
+        "events": lambda: views.events(world),
+        "objects": lambda: views.objects(world),
+        "metrics": lambda: views.metrics(world),
+        "messages": lambda: [views.message_json(m) for m in views.messages(world)],
+        "requests": journal.requests,
+        "left": lambda: {**views.left(world), "requests": journal.left},
+    }
+    places = [f"/sandbox/{name}" for name in lists]
+
+    def view(read: Callable[[], Any]) -> Answering:
+        async def respond(_: Request) -> Response:
+            return _json(read())
+
+        return respond
+
+    async def request(asked: Request) -> Response:
+        number = asked.path_params["number"]
+        found = None
+        if number == "latest" or (number.isdecimal() and len(number) < 16):
+            found = journal.get(-1 if number == "latest" else int(number))
+        return _missing("there is no request of that number") if found is None else _json(found)
+
+    async def person(asked: Request) -> Response:
+        name = asked.path_params["name"]
+        if name == "latest":
+            everybody = views.people(world)
+            found = everybody[-1] if everybody else None
+        else:
+            found = views.person(world, name)
+        return _missing("there is nobody of that name") if found is None else _json(found)
+
+    async def event(asked: Request) -> Response:
+        return _what_became(journal, asked.path_params["id"])
+
+    async def wait(asked: Request) -> Response:
+        return await _wait(world, asked.query_params, asked)
+
+    async def body(asked: Request) -> Response:
+        for message in views.messages(world):
+            if message.delivery_id == asked.path_params["delivery_id"]:
+                html = str(message.fields.get("body") or "")
+                headers = {"Content-Security-Policy": MESSAGE_POLICY}
+                return Response(html, headers=headers, media_type="text/html")
+        return _missing("there is no message of that id")
+
+    async def journal_since(asked: Request) -> Response:
+        return Response(
+            _news(journal.since(asked.query_params.get("after"), PUSH_REQUESTS), journal),
+            media_type="application/json",
+        )
+
+    async def stream(asked: Request) -> Response:
+        mark = asked.headers.get("last-event-id") or asked.query_params.get("after")
+        return _Stream(_pushes(journal, mark, asked))
+
+    async def misbehave(asked: Request) -> Response:
+        try:
+            given = orjson.loads(await read(asked) or b"")
+            kind = given.pop("kind")
+            instructions[kind](**given)
+        except (AttributeError, KeyError, TypeError, ValueError) as wrong:
+            return _json({"error": f"no such instruction: {wrong}"}, 400)
+        return _json({})
+
+    async def reset(_: Request) -> Response:
+        clear()
+        return _json({})
+
+    return [
+        Route("/", _asset("index.html"), methods=["GET"]),
+        *(Route(f"/page/{name}", _asset(name), methods=["GET"]) for name in ASSETS),
+        Route("/sandbox", view(lambda: places), methods=["GET"]),
+        *(Route(f"/sandbox/{name}", view(read), methods=["GET"]) for name, read in lists.items()),
+        Route("/sandbox/requests/{number}", request, methods=["GET"]),
+        Route("/sandbox/people/{name:path}", person, methods=["GET"]),
+        Route("/sandbox/events/{id}", event, methods=["GET"]),
+        Route("/sandbox/messages/{delivery_id}/body", body, methods=["GET"]),
+        Route("/sandbox/wait", wait, methods=["GET"]),
+        Route("/sandbox/journal", journal_since, methods=["GET"]),
+        Route("/sandbox/stream", stream, methods=["GET"]),
+        Route("/sandbox/misbehave", misbehave, methods=["POST"]),
+        Route("/sandbox/reset", reset, methods=["POST"]),
+    ]
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, media_type="application/json")
+
+
+def _missing(message: str) -> Response:
+    return _json({"error": message}, 404)
+
+
+def _asset(name: str) -> Answering:
+    async def respond(_: Request) -> Response:
+        content = files("cio_events.sandbox.server").joinpath("assets", name).read_bytes()
+        headers = {
+            "Content-Security-Policy": POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-cache",
+        }
+        return Response(content, headers=headers, media_type=ASSETS[name])
+
+    return respond
+
+
+# Live
+
+
+class _Stream(Response):
+    """
+    Server-sent events, sent by the task of the request.
+
+    Starlette's own has tasks beside it, which stopping would take for connections that are
+    still being accepted.
+    """
+
+    def __init__(self, pushes: AsyncIterator[bytes]) -> None:
+        super().__init__(headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
+        del self.headers["content-length"]
+        self._pushes = pushes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what is pushed until the connection is broken."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async for push in self._pushes:
+            await send({"type": "http.response.body", "body": push, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _pushes(journal: Journal, mark: str | None, asked: Request) -> AsyncIterator[bytes]:
+    """The journal from that mark on, as server-sent events; each one's id is the next mark."""
+    spoken = time.monotonic()
+    yield b"retry: 500\n\n"
+    while not _is_gone(asked):
+        news = journal.since(mark, PUSH_REQUESTS)
+        if news.mark != mark:
+            mark, spoken = news.mark, time.monotonic()
+            yield b"id: %s\ndata: %s\n\n" % (mark.encode(), _news(news, journal))
+        elif time.monotonic() - spoken > HEARTBEAT_SECONDS:
+            spoken = time.monotonic()
+            yield b": still here\n\n"
+        await asyncio.sleep(PUSH_SECONDS)
+
+
+def _is_gone(asked: Request) -> bool:
+    """Whether the connection is broken, by the reader or because the sandbox stops."""
+    return bool(asked.state.connection.transport.is_closing())
+
+
+def _news(news: News, journal: Journal) -> bytes:
+    return orjson.dumps(
+        {
+            "after": news.after,
+            "mark": news.mark,
+            "more": news.more,
+            "left": journal.left,
+            "requests": [_summary(request) for request in news.requests],
+        }
+    )
+
+
+def _summary(request: ReceivedRequest) -> dict[str, Any]:
+    """A request without its headers, its body and its answer."""
+    names = ("index", "time", "method", "path", "status", "size", "seconds", "items")
+    return {name: getattr(request, name) for name in names}
+
+
+# For tests and scripts
+
+
+def _what_became(journal: Journal, event_id: str) -> Response:
+    """The verdict on the event of that id; a repeat does not hide the first one."""
+    found: dict[str, Any] | None = None
+    for request in reversed(journal.requests()):
+        for item in reversed(request.items):
+            if item.id is not None and event_id in (item.id, "latest"):
+                found = {"request": request.index, "item": item}
+                if event_id == "latest" or item.verdict != "repeated":
+                    return _json(found)
+    return _missing("no event of that id has come") if found is None else _json(found)
+
+
+async def _wait(world: World, query: Mapping[str, str], asked: Request) -> Response:
+    """The event that is asked for once it is there, else 408 with those most like it."""
+    try:
+        timeout = float(query.get("timeout", "5"))
+    except ValueError:
+        timeout = math.nan
+    name = query.get("event")
+    if name is None or not 0 <= timeout <= LONGEST_WAIT_SECONDS:
+        usage = f"say event= and, if need be, customer= and timeout= (0 to {LONGEST_WAIT_SECONDS})"
+        return _json({"error": usage}, 400)
+    customer = query.get("customer")
+    until = time.monotonic() + timeout
+    while True:
+        events = views.events(world) if customer is None else views.events_of(world, customer)
+        for event in events:
+            if event.name == name:
+                return _json(event)
+        if time.monotonic() >= until or _is_gone(asked):
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    return _json({"error": "it has not come", "nearest": _nearest(world, name)}, 408)
+
+
+def _nearest(world: World, name: str) -> list[Event]:
+    """The latest events of that name, whoever's they are, or of names much like it."""
+    latest = {(event.name, event.customer): event for event in views.events(world)}
+    names = {event_name for event_name, _ in latest}
+    alike = [name, *difflib.get_close_matches(name, names, NEAREST, 0.5)]
+    found = [event for each in alike for (n, _), event in latest.items() if n == each]
+    return list({id(event): event for event in found}.values())[:NEAREST]
