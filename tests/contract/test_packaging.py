@@ -116,16 +116,18 @@ def test_the_wheel_has_the_package_with_its_types_and_licence_and_nothing_else(
     wheel: Path,
 ) -> None:
     """
-    Every module is in it, `py.typed` too; tests, examples and caches are not.
+    Every module is in it, `py.typed` and the sandbox's page too; tests, examples and caches are not.
     """
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
 
     package = ROOT / "cio_events"
     modules = {str(path.relative_to(ROOT)) for path in package.rglob("*.py")}
+    page = (package / "sandbox" / "server" / "assets").iterdir()
     info = f"cio_events-{cio_events.__version__}.dist-info"
     assert {name for name in names if not name.startswith(f"{info}/")} == {
         *modules,
+        *(str(path.relative_to(ROOT)) for path in page),
         "cio_events/py.typed",
     }
     assert f"{info}/licenses/LICENSE" in names
