@@ -116,7 +116,7 @@ def test_the_wheel_has_the_package_with_its_types_and_licence_and_nothing_else(
     wheel: Path,
 ) -> None:
     """
-    Every module is in it, `py.typed` and the sandbox's page too; tests, examples and caches are not.
+    Every module is in it, `py.typed` and the sandbox's page too; no tests, examples or caches.
     """
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
