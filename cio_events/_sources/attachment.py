@@ -46,13 +46,14 @@ def look() -> None:
     Say once that some handler was on a logger, and is on none and behind nothing any more.
     """
     attached = {id(handler) for logger in _loggers() for handler in logger.handlers}
-    for handler in list(_handlers):
-        if (
-            not handler.closed
-            and id(handler) not in attached
-            and _was_attached(handler)
-            and not _is_behind_something(handler)
-        ):
+    alone = [
+        handler
+        for handler in _handlers
+        if not handler.closed and id(handler) not in attached and _was_attached(handler)
+    ]
+    while alone:
+        # Taken from the list, which is nothing that it could be behind.
+        if not _is_behind_something(alone.pop()):
             warn_once("detached", _DETACHED)
 
 

@@ -1,0 +1,130 @@
+"""Whatever a record holds, logging goes on, and what is tagged is counted."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+import structlog
+from django.utils.functional import SimpleLazyObject
+
+from cio_events._pipeline.pipeline import Pipeline
+from cio_events._sources import capture
+from cio_events._sources.logging import CustomerIOHandler
+from cio_events._sources.structlog import CustomerIOProcessor
+from cio_events.errors import ParamError
+from tests.sources.arrivals import Arrivals
+from tests.sources.test_marks import Source, each_source
+
+
+def lazy() -> Any:
+    """A lazy object that raises when anybody looks at it."""
+
+    def fail() -> Any:
+        raise ZeroDivisionError
+
+    return SimpleLazyObject(fail)
+
+
+@each_source
+@pytest.mark.parametrize("tag", ["cio", "cio_customer", "cio_data", "cio_timestamp", "cio_event"])
+def test_a_lazy_tag_is_invalid(
+    source: Source, tag: str, pipeline: Pipeline, arrivals: Arrivals
+) -> None:
+    """Nobody knows what it would have been."""
+    line = source(pipeline)("it", **{"cio": "track", "cio_customer": "5", tag: lazy()})
+
+    assert line["cio_refused"] == "invalid"
+    assert arrivals.balance() == (0, 1, 0)
+
+
+def test_a_lazy_message_passes(pipeline: Pipeline, arrivals: Arrivals) -> None:
+    """Untagged it is nobody's business, in either source."""
+    app = logging.Logger("app")  # noqa: LOG001
+    app.addHandler(CustomerIOHandler(pipeline))
+    app.warning(lazy())
+    CustomerIOProcessor(pipeline)(None, "info", {"event": lazy()})
+    assert arrivals.balance() == (0, 0, 0)
+
+    app.warning(lazy(), extra={"cio_customer": "5"})
+    CustomerIOProcessor(pipeline)(None, "info", {"event": lazy(), "cio_customer": "5"})
+    assert arrivals.balance() == (0, 2, 0)
+
+
+@each_source
+def test_a_lazy_value_does_not_raise(
+    source: Source, pipeline: Pipeline, arrivals: Arrivals
+) -> None:
+    """The call is counted, whatever becomes of it."""
+    source(pipeline)("it", cio_customer="5", user=lazy())
+
+    assert sum(arrivals.balance()) == 1
+
+
+def test_sending_a_lazy_object_does_not_raise(pipeline: Pipeline) -> None:
+    """It is no call."""
+    assert pipeline.send(lazy()) is False
+    assert pipeline.stats().failed_by_reason == {"invalid": 1}
+
+
+@pytest.mark.parametrize("wrong", [logging.INFO, "x", {}, Pipeline], ids=repr)
+@pytest.mark.parametrize("make", [CustomerIOHandler, CustomerIOProcessor])
+def test_what_is_no_pipeline_is_refused_when_it_is_given(make: Any, wrong: Any) -> None:
+    """And not at the first tagged line."""
+    with pytest.raises(ParamError, match=r"^pipeline: must be a Pipeline"):
+        make(wrong)
+
+
+@pytest.mark.parametrize("key", [5, None, b"event"])
+def test_an_event_key_is_text(key: Any) -> None:
+    """Or it is refused at once."""
+    with pytest.raises(ParamError, match=r"^event_key: "):
+        CustomerIOProcessor(event_key=key)
+
+
+@each_source
+def test_a_fault_of_ours_is_counted_and_said(
+    source: Source,
+    pipeline: Pipeline,
+    arrivals: Arrivals,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A record does not end silently, even so."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(capture, "_accept", fail)
+    log = source(pipeline)
+    line = log("it", cio="track", cio_customer="5")
+    log("it", cio="track", cio_customer="5")
+
+    assert line["cio_refused"] == "invalid"
+    assert arrivals.balance() == (0, 2, 0)
+    assert any("ZeroDivisionError" in message for message in caplog.messages)
+
+
+def test_a_mapping_that_cannot_be_marked_passes(pipeline: Pipeline, arrivals: Arrivals) -> None:
+    """Its call is sent all the same."""
+
+    class ReadOnly(dict[str, Any]):
+        def __setitem__(self, *_: object) -> None:
+            raise TypeError
+
+    event_dict = ReadOnly(event="it", cio_customer="5")
+    assert CustomerIOProcessor(pipeline)(None, "info", event_dict) is event_dict
+
+    assert arrivals.event().name == "it"
+
+
+def test_renderers_print_what_was_captured(pipeline: Pipeline) -> None:
+    """Strict ones, too."""
+    lines = structlog.testing.CapturingLogger()
+    log = structlog.wrap_logger(
+        lines, processors=[CustomerIOProcessor(pipeline), structlog.processors.JSONRenderer()]
+    )
+    log.info("it", cio_customer="5")
+
+    assert '"cio_event_id": "' in lines.calls[0].args[0]
