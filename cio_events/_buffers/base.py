@@ -54,6 +54,12 @@ class Buffer(Protocol):
         """
 
     @property
+    def adopted(self) -> tuple[int, int]:
+        """
+        How many of the pending calls were adopted, and of how many bytes.
+        """
+
+    @property
     def behind(self) -> bool:
         """
         Whether `adopt` has left something for later, since it was too much at once.

@@ -24,6 +24,7 @@ class MemoryBuffer:
 
     in_memory = 0  # all of them are, as they should be
     lost = 0
+    adopted = (0, 0)
     behind = False
 
     def __init__(self) -> None:

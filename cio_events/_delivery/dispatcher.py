@@ -190,6 +190,7 @@ class Dispatcher:
         if now >= self.adopt_at or self._buffer.behind:
             self.adopt_at = now + ADOPT_INTERVAL
             count, size = self._buffer.adopt()
+            self._ledger.make_room(*self._buffer.adopted)
             if count:
                 self._ledger.adopt(count, size)
             self.adopted = not self._buffer.behind
@@ -197,6 +198,7 @@ class Dispatcher:
         if lost > 0:
             self._lost += lost
             self._ledger.settle(0, dropped={"damaged": lost})
+        self._ledger.make_room(*self._buffer.adopted)
 
     def _fill(self) -> None:
         """

@@ -67,6 +67,8 @@ class Ledger:
     def __init__(self, max_pending: int, max_pending_bytes: int) -> None:
         self._max_pending = max_pending
         self._max_pending_bytes = max_pending_bytes
+        # The same, with room for what a spool has taken over.
+        self._most, self._most_bytes = max_pending, max_pending_bytes
         self._lock = threading.RLock()  # guards all that follows
         self._changing = False
         self._postponed: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
@@ -94,8 +96,8 @@ class Ledger:
         # Quicker by hand, but an interrupt right behind acquire() would leave it locked.
         with self._lock:
             if (
-                self._received - self._ended >= self._max_pending
-                or self.pending_bytes + size > self._max_pending_bytes
+                self._received - self._ended >= self._most
+                or self.pending_bytes + size > self._most_bytes
             ):
                 return False
             if self._changing:
@@ -111,9 +113,22 @@ class Ledger:
                 self._catch_up()
             return True
 
+    def has_room(self, size: int) -> bool:
+        """
+        Whether `admit` would let one more call of *size* bytes in.
+        """
+        return self.pending < self._most and self.pending_bytes + size <= self._most_bytes
+
+    def make_room(self, count: int, size: int) -> None:
+        """
+        Let the bounds be over all but *count* calls of *size* bytes, which are a spool's adopted.
+        """
+        self._most = self._max_pending + count
+        self._most_bytes = self._max_pending_bytes + size
+
     def adopt(self, count: int, size: int) -> None:
         """
-        Count calls as pending that a spool has taken over; no bound holds for them.
+        Count calls as pending that a spool has taken over; `make_room` comes first.
         """
         self._change(self._receive, count, size)
 

@@ -282,10 +282,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             return False
 
         def room() -> bool:
-            return self._closed is not None or (
-                ledger.pending < options.max_pending
-                and ledger.pending_bytes + size <= options.max_pending_bytes
-            )
+            return self._closed is not None or ledger.has_room(size)
 
         while self._closed is None and not exits.exiting():
             if not self._worker.wait_until(room, _BLOCKED_SECONDS):

@@ -11,7 +11,7 @@ import pytest
 from cio_events import Pipeline
 from cio_events._buffers.spool import backlog
 from cio_events.sandbox import Sandbox
-from tests.behaviour.watching import balanced, names, settled
+from tests.behaviour.watching import balanced, eventually, names, settled
 
 MakePipeline = Callable[..., Pipeline]
 
@@ -55,3 +55,25 @@ def test_pipeline_that_cannot_deliver_leaves_the_backlog_to_others(
     assert (stats.received, stats.dropped) == (1, 1)
     assert settled(make(spool=tmp_path)).sent == 1
     assert names(sandbox) == ["left"]
+
+
+@pytest.mark.parametrize("bound", [{"max_pending": 2}, {"max_pending_bytes": 700}])
+def test_backlog_of_others_takes_no_room(
+    make: MakePipeline, sandbox: Sandbox, tmp_path: Path, bound: dict[str, Any]
+) -> None:
+    """The bounds are about what this process takes, before and after the backlog has left."""
+    leave(tmp_path, *[f"event {number}" for number in range(9)])
+    sandbox.fail_next(503, times=None)
+    pipeline = make(spool=tmp_path, **bound)
+    assert eventually(lambda: pipeline.stats().received == 9)
+
+    assert pipeline.track("5", "first")
+    assert pipeline.track("5", "second")
+    assert not all(pipeline.track("5", "more") for _ in range(3))
+    assert balanced(pipeline).dropped_by_reason == {"full": balanced(pipeline).dropped}
+
+    sandbox.heal()
+    assert settled(pipeline).sent >= 11
+    assert eventually(lambda: pipeline._buffer.adopted == (0, 0))
+    assert pipeline._ledger._most == pipeline.options.max_pending
+    assert pipeline._ledger._most_bytes == pipeline.options.max_pending_bytes

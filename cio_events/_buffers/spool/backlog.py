@@ -49,6 +49,14 @@ class OlderFiles:
     def __len__(self) -> int:
         return len(self._files)
 
+    @property
+    def adopted(self) -> tuple[int, int]:
+        """
+        How many live calls are in files that were adopted, and of how many bytes.
+        """
+        files = [file for file in self._files if file.adopted_bytes]
+        return sum(file.live for file in files), sum(file.adopted_bytes for file in files)
+
     def add(self, file: SpoolFile) -> None:
         """
         Add a file to which nothing more will be written, unless it is done with.
@@ -226,5 +234,6 @@ class OlderFiles:
             file = rescued
             counted = file.count()
         self._files.remove(file)
+        file.adopted_bytes = counted[1]
         self.add(file)
         return counted

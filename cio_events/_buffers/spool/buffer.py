@@ -127,6 +127,13 @@ class Spool:
         return self._problems.count
 
     @property
+    def adopted(self) -> tuple[int, int]:
+        """
+        How many of the pending calls were adopted, and of how many bytes.
+        """
+        return self._older.adopted
+
+    @property
     def behind(self) -> bool:
         """
         Whether there are more files of processes that are gone than are adopted at a time.

@@ -63,6 +63,8 @@ class SpoolFile:
 
         guard: As above.
 
+        adopted_bytes: The bytes of the live calls of a file that another process has written.
+
         unreadable: How many calls turned out to be damaged when they were to be taken.
     """
 
@@ -70,6 +72,7 @@ class SpoolFile:
         self.path = path
         self.age = age
         self.guard = guard
+        self.adopted_bytes: int = 0
         self.unreadable: int = 0
         self._connection = connection
         # One cursor for all: it is never used by two at a time.
@@ -177,7 +180,10 @@ class SpoolFile:
         Returns:
             Their places, for `be_done_with`, and the other envelopes.
         """
-        return self._places.release(envelopes)
+        places, others = self._places.release(envelopes)
+        if self.adopted_bytes and places:
+            self.adopted_bytes -= sum(map(len, envelopes)) - sum(map(len, others))
+        return places, others
 
     def be_done_with(self, places: list[int]) -> None:
         """
@@ -295,6 +301,7 @@ class SpoolFile:
             )
         self._places = places
         self._maybe_sent = maybe_sent
+        self.adopted_bytes = damaged.adopted_bytes
         self._last = (last, None)
         self._absent = last - saved - places.in_hand
         return saved, max(untaken - saved, 0)
