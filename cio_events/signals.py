@@ -9,7 +9,7 @@ one. What receivers log is not taken.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import blinker
@@ -83,6 +83,8 @@ class Report:
         detail: What Customer.io said of it, or which parameter is wrong. It may quote the call.
 
         receipt: Customer.io's receipt of a transactional message.
+
+        to: Where the call went or was to go.
     """
 
     call: Call | None
@@ -92,6 +94,7 @@ class Report:
     reason: FailedReason | DroppedReason | None = None
     detail: str | None = None
     receipt: Receipt | None = None
+    to: Literal["customer.io", "redis"] = "customer.io"
 
     def __repr__(self) -> str:
         return f"<Report {self.id} reason={self.reason} status={self.status}>"
@@ -113,6 +116,9 @@ class Retry:
         delay: How long until it is sent again, in seconds.
 
         calls: How many calls it carries.
+
+        detail: What is known of the cause: what the server or the system said. It may quote a
+            call.
     """
 
     reason: RetryReason
@@ -120,6 +126,7 @@ class Retry:
     attempt: int
     delay: float
     calls: int
+    detail: str | None = field(default=None, repr=False)
 
 
 _namespace = blinker.Namespace()

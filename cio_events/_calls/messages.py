@@ -38,11 +38,11 @@ class Receipt:
     Attributes:
         delivery_id: By which Customer.io knows the delivery.
 
-        queued_at: When it was taken, in UTC.
+        queued_at: When it was taken, in UTC; None if Customer.io did not say.
     """
 
     delivery_id: str
-    queued_at: datetime
+    queued_at: datetime | None = None
 
 
 @exported

@@ -67,7 +67,7 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Split:
     """
-    One of the calls is bad: each half has to be sent alone.
+    Some of the calls are bad, and which cannot be known: each half has to be sent alone.
     """
 
 
@@ -77,12 +77,25 @@ class TryAgain:
     Nothing was taken, as far as is known, and a later request may do better.
 
     Attributes:
+        reason: Why, as `cio_events.signals` has it.
+
+        status: The HTTP status; None if there was none.
+
         delay: What the server asked for, in seconds; None if it did not.
+
+        detail: What is known of the cause, without personal data.
+
+        suspect: Whether the calls themselves may be the cause.
+
+        slow: Whether the time was too short, so that fewer calls may do better.
     """
 
     reason: RetryReason
     status: int | None
     delay: float | None = None
+    detail: str | None = None
+    suspect: bool = False
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +104,22 @@ class Hold:
     The settings are wrong, not the calls.
 
     Attributes:
+        status: The HTTP status.
+
         advice: What a person should look at, as the end of a sentence.
+
+        detail: What the server said.
+
+        suspect: Whether the calls themselves may be the cause, as far as others pass.
+
+        final: Whether the one call is refused for good once another passes.
     """
 
     status: int
     advice: str
+    detail: str | None = None
+    suspect: bool = False
+    final: bool = False
 
 
 Verdict: TypeAlias = Delivered | Refused | Split | TryAgain | Hold

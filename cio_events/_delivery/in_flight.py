@@ -1,27 +1,31 @@
 """
-The calls on their way to one destination: which may be sent now, and which have to wait.
+The calls for one destination: which request comes next, and what a verdict does to those waiting.
 
-A window is what may be under way at once. It consists of chains: the batches of one chain go one
-after the other, chains go side by side, and no customer is in two of them, which keeps each
-customer's order. Nothing here sends.
+While all of them share requests and nothing goes wrong, they are one queue. Once a call goes
+alone, or may be the cause of failures, `order` says what waits for what. Nothing here sends.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TypeAlias
+from collections.abc import Iterator
 
-from cio_events._delivery.destination import Batch, Destination, Sharing
-from cio_events._delivery.retry import Pace
+from cio_events._delivery.destination import Batch, Destination, Hold, Sharing, TryAgain
+from cio_events._delivery.order import Line, Order, Pending, free_of
+from cio_events._delivery.retry import Pace, asked_for, backoff
+from cio_events._delivery.suspects import STRIKES, Load, Suspects
 from cio_events._wire.envelope import Envelope, accepted_at
+from cio_events.options import Options
 
-# So that a window ends soon, and what has come meanwhile is seen.
-_SINGLES_IN_A_WINDOW = 64
+# Single requests under way at once: enough to hide the round trip, far below what is fair use.
+_AT_ONCE = 8
 
 # Where no calls share a request.
 _ALONE = Sharing(-1, 0, 0)
 
-Chain: TypeAlias = "deque[Batch]"
+# After timeouts a batch becomes no smaller than this, and grows again by so much.
+_SMALLEST_ROOM = 4_096
+_GROWTH = 1.25
 
 
 class InFlight:
@@ -29,9 +33,19 @@ class InFlight:
     What is on its way to one destination.
 
     Attributes:
-        waiting: What was not part of a window yet, oldest first.
+        sharing: Which calls share a request.
 
-        window: The chains under way; a request to be repeated stays the first of its chain.
+        routes: The first bytes of its envelopes.
+
+        waiting: While all is one queue: what is part of no request yet, oldest first.
+
+        line: What stands in order otherwise.
+
+        again: Requests to be made again, in order.
+
+        suspects: Requests whose calls may be the cause that they fail.
+
+        under_way: Requests that are made now.
 
         pace: When the destination may be asked again.
     """
@@ -39,11 +53,23 @@ class InFlight:
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
         self.waiting: deque[Envelope] = deque()
-        self.window: list[Chain] = []
+        self.sharing = destination.sharing or _ALONE
+        self.routes = destination.routes
+        self.line = Line(self.sharing.route)
+        self.again: list[Load] = []
+        self.suspects = Suspects()
+        self.under_way: set[Load] = set()
         self.pace = Pace()
+        self._room = float(self.sharing.room)
 
     def __bool__(self) -> bool:
-        return bool(self.waiting or self.window)
+        return bool(self.waiting or self.again or self.under_way or self.line.pending)
+
+    def __len__(self) -> int:
+        """
+        How many calls wait, but those of the requests that are made now or again.
+        """
+        return len(self.waiting) + len(self.line.pending)
 
     @property
     def doubtful(self) -> bool:
@@ -52,92 +78,301 @@ class InFlight:
         """
         return self.pace.failures > 0
 
-    def oldest(self) -> int:
+    def opens_at(self, now: float) -> float:
         """
-        Return when the oldest call that is not under way was accepted (Unix milliseconds).
+        Return when something may be sent (`monotonic`).
         """
-        if self.window:
-            return min(accepted_at(chain[0].envelopes[0]) for chain in self.window)
-        return accepted_at(self.waiting[0])
+        if not self.destination.ready:
+            return float("inf")
+        at = self.pace.opens_at(now)
+        if self.doubtful or self.waiting or self.again:
+            return at
+        if self.line.has_shared() or self.line.has_single():
+            return at
+        return max(at, self.suspects.due_at(now))
 
-    def form_window(self, until: int | None) -> None:
+    def hurry(self) -> None:
         """
-        Make the next window, of calls accepted up to *until*, once the one before is over.
+        Let whatever waits have an attempt now, unless the server asked for the pause.
         """
-        if not self.window:
-            self.window = next_window(self.waiting, until, self.destination)
+        self.pace.hurry()
+        self.suspects.hurry()
 
+    def tangle(self, order: Order) -> None:
+        """
+        Put all that waits in *order*, no longer being one queue.
+        """
+        concerns = self.destination.concerns
+        for load in [*self.under_way, *self.again]:
+            if load.calls is None:
+                load.calls = [
+                    order.add(envelope, concerns(envelope), self.line, claimed=True)
+                    for envelope in load.envelopes
+                ]
+        for envelope in self.waiting:
+            order.add(envelope, concerns(envelope), self.line)
+        self.waiting.clear()
 
-def next_window(
-    waiting: deque[Envelope], until: int | None, destination: Destination
-) -> list[Chain]:
-    """
-    Take the next window from *waiting*, of calls for *destination*.
+    def all_of_it(self) -> Iterator[tuple[Envelope, int]]:
+        """
+        Every call, with how many requests it was part of.
+        """
+        seen: set[Pending] = set()
+        for load in dict.fromkeys([*self.under_way, *self.again, *self.suspects]):
+            if load.part_of is None:
+                yield from ((envelope, load.attempts) for envelope in load.envelopes)
+                seen.update(load.calls or ())
+        yield from ((call.envelope, 0) for call in self.line.pending if call not in seen)
+        yield from ((envelope, 0) for envelope in self.waiting)
 
-    It ends before a call of a customer who is in another chain already, with a full batch, or
-    with enough single calls.
-    """
-    sharing, customers_of = destination.sharing or _ALONE, destination.concerns
-    batch, room = _leading_batch(waiting, until, sharing)
-    # Whom the batch is about: only asked once a single call makes it matter, as it takes time.
-    batched: set[str] | None = None
-    singles: list[Chain] = []
-    chain_of: dict[str, Chain] = {}
-    count = 0
-    while waiting:
-        envelope = waiting[0]
-        if until is not None and accepted_at(envelope) > until:
-            break
-        if envelope[0] == sharing.route:
-            if chain_of:
-                customers = customers_of(envelope)
-                if not chain_of.keys().isdisjoint(customers):
-                    break
-                if batched is not None:
-                    batched.update(customers)
-            room -= len(envelope) - sharing.spared
-            if room < 0:
-                break
-            batch.append(waiting.popleft())
-            continue
-        customers = customers_of(envelope)
-        if batched is None and batch and customers:
-            batched = {who for other in batch for who in customers_of(other)}
-        chains = {id(chain_of[who]): chain_of[who] for who in customers if who in chain_of}
-        if (
-            count == _SINGLES_IN_A_WINDOW
-            or len(chains) > 1
-            or (batched and not batched.isdisjoint(customers))
-        ):
-            break
-        if chains:
-            (chain,) = chains.values()
+    def clear(self) -> None:
+        """
+        Forget all of it.
+        """
+        self.waiting.clear()
+        self.again.clear()
+        self.under_way.clear()
+        self.suspects = Suspects()
+        self.line = Line(self.sharing.route)
+
+    # Which request comes next.
+
+    def next(self, now: float) -> Load | None:
+        """
+        Return a request to be made now, if there is one. It is under way from here on.
+        """
+        if not self.destination.ready or not self.pace.open(now):
+            return None
+        if self.doubtful:
+            load = None if self.under_way else self._next_trial(now)
         else:
-            chain = deque()
-            singles.append(chain)
-        chain.append(Batch([waiting.popleft()]))
-        chain_of.update(dict.fromkeys(customers, chain))
-        count += 1
-    return [deque([Batch(batch)]), *singles] if batch else singles
+            load = self._next_of_many(now)
+        if load is not None:
+            self.under_way.add(load)
+            load.attempts += 1
+            self.pace.begin(now)
+        return load
 
+    def _next_trial(self, now: float) -> Load | None:
+        return self._repeat() or self._fresh() or self.suspects.trial(now)
 
-def _leading_batch(
-    waiting: deque[Envelope], until: int | None, sharing: Sharing
-) -> tuple[list[Envelope], int]:
-    """
-    Take what *waiting* begins with and one batch can carry; returns the room that is left, too.
+    def _next_of_many(self, now: float) -> Load | None:
+        # Neither starves the other: who is suspected has one request at a time, beside the rest.
+        return self.suspects.due(now) or self._repeat() or self._fresh()
 
-    Most calls go this way, so that it looks at no more than it must.
-    """
-    route, spared, room, count = sharing.route, sharing.spared, sharing.room, 0
-    for envelope in waiting:
-        size = len(envelope) - spared
-        if (
-            size > room
-            or envelope[0] != route
-            or (until is not None and accepted_at(envelope) > until)
-        ):
-            break
-        room -= size
-        count += 1
-    return [waiting.popleft() for _ in range(count)], room
+    def _repeat(self) -> Load | None:
+        for place, load in enumerate(self.again):
+            if not self._has_slot(load):
+                continue
+            if load.calls is None:
+                # One queue: in order, one after the other.
+                return self.again.pop(0) if place == 0 and not self.under_way else None
+            free, tied = free_of(load.calls)
+            if not free:
+                continue
+            del self.again[place]
+            if tied:
+                self.again.insert(place, load.part(tied))
+                load = load.part(free)
+            return load
+        return None
+
+    def _fresh(self) -> Load | None:
+        shared_busy, singles = self._busy()
+        if not shared_busy:
+            envelopes = self._leading()
+            if envelopes:
+                return Load(envelopes)
+            calls = self.line.take_shared(int(self._room), self.sharing.spared)
+            if calls:
+                return Load([call.envelope for call in calls], calls=calls)
+        if singles < _AT_ONCE:
+            call = self.line.take_single()
+            if call is not None:
+                return Load([call.envelope], calls=[call])
+        return None
+
+    def _leading(self) -> list[Envelope]:
+        """
+        Take from the one queue what a request can carry.
+
+        Most calls go this way, so that it looks at no more than it must.
+        """
+        waiting, spared = self.waiting, self.sharing.spared
+        room, count = int(self._room), 0
+        for envelope in waiting:
+            room -= len(envelope) - spared
+            if room < 0 and count:
+                break
+            count += 1
+        return [waiting.popleft() for _ in range(count)]
+
+    def _has_slot(self, load: Load) -> bool:
+        shared_busy, singles = self._busy()
+        return not shared_busy if self._is_shared(load) else singles < _AT_ONCE
+
+    def _busy(self) -> tuple[bool, int]:
+        if not self.under_way:
+            return False, 0
+        others = [load for load in self.under_way if load not in self.suspects]
+        shared = sum(map(self._is_shared, others))
+        return bool(shared), len(others) - shared
+
+    def _is_shared(self, load: Batch) -> bool:
+        return load.envelopes[0][0] == self.sharing.route
+
+    def is_quick(self, load: Load) -> bool:
+        """
+        Whether *load* may be waited for: others come after it, and it will hardly take its time.
+        """
+        return self._is_shared(load) and not self.doubtful
+
+    # What a verdict does.
+
+    def passed(self, load: Load, now: float) -> None:
+        """
+        The destination has judged *load* by its calls: it is well itself.
+        """
+        self.under_way.discard(load)
+        self.suspects.passed(load)
+        self.pace.succeeded(now)
+        self.line.patient = True
+        if self._room < self.sharing.room and self._is_shared(load):
+            self._room = min(self._room * _GROWTH, float(self.sharing.room))
+
+    def ended(self, load: Load) -> None:
+        """
+        Let go what waited for the calls of *load*.
+        """
+        for call in load.calls or ():
+            self.line.end(call)
+
+    def split(self, load: Load) -> None:
+        """
+        Have each half of *load* sent alone, before all else.
+        """
+        self.again[:0] = load.halves()
+
+    def failed(
+        self,
+        load: Load,
+        verdict: TryAgain | Hold,
+        now: float,
+        options: Options,
+        order: Order,
+    ) -> float:
+        """
+        Have *load* sent again; returns in how many seconds, as far as is known.
+        """
+        self.under_way.discard(load)
+        suspects = self.suspects
+        known = load in suspects
+        if known:
+            suspects.let_go(load)
+            load = self._whole(load)
+        load.again = True
+        if not verdict.suspect:
+            if not known:
+                self.again.insert(0, load)
+            return self._pause(verdict, now, options)
+        if isinstance(verdict, TryAgain) and verdict.slow and not known:
+            load = self._shrink(load)
+        alone = suspects.strike(load, verdict)
+        final = load.refusal is not None
+        if not known:
+            self.again.insert(0, load)
+            if load.strikes >= STRIKES or (suspects and self.doubtful) or final:
+                if load.calls is None:
+                    self.tangle(order)
+                self.again.remove(load)
+                suspects.add(load)
+        own = options.hold_interval if final else backoff(load.tries - STRIKES, options)
+        load.retry_at = now + (asked_for(verdict) or own)
+        if not self.doubtful and (load.convicted or (alone and (known or final))):
+            # Others pass, as far as is known: only who is suspected waits.
+            return load.retry_at - now
+        return self._pause(
+            verdict, now, options, held=final or bool(suspects) or not self._has_others(load)
+        )
+
+    def _has_others(self, load: Load) -> bool:
+        return bool(
+            self.waiting
+            or any(other is not load for other in self.again)
+            or self.line.has_shared()
+            or self.line.has_single()
+        )
+
+    def interrupted(self, load: Load) -> None:
+        """
+        Have *load* sent again after a fault of ours.
+        """
+        self.under_way.discard(load)
+        if load in self.suspects:
+            self.suspects.let_go(load)
+        else:
+            load.again = True
+            self.again.insert(0, load)
+
+    @staticmethod
+    def _whole(load: Load) -> Load:
+        whole = load.part_of
+        if whole is None:
+            return load
+        whole.attempts = max(whole.attempts, load.attempts)
+        return whole
+
+    def _pause(
+        self, verdict: TryAgain | Hold, now: float, options: Options, *, held: bool = True
+    ) -> float:
+        delay = self.pace.pause(verdict, now, options, held=held)
+        self.line.let_others_go()
+        return delay
+
+    def _shrink(self, load: Load) -> Load:
+        """
+        Put the second half of *load* back, and have other requests be as small.
+        """
+        if len(load.envelopes) == 1 or load in self.suspects:
+            return load
+        first, second = load.halves()
+        size = sum(map(len, first.envelopes))
+        self._room = max(float(size), float(_SMALLEST_ROOM))
+        if second.calls is None:
+            self.waiting.extendleft(reversed(second.envelopes))
+        for call in second.calls or ():
+            call.claimed = False
+            self.line.offer(call)
+        return first
+
+    def refused(self) -> list[tuple[Load, Hold]]:
+        """
+        Take those that were refused, as another has passed since.
+        """
+        return self.suspects.refused()
+
+    def expired(self, born_before: int) -> Iterator[tuple[list[Envelope], int]]:
+        """
+        Take the calls accepted before that (Unix milliseconds), with their attempts.
+        """
+        loads: list[Load] | Suspects
+        for loads in (self.again, self.suspects):
+            for load in [one for one in loads if not self.suspects.is_out(one)]:
+                if any(accepted_at(one) < born_before for one in load.envelopes):
+                    old, young = load.by_age(born_before)
+                    yield old.envelopes, old.attempts
+                    self.ended(old)
+                    load.keep(young)
+                    if not load.envelopes:
+                        loads.remove(load)
+        old_ones: list[Envelope] = []
+        while self.waiting and accepted_at(self.waiting[0]) < born_before:
+            old_ones.append(self.waiting.popleft())
+        for call in list(self.line.pending):
+            if accepted_at(call.envelope) >= born_before:
+                break
+            if not call.claimed:
+                old_ones.append(call.envelope)
+                self.line.end(call)
+        if old_ones:
+            yield old_ones, 0

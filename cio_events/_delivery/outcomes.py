@@ -8,8 +8,8 @@ end the thread. So what there is to say waits until nothing of ours is half done
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,8 @@ from cio_events._delivery.destination import Batch, Hold, TryAgain
 from cio_events._delivery.ledger import Ledger
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._wire.encode import call_of
-from cio_events._wire.envelope import Envelope, ulid_of
+from cio_events._wire.envelope import Envelope, body_of, ulid_of
+from cio_events._wire.masking import masked, shown, values_in
 from cio_events.options import Options
 from cio_events.signals import DroppedReason, FailedReason, Report, Retry
 
@@ -50,6 +51,7 @@ class Outcomes:
         self._buffer = buffer
         self._ledger = ledger
         self._diagnostics = diagnostics
+        self._new: Counter[str] = Counter()  # failures that no line has told of yet
         # Each says one thing more whenever it is asked for its next item.
         self._news: deque[Iterator[None]] = deque()
         self._announcing: set[int] = set()  # the threads that do
@@ -89,11 +91,7 @@ class Outcomes:
         self._ledger.settle(
             sum(map(len, envelopes)), failed={reason: len(envelopes)}, unannounced=heard
         )
-        self._warn(
-            f"failed {reason}",
-            f"{len(envelopes)} calls have failed for good ({reason}{_with(status)}); "
-            "the signal cio_events.signals.failed tells which",
-        )
+        self._say_failed(envelopes[-1], len(envelopes), reason, status, details[-1])
         if heard:
             report = partial(Report, attempts=attempts, status=status, reason=reason)
             self._news.append(
@@ -118,30 +116,65 @@ class Outcomes:
             self._news.append(map(partial(self._report, signals.dropped, report), (envelope,)))
 
     def delayed(
-        self, destination: str, verdict: TryAgain | Hold, batch: Batch, delay: float
+        self,
+        destination: str,
+        verdict: TryAgain | Hold,
+        batch: Batch,
+        delay: float,
+        *,
+        held: bool,
     ) -> None:
         """
         The calls of *batch* have to wait *delay* seconds, as all for this *destination*.
         """
         status = verdict.status
-        if isinstance(verdict, Hold):
+        reason = "held" if isinstance(verdict, Hold) else verdict.reason
+        words = partial(_quoted, verdict.detail, tuple(batch.envelopes))
+        if not isinstance(verdict, Hold):
+            self._warn(
+                f"retry {destination} {reason}",
+                lambda: (
+                    f"delivery to the {destination} API fails for now ({reason}{_with(status)}"
+                    f"{words()}); "
+                    f"{self._ledger.pending} calls wait and are tried again"
+                ),
+            )
+        elif held:
             self._warn_once(
                 f"held {destination} {status}",
-                f"the {destination} API answers with status {status}: {verdict.advice}; nothing "
-                f"is lost, delivery is tried again every {self._options.hold_interval:g} s",
+                lambda: (
+                    f"the {destination} API answers with status {status}: {verdict.advice}; "
+                    f"nothing is lost, delivery is tried again every "
+                    f"{self._options.hold_interval:g} s{words()}"
+                ),
             )
-        else:
-            self._warn(
-                f"retry {destination} {verdict.reason}",
-                f"the {destination} API cannot be reached for now ({verdict.reason}"
-                f"{_with(status)}); {self._ledger.pending} calls wait and are tried again",
-            )
-        reason = "held" if isinstance(verdict, Hold) else verdict.reason
-        retry = Retry(reason, status, batch.attempts, delay, len(batch.envelopes))
+        retry = Retry(reason, status, batch.attempts, delay, len(batch.envelopes), verdict.detail)
         say = partial(signals.announce, signals.retrying, self._sender, retry=retry)
         self._news.append(say() for _ in range(1))
 
     # Saying it.
+
+    def _say_failed(
+        self,
+        envelope: Envelope,
+        count: int,
+        reason: FailedReason,
+        status: int | None,
+        detail: str | None,
+    ) -> None:
+        self._new[reason] += count
+
+        def line() -> str:
+            new, self._new[reason] = self._new[reason], 0
+            in_all = self._ledger.stats(0).failed_by_reason.get(reason, 0)
+            what = "refused" if reason == "rejected" else f"did not get ({reason})"
+            calls = "1 call" if new == 1 else f"{new} calls"
+            return (
+                f"customer.io {what} {calls}{f' ({status})' if status else ''}, the last: "
+                f"{_named(envelope)}{_quoted(detail, (envelope,))}; {in_all} since the start"
+            )
+
+        self._warn(f"failed {reason}", line)
 
     def announce(self) -> None:
         """
@@ -192,11 +225,37 @@ class Outcomes:
         finally:
             self._ledger.announced(1)
 
-    def _warn(self, kind: str, message: str) -> None:
+    def _warn(self, kind: str, message: Callable[[], str]) -> None:
         self._news.append(map(self._diagnostics.warn, (kind,), (message,)))
 
-    def _warn_once(self, kind: str, message: str) -> None:
+    def _warn_once(self, kind: str, message: Callable[[], str]) -> None:
         self._news.append(map(self._diagnostics.warn_once, (kind,), (message,)))
+
+
+def _named(envelope: Envelope) -> str:
+    """
+    Which call it is, without anything that is personal.
+    """
+    call = _remade(envelope)
+    if call is None:
+        return ulid_of(envelope)
+    name = getattr(call, "name", None)
+    kind = type(call).__name__
+    return (
+        f"{kind} {shown(name, 100)!r} {ulid_of(envelope)}"
+        if name
+        else (f"{kind} {ulid_of(envelope)}")
+    )
+
+
+def _quoted(words: str | None, envelopes: Sequence[Envelope]) -> str:
+    """
+    What somebody said of calls, with everything masked that came from them.
+    """
+    if not words:
+        return ""
+    values = {value for envelope in envelopes for value in values_in(body_of(envelope))}
+    return f": {masked(words, values)}"
 
 
 def _with(status: int | None) -> str:

@@ -12,6 +12,9 @@ from cio_events.options import Options
 # A server that asks for more than five minutes is asked again after five.
 RETRY_AFTER_CAP = 300.0
 
+# Less would be a loop without a pause.
+SHORTEST_DELAY = 0.1
+
 # 2 ** 30 times any delay is over every cap, and still a number.
 _DOUBLINGS = 30
 
@@ -21,8 +24,18 @@ def backoff(failures: int, options: Options) -> float:
     Return how many seconds to wait after that many *failures* in a row, 1 or more.
     """
     # Full jitter: many processes that lost one server must not come back at one time.
-    doublings = min(failures - 1, _DOUBLINGS)
-    return random.uniform(0, min(options.retry_cap, options.retry_base * 2.0**doublings))
+    doublings = min(max(failures - 1, 0), _DOUBLINGS)
+    most = min(options.retry_cap, options.retry_base * 2.0**doublings)
+    return random.uniform(min(SHORTEST_DELAY, most), most)
+
+
+def asked_for(verdict: TryAgain | Hold) -> float | None:
+    """
+    Return how many seconds the server asked to be left alone; None if it did not.
+    """
+    if isinstance(verdict, Hold) or not verdict.delay or verdict.delay < 0:
+        return None
+    return min(max(verdict.delay, SHORTEST_DELAY), RETRY_AFTER_CAP)
 
 
 class Pace:
@@ -30,7 +43,7 @@ class Pace:
     How soon a destination may be asked again.
 
     Attributes:
-        ready_at: Until then (`time.monotonic`) nothing is sent.
+        ready_at: Until then (`monotonic`) nothing is sent.
 
         held: Whether the settings were refused last.
 
@@ -42,28 +55,64 @@ class Pace:
         self.ready_at: float = 0.0
         self.held: bool = False
         self.failures = 0
+        self._asked = False  # whether the server itself asked for this pause
+        self._urgent = False
+        self._hurried = False  # whether the request under way began during a pause
+
+    def open(self, now: float) -> bool:
+        """
+        Whether a request may begin.
+        """
+        return now >= self.ready_at or (self._urgent and not self._asked)
+
+    def opens_at(self, now: float) -> float:
+        """
+        Return when one may (`monotonic`).
+        """
+        return now if self.open(now) else self.ready_at
+
+    def hurry(self) -> None:
+        """
+        Let one request begin whatever pause is on, unless the server asked for it.
+        """
+        self._urgent = True
+
+    def begin(self, now: float) -> None:
+        """
+        Note that a request begins.
+        """
+        self._urgent = False
+        self._hurried = now < self.ready_at
 
     def succeeded(self, now: float) -> None:
         """
         Note that a request was answered.
         """
         # A request that was under way beside one that failed does not end the pause.
-        if now >= self.ready_at:
+        if now >= self.ready_at or self._hurried:
             self.failures = 0
             self.held = False
+            self.ready_at = min(self.ready_at, now)
 
-    def pause(self, verdict: TryAgain | Hold, now: float, options: Options) -> float:
+    def pause(
+        self, verdict: TryAgain | Hold, now: float, options: Options, *, held: bool = True
+    ) -> float:
         """
         Begin a pause after *verdict*; returns how many seconds it lasts.
+
+        With ``held=False`` a `Hold` counts as a failure like any other.
         """
-        self.held = isinstance(verdict, Hold)
-        if now >= self.ready_at:
+        self.held = held and isinstance(verdict, Hold)
+        if now >= self.ready_at or not self.failures:
             self.failures += 1
-        if isinstance(verdict, Hold):
+        asked = asked_for(verdict)
+        if self.held:
             delay = options.hold_interval
-        elif verdict.delay is not None and verdict.delay > 0:
-            delay = min(verdict.delay, RETRY_AFTER_CAP)
+        elif asked is not None:
+            delay = asked
         else:
             delay = backoff(self.failures, options)
-        self.ready_at = max(self.ready_at, now + delay)
+        if now + delay >= self.ready_at:
+            self.ready_at = now + delay
+            self._asked = asked is not None
         return delay

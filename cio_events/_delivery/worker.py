@@ -18,6 +18,7 @@ from cio_events._delivery.destination import Destination
 from cio_events._delivery.dispatcher import Dispatcher
 from cio_events._delivery.ledger import Ledger
 from cio_events._delivery.outcomes import Outcomes
+from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._process.exits import exiting
 from cio_events._process.suppression import THREAD_NAME, suppress_capture
@@ -26,6 +27,9 @@ from cio_events.signals import DroppedReason
 
 # How often a paused destination is looked at when there is no flush_interval.
 _SHORTEST_SLEEP = 0.05
+
+# Before a round that follows one in which nothing could be sent.
+_MOMENT = 0.005
 
 # Between attempts to start a thread where none can be had.
 _SECONDS_BETWEEN_STARTS = 1.0
@@ -108,13 +112,15 @@ class Worker:
         if self._dispatcher.over is not None:
             self.release(self._dispatcher.over)  # it came too late for the last round
 
-    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+    def wait_until(
+        self, condition: Callable[[], bool], timeout: float, *, hurry: bool = True
+    ) -> bool:
         """
         Hurry, and wait until *condition* holds, for at most *timeout* seconds.
 
         Where there is no thread, the caller's does the work.
         """
-        end = time.monotonic() + timeout
+        end = monotonic() + timeout
         if self.runs_here():
             return condition()  # a receiver: nothing moves while it waits
         waiter = _Waiter(condition, queue.SimpleQueue())
@@ -122,9 +128,11 @@ class Worker:
         try:
             if self._thread is None and not condition():
                 self._start()
+            if hurry:
+                self._dispatcher.hurry()
             self._ring()
             while not condition():
-                left = end - time.monotonic()
+                left = end - monotonic()
                 if left <= 0:
                     return False
                 if self._thread is None:
@@ -184,7 +192,7 @@ class Worker:
         """
         Begin no new request, and wait for the one under way for at most *timeout* seconds.
         """
-        self._dispatcher.stopping = True
+        self._dispatcher.stop()
         self._ring()
         thread = self._thread
         # What a thread that was given up may still do is of no consequence.
@@ -202,12 +210,13 @@ class Worker:
         The same holds for what is put into the buffer later.
         """
         lost = self._dispatcher.release(reason)
+        self._outcomes.announce()
         self._tell_waiters()
         return lost
 
     def _start(self) -> None:
         # Not blocking: an interrupt may log while this same thread is starting the other one.
-        if time.monotonic() < self._start_again_at or not self._starting.acquire(blocking=False):
+        if monotonic() < self._start_again_at or not self._starting.acquire(blocking=False):
             return
         try:
             if (
@@ -228,7 +237,7 @@ class Worker:
                 self._thread = None
                 if not isinstance(error, RuntimeError):
                     raise
-                self._start_again_at = time.monotonic() + _SECONDS_BETWEEN_STARTS
+                self._start_again_at = monotonic() + _SECONDS_BETWEEN_STARTS
                 self._diagnostics.warn_once(
                     "no thread",
                     f"no thread can be started ({error}); calls are sent when the pipeline is "
@@ -270,7 +279,7 @@ class Worker:
         bell = self._bell
         assert bell is not None  # noqa: S101 - made before the thread
         ready_at = self._dispatcher.ready_at()
-        now = time.monotonic()
+        now = monotonic()
         if self.idle():
             self._state = _State.IDLE
             if not self.idle():
@@ -279,9 +288,11 @@ class Worker:
             seconds = (
                 NEVER if self._options.spool is None else max(self._dispatcher.adopt_at - now, 0.0)
             )
-        elif ready_at > now:
+        elif ready_at:
+            # What was taken from the buffer has waited for company.
             self._state = _State.PAUSED
-            seconds = min(max(self._options.flush_interval, _SHORTEST_SLEEP), ready_at - now)
+            seconds = max(ready_at - now, _MOMENT)
+            seconds = min(max(self._options.flush_interval, _SHORTEST_SLEEP), seconds)
         else:
             self._state = _State.GATHERING
             seconds = self._options.flush_interval
@@ -300,11 +311,11 @@ class Worker:
             self._round_safely(end)
         if not condition():
             # Some destination is paused, or it is another thread's turn.
-            time.sleep(max(min(end - time.monotonic(), _SHORTEST_SLEEP), 0.0))
+            time.sleep(max(min(end - monotonic(), _SHORTEST_SLEEP), 0.0))
 
     def _round_safely(self, end: float) -> None:
         # Waits for its turn only where a caller's thread and a new thread of ours meet.
-        if not self._turn.acquire(timeout=-1 if end == NEVER else max(end - time.monotonic(), 0)):
+        if not self._turn.acquire(timeout=-1 if end == NEVER else max(end - monotonic(), 0)):
             return
         try:
             self._deliverer = threading.get_ident()

@@ -4,13 +4,7 @@ Customer.io's two APIs as destinations: what goes there, and what each answer me
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
-from typing import Any
-
-import orjson
+from urllib.parse import urlsplit
 
 from cio_events._delivery.destination import (
     Batch,
@@ -22,18 +16,20 @@ from cio_events._delivery.destination import (
     TryAgain,
     Verdict,
 )
-from cio_events._http.endpoint import Answer, Endpoint
+from cio_events._destinations import answers
+from cio_events._destinations.answers import Reading
+from cio_events._http.endpoint import APP_URLS, TRACK_URLS, Answer, Endpoint
 from cio_events._wire import app, encode
 from cio_events._wire import batch as v2
 from cio_events._wire import single as v1
 from cio_events._wire.envelope import HEADER_BYTES, Envelope, Route, body_of, route_of
+from cio_events._wire.masking import shown
 from cio_events._wire.request import Request
-from cio_events.errors import NoAnswerError
+from cio_events.errors import AnswerTimeoutError, NoAnswerError
+from cio_events.options import Options
 
-_BAD_SETTINGS = frozenset({401, 403, 407})
-
-# What Customer.io says of a call may be long; reports and dead letters keep this much of it.
-_DETAIL_CHARACTERS = 1_000
+# Of these, and of all from 500 on, a later request may do better.
+_LATER = frozenset({408, 421, 425})
 
 # In a batch, a comma stands where an envelope has its header.
 _HEADER_LESS_COMMA = HEADER_BYTES - 1
@@ -46,12 +42,16 @@ class _Api:
     Args:
         endpoint: Where requests go; None without credentials.
 
-        region: What the option of that name says.
+        options: The pipeline's, to say which of them is wrong.
     """
 
-    def __init__(self, endpoint: Endpoint | None, region: str) -> None:
+    _urls: dict[str, str]
+    _url_option: str
+    _keys: str
+
+    def __init__(self, endpoint: Endpoint | None, options: Options) -> None:
         self._endpoint = endpoint
-        self._advice = f"look at the credentials, the region ({region}) and the URL"
+        self._options = options
 
     @property
     def ready(self) -> bool:
@@ -73,9 +73,82 @@ class _Api:
         """
         return encode.customers_of(envelope)
 
-    def _ask(self, request: Request, timeout: float, *, repeatable: bool) -> Answer:
+    def _ask(
+        self, request: Request, timeout: float, *, repeatable: bool
+    ) -> Answer | NoAnswerError:
+        """
+        Return the answer, or why there is none.
+        """
         assert self._endpoint is not None  # noqa: S101 - only asked when ready
-        return self._endpoint.send(request, timeout=timeout, repeatable=repeatable)
+        try:
+            return self._endpoint.send(request, timeout=timeout, repeatable=repeatable)
+        except NoAnswerError as error:
+            if error.status is None:
+                return error
+            # The status is known, and decides.
+            return Answer(error.status, {}, b"", broken=error.cause or error.message)
+
+    def _no_answer(self, error: NoAnswerError, timeout: float) -> TryAgain:
+        detail = error.cause or error.message
+        if not error.maybe_received:
+            return TryAgain("no_connection", None, detail=detail)
+        # Not where somebody has little time for it.
+        slow = isinstance(error, AnswerTimeoutError) and timeout >= self._options.timeout
+        return TryAgain("no_answer", None, detail=detail, suspect=True, slow=slow)
+
+    def _hold(self, answer: Answer, words: str) -> Hold | None:
+        """
+        Say which setting is wrong, if *answer* means that one is.
+        """
+        status = answer.status
+        if status == 407:
+            advice = (
+                "look at the proxy and its credentials; where there is none, at the region "
+                f"({self._region}) and the URL ({self._url_option})"
+            )
+        elif status == 401:
+            advice = f"look at the credentials ({self._keys}) and the region ({self._region})"
+        elif 300 <= status < 400:
+            advice = self._redirected(answer.headers.get("Location") or "")
+        else:
+            return None
+        return Hold(status, advice, words)
+
+    @property
+    def _region(self) -> str:
+        return self._options.region
+
+    def _redirected(self, location: str) -> str:
+        if getattr(self._options, self._url_option) is None:
+            for region, url in self._urls.items():
+                if region != self._region and location.startswith(url):
+                    return f"the workspace lives in another region: set CIO_REGION={region}"
+            return f"it is somewhere else; look at the region ({self._region})"
+        try:
+            host = urlsplit(location).netloc.rpartition("@")[2]
+        except ValueError:
+            host = ""
+        to = f" to {shown(host, 100)}" if host else ""
+        return (
+            f"it sends us on{to}; look at the URL ({self._url_option}) and the region "
+            f"({self._region})"
+        )
+
+    def _wrong_url(self, status: int, words: str) -> Hold:
+        advice = f"nothing is there; look at the URL ({self._url_option})"
+        return Hold(status, advice, words)
+
+    def _forbidden(self, status: int, words: str, *, final: bool) -> Hold:
+        advice = (
+            f"look at the credentials ({self._keys}), what they may do, and the region "
+            f"({self._region})"
+        )
+        return Hold(status, advice, words, suspect=True, final=final)
+
+    def _not_theirs(self, status: int) -> TryAgain:
+        host = urlsplit(self._endpoint.base_url).netloc if self._endpoint else ""
+        detail = f"{host} answers with a page that is not Customer.io's"
+        return TryAgain("server_error", status, detail=detail, suspect=True)
 
 
 class TrackAPI(_Api):
@@ -88,40 +161,58 @@ class TrackAPI(_Api):
     sharing = Sharing(Route.BATCH[0], v2.BATCH_ROOM, _HEADER_LESS_COMMA)
     at_most_once = False
 
+    _urls = TRACK_URLS
+    _url_option = "track_url"
+    _keys = "site_id and api_key"
+
     def deliver(self, batch: Batch, timeout: float) -> Verdict:
         """
         Send *batch* and judge the answer.
         """
-        shared = route_of(batch.envelopes[0]) is Route.BATCH
         try:
-            if shared:
+            if route_of(batch.envelopes[0]) is Route.BATCH:
                 request = Request("POST", v2.BATCH_PATH, v2.batch(batch.envelopes))
             else:
                 (envelope,) = batch.envelopes
                 request = v1.request_of(body_of(envelope))
         except (ValueError, TypeError, LookupError, AttributeError):
             return _UNREADABLE
-        try:
-            answer = self._ask(request, timeout, repeatable=True)
-        except NoAnswerError as error:
-            return TryAgain("no_answer" if error.maybe_received else "no_connection", None)
-        return self._judge(answer, len(batch.envelopes), shared=shared)
+        answer = self._ask(request, timeout, repeatable=True)
+        if isinstance(answer, NoAnswerError):
+            return self._no_answer(answer, timeout)
+        return self._judge(answer, len(batch.envelopes))
 
-    def _judge(self, answer: Answer, count: int, *, shared: bool) -> Verdict:
+    def _judge(self, answer: Answer, count: int) -> Verdict:
         status = answer.status
-        if status == 207:
-            return _by_item(answer, count)
-        if 200 <= status < 300:
+        if 200 <= status < 300 and status != 207 and not answer.body:
             return Delivered(status)
-        if 300 <= status < 400 or status in _BAD_SETTINGS or (shared and status == 404):
-            return Hold(status, self._advice)
+        reading = answers.read(answer)
+        if 200 <= status < 300:
+            if reading.is_text:
+                return self._not_theirs(status)
+            return _by_item(answer, reading, count) if status == 207 else Delivered(status)
+        hold = self._hold(answer, reading.words)
+        if hold is not None:
+            return hold
+        if status == 403:
+            return self._forbidden(status, reading.words, final=False)
+        if status in (404, 405) and not reading.is_customerios:
+            return self._wrong_url(status, reading.words)
         if status == 429:
-            return TryAgain("rate_limited", status, _retry_after(answer))
-        if status == 408 or status >= 500:
-            return TryAgain("server_error", status, _retry_after(answer))
-        if count > 1:
-            return Split()
-        return Refused("rejected", status, _cut(answer.body.decode("utf-8", "replace")))
+            return TryAgain(
+                "rate_limited", status, answers.retry_after(answer), reading.words or None
+            )
+        if status in _LATER or status >= 500:
+            return TryAgain(
+                "server_error",
+                status,
+                answers.retry_after(answer),
+                reading.words or None,
+                suspect=True,
+            )
+        # An answer of another form than v2's is kept as it is.
+        words = reading.words if reading.is_list else answers.cut(answer.body)
+        return Split() if count > 1 else Refused("rejected", status, words)
 
 
 class AppAPI(_Api):
@@ -134,6 +225,10 @@ class AppAPI(_Api):
     sharing = None
     at_most_once = True
 
+    _urls = APP_URLS
+    _url_option = "app_url"
+    _keys = "app_api_key"
+
     def deliver(self, batch: Batch, timeout: float) -> Verdict:
         """
         Send *batch* and judge the answer.
@@ -145,65 +240,55 @@ class AppAPI(_Api):
             return _UNREADABLE
         try:
             answer = self._ask(request, timeout, repeatable=False)
-        except NoAnswerError as error:
-            if error.maybe_received:
-                return Refused("ambiguous", None, error.message)
-            return TryAgain("no_connection", None)
         except Exception as error:  # noqa: BLE001
             # A fault of ours, or of an adapter of the application's.
             return Refused("ambiguous", None, type(error).__name__)
+        if isinstance(answer, NoAnswerError):
+            if answer.maybe_received:
+                return Refused("ambiguous", None, answer.message)
+            return self._no_answer(answer, timeout)
         return self._judge(answer)
 
     def _judge(self, answer: Answer) -> Verdict:
-        status = answer.status
+        status, reading = answer.status, answers.read(answer)
         if 200 <= status < 300:
-            return Delivered(status, receipt=app.receipt_of(answer.body))
-        if 300 <= status < 400 or status in _BAD_SETTINGS:
-            return Hold(status, self._advice)
-        if status == 429:
-            return TryAgain("rate_limited", status, _retry_after(answer))
-        if status == 503:
-            return TryAgain("server_error", status, _retry_after(answer))
-        words = _cut(app.words_of(answer.body))
-        return Refused(
-            "ambiguous" if status == 408 or status >= 500 else "rejected", status, words
-        )
+            receipt = app.receipt_of(answer.body)
+            if receipt is None:
+                return Refused("ambiguous", status, reading.words or "there is no receipt")
+            return Delivered(status, receipt=receipt)
+        hold = self._hold(answer, reading.words)
+        if hold is not None:
+            return hold
+        if status == 403:
+            return self._forbidden(status, reading.words, final=True)
+        if status in (404, 405) and not reading.is_customerios:
+            return self._wrong_url(status, reading.words)
+        if status in (429, 503):
+            return TryAgain(
+                "rate_limited" if status == 429 else "server_error",
+                status,
+                answers.retry_after(answer),
+                reading.words or None,
+            )
+        doubt = status in _LATER or status >= 500
+        return Refused("ambiguous" if doubt else "rejected", status, reading.words)
 
 
 _UNREADABLE = Refused("invalid", None, "it cannot be read any more")
 
 
-def _by_item(answer: Answer, count: int) -> Verdict:
+def _by_item(answer: Answer, reading: Reading, count: int) -> Verdict:
     try:
-        errors = orjson.loads(answer.body)["errors"]
-        refused: dict[int, str] = {}
-        for error in errors:
-            index = error["batch_index"]
-            if index not in range(count):
-                raise ValueError
-            refused[index] = _cut("; ".join(filter(None, (refused.get(index), _words(error)))))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        # Which of the calls were refused cannot be known, and to repeat them is safe.
-        return TryAgain("server_error", answer.status)
-    return Delivered(answer.status, refused)
-
-
-def _words(error: Mapping[str, Any]) -> str:
-    parts = (error.get("reason"), error.get("field"), error.get("message"))
-    return " ".join(str(part) for part in parts if part)
-
-
-def _cut(text: str) -> str:
-    return text[:_DETAIL_CHARACTERS]
-
-
-def _retry_after(answer: Answer) -> float | None:
-    text = (answer.headers.get("Retry-After") or "").strip()
-    try:
-        seconds = float(text)
+        refused, lost = answers.items(reading, count)
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
-        except (ValueError, TypeError):
-            return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+        # Which were refused cannot be known, and to repeat all is safe.
+        if count > 1:
+            return Split()
+        if reading.is_json or not answer.body:
+            return Delivered(answer.status)  # nothing says that this one was
+        return Refused("rejected", answer.status, reading.words)
+    if not lost:
+        return Delivered(answer.status, refused)
+    if count > 1:
+        return Split()
+    return Refused("rejected", answer.status, reading.words)

@@ -285,7 +285,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             return self._closed is not None or ledger.has_room(size)
 
         while self._closed is None and not exits.exiting():
-            if not self._worker.wait_until(room, _BLOCKED_SECONDS):
+            if not self._worker.wait_until(room, _BLOCKED_SECONDS, hurry=False):
                 continue
             if self._closed is None and ledger.admit(size):
                 return True
@@ -413,8 +413,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             self._ledger,
             self._diagnostics,
             (
-                TrackAPI(self._track, self.options.region),
-                AppAPI(self._app, self.options.region),
+                TrackAPI(self._track, self.options),
+                AppAPI(self._app, self.options),
             ),
             threaded=threaded,
         )

@@ -34,13 +34,13 @@ class Diagnostics:
         self._once: set[str] = set()
         self._quiet_until: dict[str, float] = {}
 
-    def warn_once(self, kind: str, message: str) -> None:
+    def warn_once(self, kind: str, message: str | Callable[[], str]) -> None:
         """
         Say *message*, unless something of this *kind* was said before.
         """
         if kind not in self._once:
             self._once.add(kind)
-            _say(message)
+            _say(message if isinstance(message, str) else message())
 
     def warn_few(self, kind: str, name: str, message: str) -> None:
         """
@@ -82,7 +82,7 @@ def shown(name: str) -> str:
 
 _process = Diagnostics()
 
-warn_once: Callable[[str, str], None] = _process.warn_once
+warn_once: Callable[[str, str | Callable[[], str]], None] = _process.warn_once
 """Say something that concerns no pipeline in particular, once for each *kind*."""
 
 warn_few: Callable[[str, str, str], None] = _process.warn_few

@@ -41,14 +41,20 @@ def request_of(waiting: bytes) -> Request:
 
 def receipt_of(answer: bytes) -> Receipt | None:
     """
-    The receipt in an answer; None if there is none in it.
+    The receipt in an answer, if without its time; None if there is none in it.
     """
     try:
         body = orjson.loads(answer)
-        queued_at = datetime.fromtimestamp(body["queued_at"], timezone.utc)
-        return Receipt(str(body["delivery_id"]), queued_at)
-    except (ValueError, KeyError, TypeError, OverflowError, OSError):
+        delivery_id = body["delivery_id"]
+    except (ValueError, KeyError, TypeError):
         return None
+    if delivery_id is None or delivery_id == "" or isinstance(delivery_id, (dict, list)):
+        return None
+    try:
+        queued_at = datetime.fromtimestamp(body["queued_at"], timezone.utc)
+    except (ValueError, KeyError, TypeError, OverflowError, OSError):
+        queued_at = None
+    return Receipt(str(delivery_id), queued_at)
 
 
 def words_of(answer: bytes) -> str:

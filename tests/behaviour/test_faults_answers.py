@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 import pytest
+import requests
 
-from cio_events import Identify, Pipeline, SendPush, Track
+from cio_events import Identify, Pipeline, Receipt, SendPush, Track
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import Heard, balanced, eventually, names, said, settled
 from tests.support.servers import (
@@ -127,12 +128,23 @@ def test_server_says_until_when_to_wait(make: MakePipeline, heard: Heard) -> Non
         ("inf", 0, 0.02),
         ("", 0, 0.02),
         ("9" * 400, 0, 300),
+        ("0.001", 0.1, 0.1),
+        ("1, 7", 7, 7),
+        ("7, Wed, 21 Oct 2015 07:28:00 GMT, 1", 7, 7),
+        ("Wed, 21 Oct 2099 07:28:00 GMT, 5", 300, 300),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 0, 300),
+        ("Fri, 31 Dec 10000 23:59:59 GMT", 0, 300),
+        ("Fri, 99 Dec 2099 99:59:59 GMT", 0, 0.02),
     ],
 )
 def test_delay_that_is_asked_for_has_bounds(
     make: MakePipeline, heard: Heard, text: str, low: float, high: float
 ) -> None:
-    """Five minutes at the most; nonsense and the past are as if nothing had been asked for."""
+    """
+    Five minutes at the most and 100 ms at least, of several the longest.
+
+    Nonsense and the past are as if nothing had been asked for.
+    """
     with ScriptedServer([answer(503, headers={"Retry-After": text})] * 2) as server:
         pipeline = make(track_url=server.url)
         pipeline.track("5", "x")
@@ -228,7 +240,7 @@ def test_path_that_a_batch_does_not_find_is_a_wrong_url(make: MakePipeline, capl
 # Given up.
 
 
-@pytest.mark.parametrize("status", [400, 402, 404, 405, 409, 410, 413, 415, 422, 451])
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 406, 409, 410, 413, 415, 422, 451])
 def test_single_call_that_is_refused_has_failed(
     make: MakePipeline, heard: Heard, status: int
 ) -> None:
@@ -356,43 +368,69 @@ def test_what_customer_io_says_is_cut(make: MakePipeline, heard: Heard) -> None:
     assert len(heard.failed[0].detail or "") == 1_000
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"<html>",
-        b"null",
-        b"[]",
-        b"{}",
-        b'{"errors":null}',
-        b'{"errors":[null]}',
-        b'{"errors":["x"]}',
-        b'{"errors":[{}]}',
-        errors(None),
-        errors("0"),
-        errors(-1),
-        errors(5),
-        b"\xff\xfe",
-    ],
-)
-def test_207_that_cannot_be_read_is_tried_again(
-    make: MakePipeline, heard: Heard, body: bytes
+NAMES_NOBODY = [
+    b"null",
+    b"[]",
+    b"{}",
+    b'{"errors":null}',
+    b'{"errors":[null]}',
+    b'{"errors":["x"]}',
+    b'{"errors":[{}]}',
+    b'{"errors":[{"batch_in',
+    errors(None),
+    errors("0"),
+    errors(-1),
+    errors(5_000),
+    errors(0.5),
+    errors(True),
+    b"\xff\xfe",
+]
+
+
+@pytest.mark.parametrize("body", NAMES_NOBODY)
+def test_207_that_names_nobody_is_split(make: MakePipeline, heard: Heard, body: bytes) -> None:
+    """Until the call that was refused stands alone; to repeat the others is safe."""
+
+    def step(peer: Peer) -> bool:
+        operations = peer.read().json["batch"]
+        bad = any(operation["name"] == "poison" for operation in operations)
+        said = body if bad else b"{}"
+        if bad and len(operations) == 1:
+            said = errors(7)
+        peer.send(head(207 if bad else 200, len(said)) + said)
+        return True
+
+    with ScriptedServer([step] * 100) as server:
+        pipeline = make(track_url=server.url, flush_interval=3600)
+        for n in range(64):
+            pipeline.track(f"{n % 5}", "poison" if n == 9 else f"{n}")
+        stats = settled(pipeline)
+        count = len(server.requests)
+
+    assert (stats.sent, stats.failed_by_reason, stats.retries) == (63, {"rejected": 1}, 0)
+    assert count == requests_for(64, 9)
+    assert [report.call.name for report in heard.failed] == ["poison"]
+
+
+@pytest.mark.parametrize(("place", "sent"), [(1.0, 4), (0, 4)])
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"])
+def test_207_is_read_whatever_its_numbers_look_like(
+    make: MakePipeline, place: float, sent: int, before: bytes
 ) -> None:
-    """Which calls were refused cannot be known, and to repeat all of them is safe."""
-    with ScriptedServer([answer(207, body)]) as server:
+    """A whole number with a point is one, and a byte order mark is nothing."""
+    with ScriptedServer([answer(207, before + errors(place))]) as server:
         pipeline = make(track_url=server.url, flush_interval=3600)
         track_many(pipeline, 5)
         stats = settled(pipeline)
         count = len(server.requests)
 
-    assert (stats.sent, stats.failed, count) == (5, 0, 2)
-    assert [(retry.reason, retry.status) for retry in heard.retries] == [("server_error", 207)]
+    assert (stats.sent, stats.failed_by_reason, count) == (sent, {"rejected": 1}, 1)
 
 
 @each_api
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(200, b""), (200, b"<html>"), (200, b"null"), (201, b"{}"), (202, b"\xff"), (204, b"")],
+    [(200, b""), (200, b"null"), (201, b"{}"), (202, b"\xff"), (204, b""), (200, b'{"half')],
 )
 def test_success_is_success_whatever_its_body(
     make: MakePipeline, status: int, body: bytes, api: str
@@ -405,19 +443,112 @@ def test_success_is_success_whatever_its_body(
         assert len(server.requests) == 1
 
 
+@each_api
+@pytest.mark.parametrize("status", [200, 207])
+def test_page_of_a_captive_portal_is_no_success(
+    make: MakePipeline, heard: Heard, status: int, api: str
+) -> None:
+    """Text that is not JSON comes from somebody else, and the call is sent again."""
+    page = b"<html>Welcome to our hotel</html>"
+    with ScriptedServer([answer(status, page)] * 2) as server:
+        pipeline = make(track_url=server.url, api=api, flush_interval=3600)
+        pipeline.track("5", "x")
+        stats = settled(pipeline)
+        host = server.url.removeprefix("http://")
+
+    assert (stats.sent, stats.failed, stats.retries) == (1, 0, 2)
+    assert {(retry.reason, retry.status) for retry in heard.retries} == {("server_error", status)}
+    assert all(host in (retry.detail or "") for retry in heard.retries)
+
+
+@each_api
+@pytest.mark.parametrize("status", [404, 405])
+def test_path_that_nobody_knows_is_a_wrong_url(
+    make: MakePipeline, heard: Heard, caplog: Any, status: int, api: str
+) -> None:
+    """Unless the answer is Customer.io's own: everything is held, and nothing lost."""
+    with ScriptedServer([answer(status, b"<html>not here</html>")] * 2) as server:
+        pipeline = make(track_url=server.url, app_url=server.url, api=api, flush_interval=3600)
+        pipeline.track("5", "x")
+        stats = settled(pipeline)
+
+    assert (stats.sent, stats.failed, stats.retries) == (1, 0, 2)
+    assert {retry.reason for retry in heard.retries} == {"held"}
+    (line,) = said(caplog)
+    assert "track_url" in line
+
+
+def test_other_region_is_named(make: MakePipeline, caplog: Any) -> None:
+    """A redirect there says which setting has to change."""
+    step = redirect("https://track-eu.customer.io/api/v2/batch")
+    with ScriptedServer([step]) as server, requests.Session() as session:
+        session.trust_env = False
+        session.proxies = {"http": server.url}
+        # Not the region's own host: what is sent goes to the server above all the same.
+        pipeline = make(track_url="http://track.customer.io", session=session)
+        pipeline.track("5", "x")
+        assert settled(pipeline).sent == 1
+
+    (line,) = [line for line in said(caplog) if "301" in line]
+    assert "track_url" in line
+    assert "track-eu.customer.io" in line
+
+
 # Transactional messages: at most once.
+
+RECEIPT = b'{"delivery_id":"x","queued_at":5}'
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"{}", b"null", b'{"queued_at":5}', b'{"delivery_id":null}', b'{"del']
+)
+def test_message_without_a_receipt_is_ambiguous(
+    make: MakePipeline, heard: Heard, body: bytes
+) -> None:
+    """Whoever has answered, and whatever: it is not sent again."""
+    with ScriptedServer([answer(200, body)]) as server:
+        pipeline = make(app_url=server.url)
+        pipeline.send(SendPush(transactional_message_id=1, identifiers="5"))
+        stats = settled(pipeline)
+        count = len(server.requests)
+
+    assert (stats.sent, stats.failed_by_reason, count) == (0, {"ambiguous": 1}, 1)
+
+
+def test_receipt_may_lack_its_time(make: MakePipeline, heard: Heard) -> None:
+    """The delivery's id is what says that the message was taken."""
+    with ScriptedServer([answer(200, b'{"delivery_id":"x"}')]) as server:
+        pipeline = make(app_url=server.url)
+        pipeline.send(SendPush(transactional_message_id=1, identifiers="5"))
+        assert settled(pipeline).sent == 1
+
+    assert heard.sent[0].receipt == Receipt("x")
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_message_to_a_wrong_url_waits(make: MakePipeline, caplog: Any, status: int) -> None:
+    """Nothing was received there; it goes once the URL is right."""
+    with ScriptedServer([answer(status, b"nginx"), answer(200, RECEIPT)]) as server:
+        pipeline = make(app_url=server.url)
+        pipeline.send(SendPush(transactional_message_id=1, identifiers="5"))
+        assert settled(pipeline).sent == 1
+
+    (line,) = said(caplog)
+    assert "app_url" in line
 
 
 @pytest.mark.parametrize(
     ("status", "requests", "sent", "failed"),
     [
-        (200, 1, 1, {}),
+        (200, 1, 0, {"ambiguous": 1}),
+        (202, 1, 0, {"ambiguous": 1}),
         (429, 2, 1, {}),
         (503, 2, 1, {}),
         (500, 1, 0, {"ambiguous": 1}),
         (502, 1, 0, {"ambiguous": 1}),
         (504, 1, 0, {"ambiguous": 1}),
         (408, 1, 0, {"ambiguous": 1}),
+        (421, 1, 0, {"ambiguous": 1}),
         (400, 1, 0, {"rejected": 1}),
         (404, 1, 0, {"rejected": 1}),
         (413, 1, 0, {"rejected": 1}),
@@ -436,7 +567,7 @@ def test_message_is_never_sent_twice(
 ) -> None:
     """Again only when it certainly was not received; after any doubt it has failed."""
     body = b'{"meta":{"error":"the words"}}'
-    with ScriptedServer([answer(status, body)]) as server:
+    with ScriptedServer([answer(status, body), answer(200, RECEIPT)]) as server:
         pipeline = make(app_url=server.url, flush_interval=3600)
         pipeline.send(SendPush(transactional_message_id=1, identifiers="5"))
         stats = settled(pipeline)

@@ -1,29 +1,73 @@
-"""Windows: everybody's calls in order, nobody on two ways at once, everything taken once."""
+"""Requests: everybody's calls in order, nobody in two at once, everything sent once."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
+import random
+from collections import Counter
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cio_events import Call, Identifier, Merge, Track, TrackAnonymous
+from cio_events import Call, Identifier, Merge, SendPush, Track, TrackAnonymous
 from cio_events._calls.limits import V2_BATCH_BYTES
 from cio_events._calls.ulid import new_id
-from cio_events._delivery.in_flight import Chain, next_window
-from cio_events._destinations.customerio import TrackAPI
+from cio_events._delivery.in_flight import InFlight
+from cio_events._delivery.order import Order
+from cio_events._delivery.suspects import Load
+from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._wire import batch as v2
 from cio_events._wire.encode import customers_of, encode
-from cio_events._wire.envelope import Envelope, Route, accepted_at, route_of
+from cio_events._wire.envelope import Envelope, Route, route_of
+from cio_events.options import Options
 
 NOW = 1_704_067_200_000
-TRACK = TrackAPI(None, "us")
+
+
+class Ready(TrackAPI):
+    """The Track API, as if there were credentials."""
+
+    ready = True
+
+
+class AppReady(AppAPI):
+    """The App API, as if there were credentials."""
+
+    ready = True
 
 
 def sealed(call: Call, accepted: int = NOW, api: Any = "v2") -> Envelope:
     """The call as it waits."""
     return encode(call, new_id(accepted), accepted, api)
+
+
+class Lines:
+    """Both destinations, with calls in order."""
+
+    def __init__(self, envelopes: list[Envelope], *, queue: bool = False) -> None:
+        self.flights = [InFlight(Ready(None, Options())), InFlight(AppReady(None, Options()))]
+        self.order = Order(flight.line for flight in self.flights)
+        for envelope in envelopes:
+            flight = self.flights[route_of(envelope) is Route.APP]
+            if queue:
+                flight.waiting.append(envelope)
+            else:
+                self.order.add(envelope, customers_of(envelope), flight.line)
+
+    def next(self) -> list[Load]:
+        """All requests that may be under way at once from here on."""
+        loads: list[Load] = []
+        while True:
+            more = [load for flight in self.flights if (load := flight.next(0.0))]
+            if not more:
+                return loads
+            loads += more
+
+    def end(self, load: Load) -> None:
+        """The destination has taken it."""
+        (flight,) = (one for one in self.flights if load in one.under_way)
+        flight.passed(load, 0.0)
+        flight.ended(load)
 
 
 WHO = st.sampled_from("abcdef")
@@ -32,43 +76,37 @@ SIZES = st.sampled_from([0, 0, 0, 31_000, 40_000])
 CALLS = st.one_of(
     st.builds(lambda who, size: Track(who, "x", {"pad": "." * size}), WHO, SIZES),
     st.builds(lambda who, size: Track(who, "x", {"pad": "." * size}), WHO, SIZES),
+    st.builds(lambda who: SendPush(transactional_message_id=1, identifiers=who), WHO),
     st.builds(lambda who: TrackAnonymous(who, "x"), WHO),
     st.just(TrackAnonymous(None, "x", {"recipient": "a@example.com"})),
     st.builds(Merge, WHO, WHO),
 )
 
 
-def requests_of(chain: Chain) -> list[list[Envelope]]:
-    """The calls of each request of a chain."""
-    return [batch.envelopes for batch in chain]
-
-
 @settings(max_examples=200, deadline=None)
-@given(st.lists(CALLS, max_size=120), st.sampled_from(["v1", "v2"]))
-def test_windows_keep_each_customers_order(calls: list[Call], api: Any) -> None:
-    """Everything is taken once; nobody is in two chains; batches are within their limit."""
+@given(st.lists(CALLS, max_size=120), st.sampled_from(["v1", "v2"]), st.integers(0, 10**6))
+def test_requests_keep_each_customers_order(calls: list[Call], api: Any, seed: int) -> None:
+    """All is sent once; nobody is in two at once; a batch is within its limit."""
     envelopes = [sealed(call, NOW + n, api) for n, call in enumerate(calls)]
-    waiting, seen = deque(envelopes), []
-    while waiting:
-        before = len(waiting)
-        window = next_window(waiting, None, TRACK)
-        assert len(waiting) < before
+    lines, dice = Lines(envelopes), random.Random(seed)
+    seen: list[Envelope] = []
+    under_way: list[Load] = []
+    while True:
+        under_way += lines.next()
         people: Counter[str] = Counter()
-        for chain in window:
-            assert chain
-            people.update(
-                {who for batch in requests_of(chain) for one in batch for who in customers_of(one)}
-            )
-            for batch in requests_of(chain):
-                assert batch
-                assert len({route_of(one) for one in batch}) == 1
-                if route_of(batch[0]) is Route.BATCH:
-                    assert len(v2.batch(batch)) <= V2_BATCH_BYTES
-                else:
-                    assert len(batch) == 1
-                # Chains of one window go side by side, so any order of them must be right.
-                seen += batch
+        for load in under_way:
+            people.update({who for one in load.envelopes for who in customers_of(one)})
+            assert len({route_of(one) for one in load.envelopes}) == 1
+            if route_of(load.envelopes[0]) is Route.BATCH:
+                assert len(v2.batch(load.envelopes)) <= V2_BATCH_BYTES
+            else:
+                assert len(load.envelopes) == 1
         assert not people or max(people.values()) == 1
+        if not under_way:
+            break
+        load = under_way.pop(dice.randrange(len(under_way)))
+        seen += load.envelopes
+        lines.end(load)
 
     assert sorted(seen) == sorted(envelopes)
     for who in {who for one in envelopes for who in customers_of(one)}:
@@ -79,92 +117,87 @@ def test_windows_keep_each_customers_order(calls: list[Call], api: Any) -> None:
 
 def test_batch_is_filled_up_to_its_limit() -> None:
     """A batch is as large as it may be, and what is left comes next."""
-    waiting = deque(sealed(Track(str(n), "x", {"pad": "." * 900})) for n in range(1_000))
-    before = list(waiting)
-    ((batch,),) = next_window(waiting, None, TRACK)
+    before = [sealed(Track(str(n), "x", {"pad": "." * 900})) for n in range(1_000)]
+    for queue in (True, False):
+        lines = Lines(before, queue=queue)
+        (batch,) = lines.next()
 
-    body = v2.batch(batch.envelopes)
-    assert V2_BATCH_BYTES - 1_200 < len(body) <= V2_BATCH_BYTES
-    assert len(batch.envelopes) + len(waiting) == 1_000
-    assert [*batch.envelopes, *waiting] == before
+        body = v2.batch(batch.envelopes)
+        assert V2_BATCH_BYTES - 1_200 < len(body) <= V2_BATCH_BYTES
+        lines.end(batch)
+        (rest,) = lines.next()
+        assert [*batch.envelopes, *rest.envelopes][:800] == before[:800]
 
 
 def test_batch_may_have_just_the_limit() -> None:
     """500 000 bytes go in one request, one byte more does not."""
 
-    def filled(last: int) -> deque[Envelope]:
+    def filled(last: int) -> Load:
         sizes = [*[30_000] * 16, last]
-        return deque(sealed(Track("5", "x", {"pad": "." * size})) for size in sizes)
+        calls = [sealed(Track("5", "x", {"pad": "." * size})) for size in sizes]
+        (load,) = Lines(calls).next()
+        (same,) = Lines(calls, queue=True).next()
+        assert load.envelopes == same.envelopes
+        return load
 
-    room = V2_BATCH_BYTES - len(v2.batch(filled(0)))
-    ((full,),) = next_window(filled(room), None, TRACK)
-    ((too_full,),) = next_window(filled(room + 1), None, TRACK)
+    room = V2_BATCH_BYTES - len(v2.batch(filled(0).envelopes))
+    full, too_full = filled(room), filled(room + 1)
 
     assert (len(full.envelopes), len(v2.batch(full.envelopes))) == (17, V2_BATCH_BYTES)
     assert len(too_full.envelopes) == 16
 
 
-def test_window_ends_where_the_other_destination_comes() -> None:
-    """What was accepted later than *until* stays, whatever its size."""
-    waiting = deque(sealed(Track("5", "x"), NOW + n) for n in range(10))
-    ((batch,),) = next_window(waiting, NOW + 3, TRACK)
+def test_batch_goes_on_beyond_messages_of_others() -> None:
+    """Events and messages that alternate make one batch, with the messages beside it."""
+    calls: list[Call] = []
+    for n in range(20):
+        calls += [
+            Track(f"{n}", "x"),
+            SendPush(transactional_message_id=1, identifiers=f"other {n}"),
+        ]
+    batch, *messages = sorted(
+        Lines(list(map(sealed, calls))).next(), key=lambda load: -len(load.envelopes)
+    )
 
-    assert [accepted_at(one) - NOW for one in batch.envelopes] == [0, 1, 2, 3]
-    assert len(waiting) == 6
+    assert len(batch.envelopes) == 20
+    assert [len(load.envelopes) for load in messages] == [1] * 8
 
 
-def test_single_calls_of_different_customers_go_side_by_side() -> None:
-    """Each customer's are one chain; invites, which are nobody's, are one each."""
+def test_singles_of_different_customers_go_side_by_side() -> None:
+    """Each customer's go one after the other; invites, which are nobody's, all at once."""
     calls = [
         *(TrackAnonymous(who, "x") for who in "abab"),
         *(TrackAnonymous(None, "x", {"recipient": "a@example.com"}) for _ in range(3)),
     ]
-    window = next_window(deque(map(sealed, calls)), None, TRACK)
 
-    assert [len(chain) for chain in window] == [2, 2, 1, 1, 1]
-
-
-def test_large_call_waits_for_the_batch_with_its_customer() -> None:
-    """And the batch after it for the large call; those of others need not wait."""
-    large = {"pad": "." * 40_000}
-    calls = [Track("a", "1"), Track("b", "1", large), Track("c", "1"), Track("a", "2", large)]
-    waiting = deque(map(sealed, calls))
-    first = next_window(waiting, None, TRACK)
-    second = next_window(waiting, None, TRACK)
-
-    assert [requests_of(chain) for chain in first] == [
-        [[first[0][0].envelopes[0], first[0][0].envelopes[1]]],
-        [first[1][0].envelopes],
-    ]
-    assert [customers_of(one) for one in first[0][0].envelopes] == [("a",), ("c",)]
-    assert [customers_of(one) for one in first[1][0].envelopes] == [("b",)]
-    assert [customers_of(one) for one in second[0][0].envelopes] == [("a",)]
+    assert len(Lines(list(map(sealed, calls))).next()) == 5
 
 
-def test_large_call_waits_for_whoever_has_joined_the_batch() -> None:
-    """Also for those who joined it after the first large call of the window."""
-    large = {"pad": "." * 40_000}
-    calls = [Track("a", "1"), Track("c", "1", large), Track("b", "1"), Track("b", "2", large)]
-    waiting = deque(map(sealed, calls))
-    next_window(waiting, None, TRACK)
+def test_singles_do_not_hold_a_batch_back() -> None:
+    """However many wait before it."""
+    calls: list[Call] = [TrackAnonymous(f"{n}", "x") for n in range(500)]
+    calls.append(Track("5", "bought"))
+    loads = Lines(list(map(sealed, calls))).next()
 
-    assert [customers_of(one) for one in waiting] == [("b",)]
+    assert [load for load in loads if route_of(load.envelopes[0]) is Route.BATCH]
 
 
 def test_merge_waits_for_both_people() -> None:
     """With one request a call, what comes after a merge of two people comes after it."""
     calls = [Track("a", "x"), Track("b", "x"), Merge("a", "b"), Track("b", "x")]
-    waiting = deque(sealed(call, NOW + n, "v1") for n, call in enumerate(calls))
-    windows = []
-    while waiting:
-        windows.append(next_window(waiting, None, TRACK))
+    lines = Lines([sealed(call, NOW + n, "v1") for n, call in enumerate(calls)])
+    counts = []
+    while loads := lines.next():
+        counts.append(len(loads))
+        for load in loads:
+            lines.end(load)
 
-    assert [[len(chain) for chain in window] for window in windows] == [[1, 1], [2]]
+    assert counts == [2, 1, 1]
 
 
 def test_cio_id_is_the_same_person_with_and_without_its_prefix() -> None:
-    """Two ways to write one identifier are one chain."""
+    """Two ways to write one identifier are one person."""
     who = [Identifier("03", "cio_id"), Identifier("cio_03", "cio_id"), Identifier("03", "id")]
-    waiting = deque(sealed(Track(one, "x"), NOW, "v1") for one in who)
+    lines = Lines([sealed(Track(one, "x"), NOW, "v1") for one in who])
 
-    assert [len(chain) for chain in next_window(waiting, None, TRACK)] == [2, 1]
+    assert len(lines.next()) == 2

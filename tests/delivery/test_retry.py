@@ -27,7 +27,7 @@ def test_delay_has_full_jitter_and_doubles_up_to_the_cap() -> None:
         most = min(60.0, 0.5 * 2**n)
         assert max(seen) <= most
         assert max(seen) > most * 0.9
-        assert min(seen) < most * 0.1
+        assert 0.1 <= min(seen) < max(most * 0.1, 0.15)
 
 
 def test_thousands_of_failures_are_no_overflow() -> None:

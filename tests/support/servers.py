@@ -351,6 +351,13 @@ class ScriptedServer:
         with self._lock:
             self._script += steps
 
+    def forgive(self) -> None:
+        """
+        Forget the script: from here on every request is answered with 200.
+        """
+        with self._lock:
+            self._script.clear()
+
     def close(self) -> None:
         """
         Close all connections and stop.
