@@ -261,6 +261,13 @@ class Options:
         "Gets each call on the caller's thread; what it returns is sent, None drops the call.",
         in_environment=False,
     )
+    id_type: Literal["auto", "id", "email", "cio_id", "phone"] = _row(
+        "auto",
+        _one_of("auto", "id", "email", "cio_id", "phone"),
+        "What a plain text, integer or UUID means as a customer, in tags and verbs.",
+        '``"auto"`` reads a text by its shape, as Customer.io does: with an ``@`` an e-mail '
+        "address, with the prefix ``cio_`` a cio_id, else an id.",
+    )
     hidden: tuple[str, ...] = _row(
         (),
         _names,
@@ -319,6 +326,7 @@ class OptionArguments(TypedDict, total=False):
     hold_interval: float
     spool: str | os.PathLike[str] | None
     before_send: Callable[[Call], Call | None] | None
+    id_type: Literal["auto", "id", "email", "cio_id", "phone"]
     hidden: Iterable[str]
     payload: Literal["rest", "data"]
     strict: bool

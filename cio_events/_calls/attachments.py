@@ -16,7 +16,14 @@ from cio_events._calls.validation import required_text, utf8, valid_mapping, val
 from cio_events.errors import AttachmentExistsError, ParamError
 
 Content: TypeAlias = "bytes | bytearray | memoryview | str | PathLike[str] | IO[bytes]"
-"""Bytes, text (sent in UTF-8), the path of a file, or a file that is open for reading bytes."""
+"""
+Bytes, text (sent in UTF-8), the `pathlib.Path` of a file, or a file open for reading bytes.
+
+A text that names an existing file is an error, since the file was meant.
+"""
+
+# No system has longer names.
+_PATH_CHARACTERS = 4_096
 
 # A multiple of three, so that Base64 can be written piece by piece.
 _CHUNK_BYTES = 3 * 64 * 1024
@@ -76,6 +83,8 @@ def _base64(data: Content, room: int) -> str:
         ParamError: It is of another type, or of more than *room* bytes.
     """
     if isinstance(data, str):
+        if _is_file(data):
+            raise ParamError("data", "names a file that exists; give its path as a pathlib.Path")
         data = utf8(data, "data")
     if isinstance(data, (bytes, bytearray, memoryview)):
         if memoryview(data).nbytes > room:
@@ -87,6 +96,16 @@ def _base64(data: Content, room: int) -> str:
     if callable(getattr(data, "read", None)):
         return _base64_of_file(data, room)
     raise ParamError("data", "must be bytes, text, a path or a file")
+
+
+def _is_file(text: str) -> bool:
+    """
+    Whether *text* is the name of a file rather than the text of one.
+    """
+    try:
+        return len(text) <= _PATH_CHARACTERS and Path(text).is_file()
+    except (OSError, ValueError):  # it cannot be a name
+        return False
 
 
 def _base64_of_file(file: IO[bytes], room: int) -> str:

@@ -27,3 +27,11 @@ V2_BATCH_BYTES = 500_000
 # Of one e-mail's attachments together, before Base64. The only size of a message that the
 # documentation of the App API bounds.
 ATTACHMENTS_BYTES = 2_000_000
+
+# The budget for walking what a call holds, which bounds time and memory whatever that is: how
+# many values, and how deep. The bytes of texts are bounded too.
+NODES = 10_000
+
+DEPTH = 128
+
+MESSAGE_BYTES = 4_000_000

@@ -10,8 +10,9 @@ the time of the frozen dataclasses' own way.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias, cast, get_args
 from uuid import UUID
 
 from cio_events._calls.times import Timestamp, valid_time
@@ -24,25 +25,42 @@ from cio_events._calls.validation import (
     valid_event_name,
     valid_event_type,
     valid_id_text,
+    valid_mapping,
     valid_platform,
     valid_token,
 )
 from cio_events._exported import exported
 from cio_events.errors import ParamError
 
-IdType: TypeAlias = Literal["id", "email", "cio_id"]
+IdType: TypeAlias = Literal["id", "email", "cio_id", "phone"]
+
+_ID_TYPES = get_args(IdType)
+
+CIO_ID_PREFIX = "cio_"
+"""What a cio_id begins with where its shape has to tell it: in a plain text, and in v1 paths."""
+
+
+def type_by_shape(text: str) -> IdType:
+    """
+    What a plain *text* means, as Track API v1 and so every official client reads it.
+    """
+    if "@" in text:
+        return "email"
+    return "cio_id" if text.startswith(CIO_ID_PREFIX) else "id"
 
 
 @exported
 @dataclass(frozen=True, init=False, repr=False)
 class Identifier:
     """
-    Who a customer is.
+    Who a customer is, with the type said.
 
     Attributes:
-        value: The id, e-mail address or cio_id, at most 150 bytes.
+        value: The id, e-mail address, cio_id (without its prefix ``cio_``) or phone number, at
+            most 150 bytes.
 
-        type: Which of them it is: ``"id"`` (the default), ``"email"`` or ``"cio_id"``.
+        type: Which of them it is: ``"id"`` (the default), ``"email"``, ``"cio_id"`` or
+            ``"phone"``. It holds whatever shape the value has.
 
     Raises:
         ParamError: *value* is blank, too long, ``.`` or ``..`` (HTTP clients fold them into
@@ -53,18 +71,24 @@ class Identifier:
     type: IdType
 
     def __init__(self, value: str | int | UUID, type: IdType = "id") -> None:  # noqa: A002
-        if type not in ("id", "email", "cio_id"):
-            raise ParamError("type", 'an identifier is of the type "id", "email" or "cio_id"')
+        if type not in _ID_TYPES:
+            raise ParamError(
+                "type", 'an identifier is of the type "id", "email", "cio_id" or "phone"'
+            )
         fields = self.__dict__
-        fields["value"] = valid_id_text(value, "value")
+        fields["value"] = _bare_value(valid_id_text(value, "value"), type, "value")
         fields["type"] = type
 
     def __repr__(self) -> str:
         return f"<Identifier by {self.type}>"
 
 
-Customer: TypeAlias = "str | int | UUID | Identifier"
-"""A plain text, integer or UUID means the id."""
+Customer: TypeAlias = "str | int | UUID | Identifier | Mapping[str, str | int | UUID]"
+"""
+Who: a plain text, read by its shape (with an ``@`` an e-mail address, with the prefix ``cio_`` a
+cio_id, else an id), an integer or UUID (an id), or the type said by an `Identifier` or by a
+mapping of one key: ``{"id": …}``, ``{"email": …}``, ``{"cio_id": …}``, ``{"phone": …}``.
+"""
 
 
 @exported
@@ -300,8 +324,8 @@ class Merge(Call):
 
     def __init__(self, primary: Customer, secondary: Customer) -> None:
         fields = self.__dict__
-        fields["primary"] = identifier_of(primary, "primary")
-        fields["secondary"] = identifier_of(secondary, "secondary")
+        fields["primary"] = _not_by_phone(identifier_of(primary, "primary"), "primary")
+        fields["secondary"] = _not_by_phone(identifier_of(secondary, "secondary"), "secondary")
 
 
 @exported
@@ -365,18 +389,52 @@ class DeleteDevice(Call):
         fields["device_id"] = valid_token(device_id, "device_id")
 
 
-def identifier_of(value: Customer, param: str) -> Identifier:
+def identifier_of(
+    value: Customer, param: str, id_type: IdType | Literal["auto"] = "auto"
+) -> Identifier:
     """
-    *value* as an identifier.
+    *value* as an identifier; *id_type* is what a plain text, integer or UUID means.
 
     Raises:
         ParamError: It cannot be one; *param* is what the error names.
     """
-    if isinstance(value, Identifier):
-        return value
-    # Not Identifier(value), whose errors would not name *param*.
+    kind = type(value)
+    if kind is not str:
+        # By its type, since a lazy object asked for its class makes what it stands for.
+        if issubclass(kind, Identifier):
+            return cast("Identifier", value)
+        if issubclass(kind, Mapping):
+            return _of_mapping(cast("Mapping[str, object]", value), param)
+    text = valid_id_text(value, param)
+    if id_type == "auto":
+        id_type = type_by_shape(text) if issubclass(kind, str) else "id"
     identifier = object.__new__(Identifier)
-    fields = identifier.__dict__
-    fields["value"] = valid_id_text(value, param)
-    fields["type"] = "id"
+    identifier.__dict__.update(value=_bare_value(text, id_type, param), type=id_type)
     return identifier
+
+
+def _of_mapping(value: Mapping[str, object], param: str) -> Identifier:
+    """
+    What the vendor's own form means.
+    """
+    told = valid_mapping(value, param)
+    if len(told) != 1 or (type_ := next(iter(told))) not in _ID_TYPES:
+        raise ParamError(param, 'must have one key, of "id", "email", "cio_id" and "phone"')
+    return identifier_of(cast("str", told[type_]), param, type_)
+
+
+def _bare_value(text: str, type_: IdType, param: str) -> str:
+    """
+    *text* as an identifier's value: a cio_id without its prefix.
+    """
+    if type_ != "cio_id" or not text.startswith(CIO_ID_PREFIX):
+        return text
+    while text.startswith(CIO_ID_PREFIX):
+        text = text[len(CIO_ID_PREFIX) :]
+    return valid_id_text(text, param)
+
+
+def _not_by_phone(who: Identifier, param: str) -> Identifier:
+    if who.type == "phone":
+        raise ParamError(param, "a merge cannot name a person by phone")
+    return who

@@ -4,18 +4,28 @@ Moments: what may say when something happened, and the Unix seconds that Custome
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta, timezone
 from typing import TypeAlias
 
 from cio_events.errors import ParamError
 
-Timestamp: TypeAlias = "int | float | date"
-"""Unix seconds, or a date or datetime (naive is UTC); milliseconds are recognised."""
+Timestamp: TypeAlias = "int | float | date | str"
+"""
+Unix seconds, a date or datetime (naive is UTC), or either as text: digits, or ISO 8601.
+
+Milliseconds are recognised.
+"""
 
 # A moment in milliseconds is over this from 1973 on, and one in seconds not before the year 5138.
 _MILLISECONDS_FROM = 100_000_000_000
 
+_TEXT = 40
+
+_FRACTION = re.compile(r"[.,](\d+)")
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 
 
 def unix_seconds(value: date) -> int:
@@ -24,10 +34,18 @@ def unix_seconds(value: date) -> int:
     """
     if not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
-    elif value.tzinfo is None:
-        value = value.replace(tzinfo=timezone.utc)
-    # Not timestamp(): its float is off by a second for moments just before one.
-    return (value - _EPOCH) // timedelta(seconds=1)
+    # The base class's subtraction: that of others (pendulum) has other results. Not timestamp(),
+    # whose float is off by a second for moments just before one.
+    epoch = _EPOCH if value.tzinfo is not None else _NAIVE_EPOCH
+    return datetime.__sub__(value, epoch) // timedelta(seconds=1)
+
+
+def json_time(value: date) -> int | str:
+    """
+    A date or datetime as Customer.io wants it: Unix seconds, or ISO 8601 text before 1970.
+    """
+    seconds = unix_seconds(value)
+    return seconds if seconds >= 0 else value.isoformat()
 
 
 def valid_time(value: object, param: str) -> int | None:
@@ -39,14 +57,33 @@ def valid_time(value: object, param: str) -> int | None:
     """
     if value is None:
         return None
+    if issubclass(type(value), str):
+        value = _from_text(str.__str__(value), param)
     if isinstance(value, date):
         try:
             value = unix_seconds(value)
         except Exception:  # noqa: BLE001 - whatever its time zone raises
             raise ParamError(param, "has a time zone that does not work") from None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ParamError(param, "must be Unix seconds, a date or a datetime")
+        raise ParamError(param, "must be Unix seconds, a date, a datetime or text of one")
     seconds = value / 1000 if _MILLISECONDS_FROM <= value < _MILLISECONDS_FROM * 1000 else value
     if not 0 <= seconds < _MILLISECONDS_FROM:
         raise ParamError(param, "must be a time in seconds since 1970")
     return int(seconds)
+
+
+def _from_text(text: str, param: str) -> float | datetime:
+    # A moment is short; int() of long text takes long.
+    text = text.strip()[:_TEXT]
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        # Python before 3.11 reads neither a Z, nor fractions but of 3 or 6 digits.
+        iso = _FRACTION.sub(lambda found: f".{found[1]:0<6.6}", re.sub("[Zz]$", "+00:00", text))
+        return datetime.fromisoformat(iso)
+    except ValueError:
+        raise ParamError(
+            param, 'must be Unix seconds, or ISO 8601 as "2026-11-27T09:30:00Z"'
+        ) from None

@@ -5,6 +5,7 @@ What the values of a call may be, but for times: one check for each kind of valu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import index
 from typing import Any, Literal, TypeAlias, cast
 from uuid import UUID
 
@@ -39,14 +40,20 @@ def valid_id_text(value: object, param: str) -> str:
 
 
 def _text_of_id(value: object, param: str) -> str:
-    if isinstance(value, str):
+    kind = type(value)
+    if issubclass(kind, str):
         return str.__str__(value)
-    if isinstance(value, bool) or not isinstance(value, (int, UUID)):
-        raise ParamError(param, "must be text, an integer or a UUID")
     try:
-        return str(value)
+        if issubclass(kind, UUID):
+            return str(value)
+        # Not str() of it: that of an IntEnum is its name on Python 3.10.
+        if not issubclass(kind, bool) and hasattr(kind, "__index__"):
+            return str(index(value))  # type: ignore[arg-type]
     except ValueError:  # over sys.get_int_max_str_digits()
         raise ParamError(param, f"is over {limits.ID_BYTES} bytes", limits.ID_BYTES) from None
+    except Exception:  # noqa: BLE001, S110 - whatever an application's own type raises
+        pass
+    raise ParamError(param, "must be text, an integer or a UUID")
 
 
 def valid_text(value: object, param: str) -> str:

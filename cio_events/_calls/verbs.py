@@ -37,6 +37,7 @@ from cio_events._calls.times import Timestamp
 from cio_events._calls.validation import Data, EventType, Platform
 
 _P = ParamSpec("_P")
+_WhoT = TypeVar("_WhoT")
 
 OutcomeT = TypeVar("OutcomeT")
 """What a verb returns."""
@@ -79,6 +80,18 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         return None
 
+    def _who(self, who: _WhoT) -> _WhoT:
+        """
+        Say of a plain text what it means, where that is not read from its shape.
+        """
+        return who
+
+    def _related(self, ends: Iterable[Related]) -> Iterable[Related]:
+        """
+        Do it with each end of a relationship.
+        """
+        return [self._who(end) for end in ends] if isinstance(ends, (list, tuple)) else ends
+
     def identify(
         self,
         customer: Customer,
@@ -90,7 +103,9 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         Send `Identify`.
         """
-        return self._perform(timeout, Identify, customer, attributes, timestamp=timestamp)
+        return self._perform(
+            timeout, Identify, self._who(customer), attributes, timestamp=timestamp
+        )
 
     def track(
         self,
@@ -111,7 +126,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
             if outcome is not None:
                 return outcome
         return self._perform(
-            timeout, Track, customer, name, data, type=type, id=id, timestamp=timestamp
+            timeout, Track, self._who(customer), name, data, type=type, id=id, timestamp=timestamp
         )
 
     def track_anonymous(
@@ -143,19 +158,19 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         Send `Delete`.
         """
-        return self._perform(timeout, Delete, customer)
+        return self._perform(timeout, Delete, self._who(customer))
 
     def suppress(self, customer: Customer, *, timeout: TimeoutT | None = None) -> OutcomeT:
         """
         Send `Suppress`.
         """
-        return self._perform(timeout, Suppress, customer)
+        return self._perform(timeout, Suppress, self._who(customer))
 
     def unsuppress(self, customer: Customer, *, timeout: TimeoutT | None = None) -> OutcomeT:
         """
         Send `Unsuppress`.
         """
-        return self._perform(timeout, Unsuppress, customer)
+        return self._perform(timeout, Unsuppress, self._who(customer))
 
     def merge_customers(
         self, primary: Customer, secondary: Customer, *, timeout: TimeoutT | None = None
@@ -163,7 +178,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         Send `Merge`.
         """
-        return self._perform(timeout, Merge, primary, secondary)
+        return self._perform(timeout, Merge, self._who(primary), self._who(secondary))
 
     def add_device(
         self,
@@ -177,7 +192,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         Send `AddDevice`.
         """
-        return self._perform(timeout, AddDevice, customer, device_id, platform, data)
+        return self._perform(timeout, AddDevice, self._who(customer), device_id, platform, data)
 
     def delete_device(
         self, customer: Customer, device_id: str, *, timeout: TimeoutT | None = None
@@ -185,7 +200,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         Send `DeleteDevice`.
         """
-        return self._perform(timeout, DeleteDevice, customer, device_id)
+        return self._perform(timeout, DeleteDevice, self._who(customer), device_id)
 
     def identify_object(
         self,
@@ -198,7 +213,9 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         Send `IdentifyObject`.
         """
-        return self._perform(timeout, IdentifyObject, object, attributes, relationships)
+        return self._perform(
+            timeout, IdentifyObject, object, attributes, self._related(relationships)
+        )
 
     def delete_object(
         self,
@@ -221,7 +238,9 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         Send `AddRelationships`.
         """
-        return self._perform(timeout, AddRelationships, subject, relationships)
+        return self._perform(
+            timeout, AddRelationships, self._who(subject), self._related(relationships)
+        )
 
     def delete_relationships(
         self,
@@ -233,7 +252,9 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         Send `DeleteRelationships`.
         """
-        return self._perform(timeout, DeleteRelationships, subject, relationships)
+        return self._perform(
+            timeout, DeleteRelationships, self._who(subject), self._related(relationships)
+        )
 
     def report_metric(
         self,

@@ -20,18 +20,23 @@ from cio_events._exported import exported
 from cio_events._http import credentials
 from cio_events._http import endpoint as http
 from cio_events._http.exchange import Answer
+from cio_events._process.diagnostics import warn_once
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire import answers
 from cio_events._wire import batch as v2
 from cio_events._wire import single as v1
 from cio_events._wire.encode import check_size, encode
 from cio_events._wire.envelope import Envelope, Route, route_of
+from cio_events._wire.json import Unsaid
 from cio_events._wire.request import Request
 from cio_events.errors import APIError, ParamError
 from cio_events.options import TIMEOUT
 
 if TYPE_CHECKING:
     import requests
+
+# Of how many values in one call.
+_UNSAID_TOLD = 10
 
 _P = ParamSpec("_P")
 
@@ -142,7 +147,11 @@ class TrackClient(Client, Verbs[None, float]):
         # The id makes it safe to send an event twice, as is done on a connection that the server
         # has just closed.
         id_ = new_id(_now())
-        request = v1.request(call, id_)
+        unsaid: list[Unsaid] = []
+        request = v1.request(call, id_, unsaid)
+        for one in unsaid[:_UNSAID_TOLD]:
+            # Bounded by the type: which names a call has is the application's own.
+            warn_once(f"unsaid {one.kind}", f"{one.key!a}: {one.problem}")
         if request.body is not None and len(request.body) > limits.V2_OPERATION_BYTES:
             check_size(call)
         self._ask(named(call, id_), request, timeout)

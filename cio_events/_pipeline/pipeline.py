@@ -33,6 +33,7 @@ from cio_events._process.suppression import mark_records, suppress_capture, supp
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire.encode import encode, encode_event, too_long_attribute
 from cio_events._wire.envelope import Envelope
+from cio_events._wire.json import Unsaid
 from cio_events.errors import ParamError
 from cio_events.options import Options, options_from
 from cio_events.signals import DroppedReason, FailedReason
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
     from cio_events._buffers.spool import DeadLetter
     from cio_events.options import OptionArguments
+
+# Of so many kinds of values that JSON has no form for; an application may make up names.
+_UNSAID_TOLD = 100
 
 # How long a caller who waits for room sleeps between looks at whether the pipeline was closed.
 _BLOCKED_SECONDS = 1.0
@@ -90,6 +94,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._ids = IdSource()
         # Looked up for each call.
         self._api = options.api
+        self.id_type = options.id_type
+        self._told: set[Unsaid] = set()
         self._before_send = options.before_send
         # Whether an event needs no `Track`: nobody looks at it, and v1 has another form of it.
         self._straight = (
@@ -170,7 +176,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         now = time.time_ns() // 1_000_000
         id_ = self._ids.new_id(now)
         seconds = now // 1000 if logged_at is None else int(logged_at)
-        envelope = encode_event(customer, name, data, id_, now, seconds)
+        envelope = encode_event(customer, name, data, id_, now, seconds, self.id_type)
         if envelope is None or not self._ledger.admit(len(envelope)):
             return None
         self._put(envelope)
@@ -217,8 +223,11 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         if reason is not None:
             self._refusals.drop(call, id_, reason)
             return id_, reason
+        unsaid: list[Unsaid] = []
         try:
-            envelope = encode(call, id_, now, self._api)
+            envelope = encode(call, id_, now, self._api, unsaid)
+            if unsaid:
+                self._say_unsaid(unsaid)
         except ParamError as error:
             return id_, self._refusals.fail(call, id_, error)
         size = len(envelope)
@@ -272,6 +281,20 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
                 f"the value of {name!r} is over Customer.io's limit of {ATTRIBUTE_VALUE_BYTES} "
                 "bytes; it is sent all the same",
             )
+
+    def _say_unsaid(self, unsaid: list[Unsaid]) -> None:
+        """
+        Say of which values a call says nothing.
+
+        Raises:
+            ParamError: With ``strict``.
+        """
+        if self.options.strict:
+            raise ParamError(unsaid[0].key or "call", unsaid[0].problem)
+        for one in unsaid:
+            if len(self._told) < _UNSAID_TOLD and one not in self._told:
+                self._told.add(one)
+                self._diagnostics.warn_once(f"unsaid {one}", f"{one.key!a}: {one.problem}")
 
     def _wait_for_room(self, size: int) -> bool:
         """

@@ -5,15 +5,17 @@ What a pipeline's verbs do: hand the call in, and say whether it was taken.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn, ParamSpec
+from typing import Literal, NoReturn, ParamSpec, TypeVar, cast
+from uuid import UUID
 
-from cio_events._calls.people import Call, Customer
+from cio_events._calls.people import Call, Customer, IdType, identifier_of
 from cio_events._calls.validation import Data, obviously_fits
 from cio_events._calls.verbs import Verbs
 from cio_events.errors import ParamError
 from cio_events.signals import FailedReason
 
 _P = ParamSpec("_P")
+_WhoT = TypeVar("_WhoT")
 
 
 class BackgroundVerbs(Verbs[bool, NoReturn]):
@@ -24,6 +26,9 @@ class BackgroundVerbs(Verbs[bool, NoReturn]):
     failed (``invalid``, if these arguments make none) or was dropped; ledger and signals say why.
     Nobody waits, so ``timeout`` can only be None.
     """
+
+    id_type: IdType | Literal["auto"] = "auto"
+    """What a plain text, integer or UUID means as a customer."""
 
     def send(self, call: Call) -> bool:
         """
@@ -61,6 +66,14 @@ class BackgroundVerbs(Verbs[bool, NoReturn]):
             self.refuse(error)
             return False
         return self.send(made)
+
+    def _who(self, who: _WhoT) -> _WhoT:
+        if self.id_type == "auto" or not issubclass(type(who), (str, int, UUID)):
+            return who
+        try:
+            return cast("_WhoT", identifier_of(cast("str", who), "customer", self.id_type))
+        except ParamError:
+            return who  # the call says what is wrong with it, by its parameter's name
 
     def _perform_event(self, customer: Customer, name: str, data: Data | None) -> bool | None:
         copy = {} if data is None else data

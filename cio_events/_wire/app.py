@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 import orjson
 
 from cio_events._calls.messages import Message, Receipt
-from cio_events._wire.json import dumps
+from cio_events._wire.encode import dump
 from cio_events._wire.registry import kind_of
 from cio_events._wire.request import Request
 from cio_events.errors import ParamError
@@ -27,8 +27,9 @@ def request(message: Message) -> Request:
     """
     if not isinstance(message, Message):
         raise ParamError("call", "must be a message of cio_events")
-    method, path, body = kind_of(message).alone(message, None)
-    return Request(method, path, dumps(body))
+    kind = kind_of(message)
+    method, path, body = kind.alone(message, None)
+    return Request(method, path, dump(kind, body))
 
 
 def request_of(waiting: bytes) -> Request:

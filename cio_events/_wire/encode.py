@@ -9,10 +9,12 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from cio_events._calls import limits
-from cio_events._calls.people import Call
+from cio_events._calls.people import CIO_ID_PREFIX, Call, IdType
 from cio_events._calls.validation import Data
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of, seal
-from cio_events._wire.json import dumps
+from cio_events._wire.identifiers import v1_names
+from cio_events._wire.json import Unsaid, dumps, inert, is_flat
+from cio_events._wire.natural import TooLarge
 from cio_events._wire.people import event
 from cio_events._wire.registry import Kind, kind_called, kind_of
 from cio_events.errors import ParamError
@@ -20,39 +22,52 @@ from cio_events.errors import ParamError
 Api: TypeAlias = Literal["v2", "v1"]
 
 # Looked up for each call.
+_dumps = orjson.dumps
 _BATCH, _SINGLE, _APP = Route.BATCH, Route.SINGLE, Route.APP
 _V2_OPERATION_BYTES = limits.V2_OPERATION_BYTES
 _ID_BYTES, _EVENT_NAME_BYTES = limits.ID_BYTES, limits.EVENT_NAME_BYTES
 _ATTRIBUTE_VALUE_BYTES = limits.ATTRIBUTE_VALUE_BYTES
 
 
-def encode(call: Call, id_: str, now: int, api: Api) -> Envelope:
+def encode(
+    call: Call, id_: str, now: int, api: Api, unsaid: list[Unsaid] | None = None
+) -> Envelope:
     """
     *call*, accepted at *now* (Unix milliseconds) under the ULID *id_*, for the Track API *api*.
+
+    *unsaid* gets each value of its that has no form in JSON.
 
     Raises:
         ParamError: The call is over a limit of Customer.io's, or is no call at all.
     """
     kind = kind_of(call)
-    body = dumps(kind.write(call, id_, now // 1000))
+    operation = kind.write(call, id_, now // 1000)
+    body = _dump_flat(kind, call, operation) or dump(kind, operation, unsaid)
     if kind.route is _APP:
         return seal(_APP, now, id_, b"%b\n%b" % (kind.words[0].encode("ascii"), body))
     if len(body) > _V2_OPERATION_BYTES:
-        check_size(call)
+        # Of what was written, since a value may be asked for what it is but once.
+        check_size(kind.read(orjson.loads(body)))
     elif api == "v2" and kind.batched(call):
         return seal(_BATCH, now, id_, body)
     return seal(_SINGLE, now, id_, body)
 
 
 def encode_event(
-    customer: object, name: object, data: Data, id_: str, now: int, timestamp: int
+    customer: object,
+    name: object,
+    data: Data,
+    id_: str,
+    now: int,
+    timestamp: int,
+    id_type: IdType | Literal["auto"] = "auto",
 ) -> Envelope | None:
     """
     What `encode` makes of ``Track(customer, name, data, timestamp=timestamp)``, without making it.
 
     Most calls are such an event, of which nobody asks for the object. *data* has been found
-    `obviously_fits`. None means that something else needs a closer look: that of `Track`, which
-    then says what is wrong, if anything is.
+    `obviously_fits`, and *id_type* is what a plain text means. None means that something else
+    needs a closer look: that of `Track`, which then says what is wrong, if anything is.
     """
     if (
         type(customer) is not str
@@ -66,10 +81,52 @@ def encode_event(
         or not name.isascii()
     ):
         return None
-    operation = dumps(event({"id": customer}, name, data, id_, timestamp))
+    plain = data if is_flat(data) else inert(data)
+    if plain is None:
+        return None
+    if id_type == "auto":
+        if customer.startswith(CIO_ID_PREFIX):
+            return None
+        id_type = "email" if "@" in customer else "id"
+    elif id_type == "cio_id":
+        return None
+    try:
+        operation = _dumps(event({id_type: customer}, name, plain, id_, timestamp))
+    except TypeError:
+        return None
     if len(operation) > _ATTRIBUTE_VALUE_BYTES:
         return None
     return seal(_BATCH, now, id_, operation)
+
+
+def dump(kind: Kind, body: object, unsaid: list[Unsaid] | None = None) -> bytes:
+    """
+    The *body* of a call of that *kind* as JSON.
+
+    Raises:
+        ParamError: It is over the budget.
+    """
+    try:
+        return dumps(
+            body,
+            unsaid,
+            leave_out=kind.overwrites,
+            most_bytes=limits.MESSAGE_BYTES if kind.route is _APP else limits.DATA_BYTES,
+        )
+    except TooLarge as error:
+        raise ParamError(kind.large or "call", error.message, error.limit) from None
+
+
+def _dump_flat(kind: Kind, call: Call, body: object) -> bytes | None:
+    """
+    The same, if nothing of *call* needs a walk.
+    """
+    if kind.large is None or not is_flat(getattr(call, kind.large), finite=kind.overwrites):
+        return None
+    try:
+        return _dumps(body)
+    except TypeError:  # a lone surrogate, say
+        return None
 
 
 def check_size(call: Call) -> None:
@@ -81,13 +138,20 @@ def check_size(call: Call) -> None:
     Raises:
         ParamError: It is over a limit of Customer.io's.
     """
-    param = kind_of(call).large
-    if param is None:
-        limit = limits.V2_OPERATION_BYTES
+    kind = kind_of(call)
+    limit = limits.V2_OPERATION_BYTES
+    if kind.large is None:
         raise ParamError("call", f"is over {limit} bytes as an operation", limit)
+    if not v1_names(call):
+        raise ParamError(
+            kind.large,
+            f"is over {limit} bytes as an operation, and an identifier of that type and shape "
+            "cannot go by v1, which takes more",
+            limit,
+        )
     limit = limits.DATA_BYTES
-    if len(dumps(getattr(call, param))) > limit:
-        raise ParamError(param, f"is over {limit} bytes as JSON", limit)
+    if len(dump(kind, getattr(call, kind.large))) > limit:
+        raise ParamError(kind.large, f"is over {limit} bytes as JSON", limit)
 
 
 def call_of(envelope: Envelope) -> Call:
@@ -129,6 +193,6 @@ def too_long_attribute(call: Call) -> str | None:
     data = getattr(call, kind_of(call).large or "", {})
     limit = limits.ATTRIBUTE_VALUE_BYTES
     for name, value in data.items():
-        if isinstance(value, str) and len(value.encode("utf-8", "replace")) > limit:
+        if issubclass(type(value), str) and len(str.encode(value, "utf-8", "replace")) > limit:
             return str(name) if isinstance(name, str) else None
     return None

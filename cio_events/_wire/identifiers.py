@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cio_events._calls.objects import ObjectIdentifier
-from cio_events._calls.people import Identifier
+from cio_events._calls.people import CIO_ID_PREFIX, Identifier, type_by_shape
 
 ANONYMOUS = "anonymous "
 """How the key of somebody begins who is not known yet."""
@@ -42,11 +42,19 @@ def read(identifiers: Mapping[str, Any]) -> Identifier | ObjectIdentifier:
     return read_person(identifiers)
 
 
-def cio_id(value: str) -> str:
+def in_path(who: Identifier) -> str:
     """
-    A cio_id as v1 has it in a path.
+    A person as v1 has one in a path, before it is encoded.
     """
-    return f"cio_{value.removeprefix('cio_')}"
+    return f"{CIO_ID_PREFIX}{who.value}" if who.type == "cio_id" else who.value
+
+
+def v1_names(call: object) -> bool:
+    """
+    Whether v1, which tells a person's type by the shape of the text, reads *call* as it is meant.
+    """
+    who = getattr(call, "customer", None)
+    return not isinstance(who, Identifier) or type_by_shape(in_path(who)) == who.type
 
 
 def key(identifiers: Mapping[str, Any]) -> str:
@@ -58,5 +66,5 @@ def key(identifiers: Mapping[str, Any]) -> str:
     """
     ((type_, value), *more) = identifiers.items()
     if type_ == "cio_id":
-        return cio_id(value)
+        return f"{CIO_ID_PREFIX}{value}"
     return f"{value} {more[0][1]}" if more else str(value)

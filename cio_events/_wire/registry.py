@@ -6,6 +6,7 @@ Who adds a kind writes its class in `cio_events._calls` and its row here.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -81,6 +82,9 @@ class Kind:
 
         batched: Whether v2 has an operation that says all of a call.
 
+        overwrites: Whether its values replace what is known: then a value that has no form in
+            JSON is left out, and must not overwrite a good one.
+
         large: The parameter that may grow beyond an operation's size; None if there is none.
     """
 
@@ -92,6 +96,7 @@ class Kind:
     concerns: Callable[[dict[str, Any]], tuple[str, ...]] = people.concerns
     alone: Callable[[Any, str | None], v1.Parts]
     batched: Callable[[Any], bool] = _always
+    overwrites: bool = False
     large: str | None = None
 
 
@@ -105,11 +110,20 @@ def _bare(call: type[Delete | Suppress | Unsuppress], alone: Any) -> Kind:
     )
 
 
-def _entity(call: Call, id_: str | None) -> v1.Parts:
+def entity(call: Call, id_: str | None) -> v1.Parts:
     """
-    What v1 has no word for goes to v2, as a single operation.
+    Method, path and body of a call for which v1 has no word: a single operation of v2.
+
+    Raises:
+        ParamError: v2 has no word for it either.
     """
-    return "POST", ENTITY_PATH, kind_of(call).write(call, id_ or "", 0)
+    kind = kind_of(call)
+    if not kind.batched(call):
+        raise ParamError(
+            "customer",
+            "is an identifier that v1 cannot say, and v2 has no relationships in that form",
+        )
+    return "POST", ENTITY_PATH, kind.write(call, id_ or "", int(time.time()))
 
 
 def _relating(call: type[AddRelationships | DeleteRelationships]) -> Kind:
@@ -118,8 +132,9 @@ def _relating(call: type[AddRelationships | DeleteRelationships]) -> Kind:
         words=(f"person {call.tag}", f"object {call.tag}"),
         write=objects.relationships,
         read=partial(objects.read_relationships, call),
+        overwrites=True,
         concerns=objects.concerns,
-        alone=_entity,
+        alone=entity,
     )
 
 
@@ -137,6 +152,7 @@ def _message(call: type[Message], word: str) -> Kind:
 KINDS = (
     Kind(
         call=Identify,
+        overwrites=True,
         words=("person identify",),
         write=people.identify,
         read=people.read_identify,
@@ -175,6 +191,7 @@ KINDS = (
     ),
     Kind(
         call=AddDevice,
+        overwrites=True,
         words=("person add_device",),
         write=people.add_device,
         read=people.read_add_device,
@@ -190,11 +207,12 @@ KINDS = (
     ),
     Kind(
         call=IdentifyObject,
+        overwrites=True,
         words=("object identify",),
         write=objects.identify_object,
         read=objects.read_identify_object,
         concerns=objects.concerns,
-        alone=_entity,
+        alone=entity,
     ),
     Kind(
         call=DeleteObject,
@@ -202,7 +220,7 @@ KINDS = (
         write=objects.delete_object,
         read=objects.read_delete_object,
         concerns=objects.concerns,
-        alone=_entity,
+        alone=entity,
     ),
     _relating(AddRelationships),
     _relating(DeleteRelationships),

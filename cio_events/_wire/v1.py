@@ -28,9 +28,7 @@ Parts: TypeAlias = "tuple[str, str, dict[str, object] | None]"
 
 
 def _path(customer: Identifier, *more: str) -> str:
-    value = customer.value
-    if customer.type == "cio_id":
-        value = identifiers.cio_id(value)
+    value = identifiers.in_path(customer)
     return "/".join(("/api/v1/customers", quote(value, safe=""), *more))
 
 

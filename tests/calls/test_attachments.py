@@ -148,6 +148,22 @@ class TestAttach:
         assert attached(message) == {"a.txt": b"first"}
         message.attach("b.txt", "second")
 
+    def test_text_that_names_a_file_is_no_content(self, tmp_path: Path) -> None:
+        """
+        The file was meant; its name would have been mailed.
+        """
+        path = tmp_path / "d.csv"
+        path.write_text("a,b")
+        message = email()
+
+        with pytest.raises(ParamError, match=r"data: names a file that exists.*pathlib.Path"):
+            message.attach("d.csv", str(path))
+
+        assert message.attachments is None
+        message.attach("d.csv", path)
+        message.attach("e.csv", str(path / "is none"))
+        message.attach("f.csv", "x" * 100_000 + "\0")
+
     @pytest.mark.parametrize(
         ("name", "data", "param"),
         [

@@ -237,7 +237,7 @@ class TestFields:
             ("subject", ["a"], "subject"),
             ("identifiers", "", "identifiers"),
             ("identifiers", True, "identifiers"),
-            ("identifiers", {"id": "5"}, "identifiers"),
+            ("identifiers", {"id": "5", "email": "a@b.c"}, "identifiers"),
             ("transactional_message_id", True, "transactional_message_id"),
             ("transactional_message_id", " ", "transactional_message_id"),
             ("transactional_message_id", 1.5, "transactional_message_id"),

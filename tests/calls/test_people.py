@@ -155,13 +155,13 @@ def test_identifier_says_which_it_is(type_: Any) -> None:
     assert who != Identifier("other", type_)
 
 
-@pytest.mark.parametrize("type_", ["phone", "", None, "ID", 5, [], True])
+@pytest.mark.parametrize("type_", ["fax", "", None, "ID", "auto", 5, [], True])
 def test_unknown_identifier_type_is_refused(type_: Any) -> None:
     """The error lists what there is."""
     error = refused(lambda: Identifier("5", type_))
 
     assert error.param == "type"
-    assert all(f'"{word}"' in str(error) for word in ("id", "email", "cio_id"))
+    assert all(f'"{word}"' in str(error) for word in ("id", "email", "cio_id", "phone"))
 
 
 # Events.
@@ -343,8 +343,12 @@ def test_time_becomes_unix_seconds(field: str, when_of: Any, when: Any, seconds:
 @pytest.mark.parametrize(
     "when",
     [
-        "2024-01-01",
-        "5",
+        "yesterday",
+        "",
+        "-5",
+        "nan",
+        "1905-03-02",
+        "2024-13-01T00:00:00Z",
         True,
         -1,
         float("nan"),
@@ -362,6 +366,25 @@ def test_time_becomes_unix_seconds(field: str, when_of: Any, when: Any, seconds:
 def test_time_that_cannot_be_is_refused(field: str, when_of: Any, when: Any) -> None:
     """Never is a time sent that Customer.io would take for another one."""
     assert refused(lambda: when_of(when)).param == field.split()[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1704067200", 1704067200),
+        (" 1704067200.9 ", 1704067200),
+        ("1704067200123", 1704067200),
+        ("2024-01-01", 1704067200),
+        ("2024-01-01T00:00:00", 1704067200),
+        ("2024-01-01 05:30:00+05:30", 1704067200),
+        ("2024-01-01T00:00:00Z", 1704067200),
+        ("2024-01-01T00:00:00.1234567Z", 1704067200),
+    ],
+)
+def test_time_may_be_text(text: str, seconds: int) -> None:
+    """As queues, headers and JSON have it: Unix seconds, or ISO 8601."""
+    assert Track("5", "bought", timestamp=text).timestamp == seconds
+    assert Identify("5", {"_timestamp": text}).timestamp == seconds
 
 
 def test_timestamp_of_its_own_goes_before_the_one_among_the_attributes() -> None:

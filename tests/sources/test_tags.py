@@ -203,7 +203,7 @@ class TestWho:
         """As it must be without merge_contextvars, and in logging; with its id type."""
         with bound_contextvars(cio_identity="a@b.c", cio_id_type="email"):
             assert read("x", cio="track") == Track(Identifier("a@b.c", "email"), "x")
-            assert read("x", cio="track", cio_id_type="id") == Track("a@b.c", "x")
+            assert read("x", cio="track", cio_id_type="id") == Track({"id": "a@b.c"}, "x")
             assert read("x", cio="track", cio_identity="6", cio_id_type="id") == Track("6", "x")
             assert read("x", cio="track", cio_customer="7") == Track("7", "x")
 
