@@ -84,13 +84,19 @@ class _Timed(HTTPConnection):
 
     connecting = False
     idle_since = 0.0
+    _made: socket.socket | None = None  # while it is being connected
 
     def connect(self) -> None:
-        self.connecting = True
+        self.connecting, self._made = True, None
         try:
             super().connect()
+        except BaseException:
+            # urllib3 1.26 forgets one with which TLS could not begin.
+            if self._made is not None:
+                self._made.close()
+            raise
         finally:
-            self.connecting = False
+            self.connecting, self._made = False, None
         exchange = current.get()
         if exchange is not None:
             exchange.connected = True
@@ -120,6 +126,7 @@ class _Timed(HTTPConnection):
             except OSError as error:
                 failure = error
             else:
+                self._made = sock
                 return sock
         if isinstance(failure, TimeoutError):
             raise ConnectTimeoutError(self, "connecting timed out") from failure

@@ -459,6 +459,7 @@ class TestWhyThereIsNone:
                     for descriptor in taken:
                         os.close(descriptor)
                     print(client.send(Request("POST", "/x", b"{{}}")).status)
+                    client.close()
             """
             printed = run_python(script)
 
