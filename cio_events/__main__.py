@@ -1,4 +1,4 @@
-"""The way in of `cio-events` and `python -m cio_events`; the commands are in `cli`."""
+"""Run the command line, as `cio-events` or `python -m cio_events`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Where accepted calls wait until their outcome is known: in memory, or in a spool on disk.
+What a pipeline needs of the place where accepted calls wait: memory, or a spool on disk.
 """
 
 from __future__ import annotations

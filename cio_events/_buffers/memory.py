@@ -1,5 +1,5 @@
 """
-Accepted calls in memory: what a process without a spool has.
+Keep accepted calls in memory, as a pipeline without a spool does.
 """
 
 from __future__ import annotations

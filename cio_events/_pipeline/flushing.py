@@ -47,7 +47,7 @@ class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
         timeout: Seconds to wait at the most; None is the pipeline's option ``timeout``.
 
     Raises:
-        ParamError: An argument cannot be.
+        ParamError: An argument is invalid.
     """
 
     def __init__(self, pipeline: Pipeline | None = None, *, timeout: float | None = None) -> None:

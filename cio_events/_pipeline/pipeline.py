@@ -1,8 +1,5 @@
 """
-Accepts calls, and owns all that delivers them in the background.
-
-The door is here: what is let in, and what is refused. When accepted calls leave is decided in
-`cio_events._delivery.worker`.
+Accept calls or refuse them, and own all that delivers them in the background.
 """
 
 from __future__ import annotations
@@ -63,7 +60,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             environment as ``CIO_<NAME>``.
 
     Raises:
-        ParamError: An option is unknown or cannot be. What the environment has wrong does not
+        ParamError: An option is unknown or invalid. What the environment has wrong does not
             raise: calls are then dropped as ``unconfigured``, and a warning names the setting.
     """
 
@@ -98,7 +95,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._told: set[Unsaid] = set()
         self._before_send = options.before_send
         # Whether an event needs no `Track`: nobody looks at it, and v1 has another form of it.
-        self._straight = (
+        self._fast_path = (
             self._no_track is None and options.before_send is None and options.api == "v2"
         )
         self._expects_exit = False
@@ -133,7 +130,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
     ) -> None:
         self.close()
 
-    # The door.
+    # What is accepted, and what is refused.
 
     def send(self, call: Call) -> bool:
         """
@@ -165,13 +162,13 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self, customer: object, name: object, data: Data, logged_at: float | None = None
     ) -> str | None:
         """
-        Take an event by the straight way: what `accept` does with a `Track`, without making one.
+        Take an event by the fast path: what `accept` does with a `Track`, without making one.
 
         Returns:
             The ULID under which it is known. None if this way does not lead there: then nothing
             was done, and the event has to come by `accept`.
         """
-        if self._closed is not None or not self._straight or forks.forks_without_hooks:
+        if self._closed is not None or not self._fast_path or forks.forks_without_hooks:
             return None
         now = time.time_ns() // 1_000_000
         id_ = self._ids.new_id(now)

@@ -57,7 +57,7 @@ def install_signal_handlers(
         timeout: Seconds to wait at the most; None is each pipeline's ``exit_timeout``.
 
     Raises:
-        ParamError: An argument cannot be, or a signal's handler was not installed from Python.
+        ParamError: An argument is invalid, or a signal's handler was not installed from Python.
         RuntimeError: This is not the main thread, the only one that may install handlers.
     """
     if threading.current_thread() is not threading.main_thread():

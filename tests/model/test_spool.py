@@ -135,6 +135,6 @@ class TestSpoolModel(SpoolModel.TestCase):
     def _small(self, monkeypatch):
         # So that files are replaced, and the disk is tried, within a short history.
         monkeypatch.setattr(buffer, "_JOURNAL_BYTES", 50_000)
-        monkeypatch.setattr(buffer, "RETRY_INTERVAL", 0.0)
+        monkeypatch.setattr(backlog, "RETRY_INTERVAL", 0.0)
         monkeypatch.setattr(backlog, "_CHUNK", 20)
         monkeypatch.setattr(file, "_FRESH_MOST", 100)

@@ -1,26 +1,26 @@
 """
-The spool as the pipeline's buffer: our own file, and what waits in memory when the disk fails.
+The spool as the pipeline's buffer: what the flushing side does with it, and the rest of its life.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 from cio_events._buffers.base import Failure
-from cio_events._buffers.spool import ownership, sqlite
-from cio_events._buffers.spool.backlog import RETRY_INTERVAL, OlderFiles
+from cio_events._buffers.spool import backlog, sqlite
+from cio_events._buffers.spool.backlog import OlderFiles
 from cio_events._buffers.spool.dead_letter_writer import DeadLetterWriter
 from cio_events._buffers.spool.dead_letters import DeadLetter
 from cio_events._buffers.spool.file import SpoolFile
-from cio_events._buffers.spool.problems import Problems, described
+from cio_events._buffers.spool.problems import Problems
+from cio_events._buffers.spool.writer import SpoolWriter, holds
 from cio_events._process import forks
 from cio_events._wire.envelope import Envelope
 
@@ -39,7 +39,7 @@ _OLDER_MOST = 4
 _FORK_PATIENCE = 2.0
 
 
-class Spool:
+class Spool(SpoolWriter):
     """
     A buffer in *directory*, which any number of processes and pipelines may share.
 
@@ -68,7 +68,7 @@ class Spool:
         report: Callable[[str, str], None],
         adopts: bool = True,
     ) -> None:
-        self._directory = Path(directory).absolute()
+        super().__init__(Path(directory).absolute())
         self._report = report
         self._adopts = adopts
         self._start_afresh()
@@ -84,24 +84,12 @@ class Spool:
 
     def _start_afresh(self) -> None:
         self._pid = os.getpid()
-        self._problems = Problems(self._directory, self._report)
+        self._begin_writing(Problems(self._directory, self._report))
 
-        # Guards the own file's connection; nobody holds it longer than a few inserts take.
-        # An interrupt of whoever holds it may put a call at any moment, and leaves it in
-        # `_incoming`, to be written once the lock is free.
-        self._lock = threading.RLock()
-        self._incoming: deque[Envelope] = deque()
-        self._ages = ownership.Ages(self._directory)
-        self._own: SpoolFile | None = None
-        self._degraded = False  # calls stay in _incoming, as the disk cannot be written
-
-        # Guards all that follows, which is the flushing side's.
-        self._turn = threading.RLock()
+        # The flushing side's, who has the turn.
         self._older = OlderFiles(self._directory, self._problems)
         self._unspooled: Counter[Envelope] = Counter()  # taken, and in no file
         self._forgotten_late: list[Envelope] = []
-        self._retry_at = 0.0
-
         self._dead_letters = DeadLetterWriter(self._directory, self._problems)
 
     @property
@@ -139,41 +127,6 @@ class Spool:
         Whether there are more files of processes that are gone than are adopted at a time.
         """
         return self._older.more
-
-    # For every thread.
-
-    def put(self, envelope: Envelope) -> None:
-        """
-        Write one more call to the file.
-
-        Any thread may, also from within a signal handler or a ``__del__`` that interrupted
-        another `put` on the same thread: that one writes both when it goes on.
-        """
-        self._incoming.append(envelope)
-        try:
-            if _holds(self._lock):
-                return
-            self._write_incoming()
-            if self._problems and not _holds(self._turn):
-                self._problems.speak()
-        except Exception:  # noqa: BLE001, S110
-            # As when the caller's stack is nearly full. The next call writes it.
-            pass
-
-    def _write_incoming(self) -> None:
-        # Again, since an interrupt may have added to it as long as the lock was held.
-        incoming = self._incoming
-        while incoming and not self._degraded:
-            with self._lock:
-                try:
-                    own = self._own
-                    if own is None:
-                        own = self._own = self._new_file()
-                    while incoming:
-                        own.append(incoming[0])
-                        incoming.popleft()
-                except (sqlite3.Error, OSError) as error:
-                    self._rest(error)
 
     # For the flushing side.
 
@@ -331,7 +284,7 @@ class Spool:
         """
         The flushing side's turn; False within an interrupt of anybody's on the same thread.
         """
-        if _holds(self._lock) or _holds(self._turn):
+        if holds(self._lock) or holds(self._turn):
             yield False
             return
         with self._turn:
@@ -339,17 +292,6 @@ class Spool:
             late, self._forgotten_late = self._forgotten_late, []
             self._forget(late)
         self._problems.speak()
-
-    @contextmanager
-    def _undisturbed(self) -> Iterator[None]:
-        """
-        Use the own file's connection; what is put meanwhile is written afterwards.
-        """
-        try:
-            with self._lock:
-                yield
-        finally:
-            self._write_incoming()
 
     # What the flushing side does in its turn.
 
@@ -435,9 +377,6 @@ class Spool:
                 self._older.rescue(own, deleted)
             self._retry_at = 0.0
 
-    def _new_file(self) -> SpoolFile:
-        return ownership.create(self._directory, self._undisturbed, self._ages.new())
-
     def _replace_own(self) -> None:
         file = self._new_file()
         with self._undisturbed():
@@ -462,7 +401,7 @@ class Spool:
             sqlite.create_private_directory(self._directory)
             file = self._new_file()
         except (sqlite3.Error, OSError):
-            self._retry_at = time.monotonic() + RETRY_INTERVAL
+            self._retry_at = time.monotonic() + backlog.RETRY_INTERVAL
             return
         try:
             while self._degraded:
@@ -476,32 +415,7 @@ class Spool:
                         self._own = file
                         self._degraded = False
         except sqlite3.Error:
-            self._retry_at = time.monotonic() + RETRY_INTERVAL
+            self._retry_at = time.monotonic() + backlog.RETRY_INTERVAL
             self._older.add(file)
             return
         self._problems.note("spool", f"the spool in {self._directory} can be written again")
-
-    # What there is to say.
-
-    def _rest(self, error: Exception) -> None:
-        """
-        Let calls wait in memory, since the disk cannot be written.
-        """
-        if self._degraded:
-            return
-        self._degraded = True
-        self._retry_at = time.monotonic() + RETRY_INTERVAL
-        self._problems.add(
-            "spool",
-            f"the spool in {self._directory} cannot be written ({described(error)}): calls "
-            "wait in memory until it can",
-        )
-
-
-def _holds(lock: threading.RLock) -> bool:
-    """
-    Whether this thread holds *lock*: then this is an interrupt of its own work.
-    """
-    # What threading.Condition asks too; a flag of our own could be left behind by an exception.
-    owned: bool = lock._is_owned()  # type: ignore[attr-defined] # noqa: SLF001
-    return owned

@@ -29,7 +29,6 @@ def directory(tmp_path):
 
 @pytest.fixture
 def _impatient(monkeypatch):
-    monkeypatch.setattr(buffer, "RETRY_INTERVAL", 0.0)
     monkeypatch.setattr(backlog, "RETRY_INTERVAL", 0.0)
 
 
@@ -90,8 +89,8 @@ def test_real_limits_of_the_system(directory):
     """A process that may not write more files goes on in memory, and writes them when it may."""
     code = """
 import resource
-from cio_events._buffers.spool import buffer
-buffer.RETRY_INTERVAL = 0.0
+from cio_events._buffers.spool import backlog
+backlog.RETRY_INTERVAL = 0.0
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 report = Noting()
 spool = opened(directory, report)

@@ -1,0 +1,113 @@
+"""
+Write calls to a spool, from any thread: into the own file, or into memory while the disk fails.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cio_events._buffers.spool import backlog, ownership
+from cio_events._buffers.spool.file import SpoolFile
+from cio_events._buffers.spool.problems import Problems, described
+from cio_events._wire.envelope import Envelope
+
+
+class SpoolWriter:
+    """
+    The side of a spool that every thread may use.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def _begin_writing(self, problems: Problems) -> None:
+        self._problems = problems
+
+        # Guards the own file's connection; nobody holds it longer than a few inserts take.
+        # An interrupt of whoever holds it may put a call at any moment, and leaves it in
+        # `_incoming`, to be written once the lock is free.
+        self._lock = threading.RLock()
+        self._incoming: deque[Envelope] = deque()
+        self._ages = ownership.Ages(self._directory)
+        self._own: SpoolFile | None = None
+        self._degraded = False  # calls stay in _incoming, as the disk cannot be written
+
+        # Held by the flushing side, for what is its own.
+        self._turn = threading.RLock()
+        self._retry_at = 0.0  # when the disk is tried again
+
+    def put(self, envelope: Envelope) -> None:
+        """
+        Write one more call to the file.
+
+        Any thread may, also from within a signal handler or a ``__del__`` that interrupted
+        another `put` on the same thread: that one writes both when it goes on.
+        """
+        self._incoming.append(envelope)
+        try:
+            if holds(self._lock):
+                return
+            self._write_incoming()
+            if self._problems and not holds(self._turn):
+                self._problems.speak()
+        except Exception:  # noqa: BLE001, S110
+            # As when the caller's stack is nearly full. The next call writes it.
+            pass
+
+    def _write_incoming(self) -> None:
+        # Again, since an interrupt may have added to it as long as the lock was held.
+        incoming = self._incoming
+        while incoming and not self._degraded:
+            with self._lock:
+                try:
+                    own = self._own
+                    if own is None:
+                        own = self._own = self._new_file()
+                    while incoming:
+                        own.append(incoming[0])
+                        incoming.popleft()
+                except (sqlite3.Error, OSError) as error:
+                    self._rest(error)
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """
+        Use the own file's connection; what is put meanwhile is written afterwards.
+        """
+        try:
+            with self._lock:
+                yield
+        finally:
+            self._write_incoming()
+
+    def _new_file(self) -> SpoolFile:
+        return ownership.create(self._directory, self._undisturbed, self._ages.new())
+
+    def _rest(self, error: Exception) -> None:
+        """
+        Let calls wait in memory, since the disk cannot be written.
+        """
+        if self._degraded:
+            return
+        self._degraded = True
+        self._retry_at = time.monotonic() + backlog.RETRY_INTERVAL
+        self._problems.add(
+            "spool",
+            f"the spool in {self._directory} cannot be written ({described(error)}): calls "
+            "wait in memory until it can",
+        )
+
+
+def holds(lock: threading.RLock) -> bool:
+    """
+    Whether this thread holds *lock*: then this is an interrupt of its own work.
+    """
+    # What threading.Condition asks too; a flag of our own could be left behind by an exception.
+    owned: bool = lock._is_owned()  # type: ignore[attr-defined] # noqa: SLF001
+    return owned
