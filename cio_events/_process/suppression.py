@@ -65,8 +65,12 @@ _marking = False
 def made_suppressed(record: logging.LogRecord) -> bool:
     """
     Whether *record* was made in suppressed code, or on the flushing thread.
+
+    What a finalizer logs is the application's, on whatever thread it runs.
     """
-    return "_cio_suppressed" in record.__dict__ or record.threadName == THREAD_NAME
+    return "_cio_suppressed" in record.__dict__ or (
+        record.threadName == THREAD_NAME and not (suppressed() and interrupted())
+    )
 
 
 def interrupted() -> bool:
