@@ -78,7 +78,7 @@ from cio_events.signals import Report, Retry
 from cio_events.version import __version__
 
 if TYPE_CHECKING:
-    from cio_events._buffers.spool import DeadLetter
+    from cio_events._buffers.failures import DeadLetter
     from cio_events._calls.messages import (
         Device,
         Message,
@@ -164,7 +164,7 @@ __all__ = [
 
 _ROOM_OF = {
     "AppClient": "cio_events._clients",
-    "DeadLetter": "cio_events._buffers.spool",
+    "DeadLetter": "cio_events._buffers.failures",
     "Options": "cio_events.options",
     "Refusal": "cio_events._clients",
     "TrackClient": "cio_events._clients",

@@ -5,35 +5,14 @@ What a pipeline needs of the place where accepted calls wait: memory, or a spool
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from cio_events._buffers.failures import DeadLetter, Failure
 from cio_events._wire.envelope import Envelope
-
-if TYPE_CHECKING:
-    from cio_events._buffers.spool import DeadLetter
 
 # In seconds: soon enough for whoever resends dead letters and waits to see them go, at the cost
 # of a look at one directory.
 ADOPT_INTERVAL = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """
-    Why a call failed for good.
-
-    Attributes:
-        reason: One of the reasons in `cio_events.signals`.
-
-        status: The HTTP status that Customer.io answered with; None if it was not asked.
-
-        detail: What Customer.io said; it may quote the call.
-    """
-
-    reason: str
-    status: int | None
-    detail: str | None
 
 
 class Buffer(Protocol):

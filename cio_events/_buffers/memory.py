@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cio_events._buffers.base import Failure
+from cio_events._buffers.failures import Failure
 from cio_events._wire.envelope import Envelope
 
 if TYPE_CHECKING:
-    from cio_events._buffers.spool import DeadLetter
+    from cio_events._buffers.failures import DeadLetter
 
 
 class MemoryBuffer:

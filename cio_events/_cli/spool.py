@@ -21,7 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from rich.table import Table
 
 from cio_events._buffers.base import ADOPT_INTERVAL
-from cio_events._buffers.spool.dead_letters import DeadLetter, DeadLetters
+from cio_events._buffers.failures import DeadLetter
+from cio_events._buffers.spool.dead_letters import DeadLetters
 from cio_events._buffers.spool.inspection import files_in, set_aside_in
 from cio_events._buffers.spool.problems import described
 from cio_events._buffers.spool.sqlite import ERRORS, bytes_of

@@ -14,7 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cio_events import signals
-from cio_events._buffers.base import Buffer, Failure
+from cio_events._buffers.base import Buffer
+from cio_events._buffers.failures import Failure
 from cio_events._calls.messages import Receipt
 from cio_events._calls.people import Call
 from cio_events._delivery.destination import Batch, Hold, TryAgain

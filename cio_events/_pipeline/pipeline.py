@@ -38,7 +38,7 @@ from cio_events.signals import DroppedReason, FailedReason
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from cio_events._buffers.spool import DeadLetter
+    from cio_events._buffers.failures import DeadLetter
     from cio_events.options import OptionArguments
 
 # Of so many kinds of values that JSON has no form for; an application may make up names.

@@ -8,16 +8,31 @@ from __future__ import annotations
 
 import gc
 import logging
-from typing import TYPE_CHECKING
+from typing import Protocol
 from weakref import WeakSet
 
 from cio_events._process import forks
 from cio_events._process.diagnostics import warn_once
 
-if TYPE_CHECKING:
-    from cio_events._sources.logging import CustomerIOHandler
 
-_handlers: WeakSet[CustomerIOHandler] = WeakSet()
+class Attached(Protocol):
+    """
+    A CustomerIOHandler, as far as its place is concerned.
+
+    Attributes:
+        name: Its name, as a ``dictConfig`` gives one.
+
+        closed: Whether it was closed.
+
+        seen: The name of the logger whose record it has seen; None before the first.
+    """
+
+    name: str | None
+    closed: bool
+    seen: str | None
+
+
+_handlers: WeakSet[Attached] = WeakSet()
 
 _DETACHED = (
     "a CustomerIOHandler was taken from its logger, so that tagged records of logging are not "
@@ -25,7 +40,7 @@ _DETACHED = (
 )
 
 
-def watch(handler: CustomerIOHandler) -> None:
+def watch(handler: Attached) -> None:
     """
     Look after *handler*, and in forked children where something of ours has hooked forks.
     """
@@ -33,7 +48,7 @@ def watch(handler: CustomerIOHandler) -> None:
     forks.in_child(look, hook=False)
 
 
-def gone(handler: CustomerIOHandler) -> None:
+def gone(handler: Attached) -> None:
     """
     Say once that *handler* ends without having been closed, if it was on a logger.
     """
@@ -57,7 +72,7 @@ def look() -> None:
             warn_once("detached", _DETACHED)
 
 
-def _was_attached(handler: CustomerIOHandler) -> bool:
+def _was_attached(handler: Attached) -> bool:
     """
     Whether *handler* was on a logger that others can find.
 
@@ -74,7 +89,7 @@ def _loggers() -> list[logging.Logger]:
     return [logging.root, *(logger for logger in known if isinstance(logger, logging.Logger))]
 
 
-def _is_behind_something(handler: CustomerIOHandler) -> bool:
+def _is_behind_something(handler: Attached) -> bool:
     """
     Whether a QueueListener, another handler or loguru has it: more than a name in some module.
     """

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import pytest
 
-from cio_events._buffers.base import Failure
+from cio_events._buffers.failures import Failure
 from cio_events._buffers.spool.dead_letter_file import NAME
 from cio_events._calls.messages import SendEmail
 from cio_events._calls.people import AddDevice, Delete, Identify, Track

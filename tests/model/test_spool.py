@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from cio_events._buffers.base import Failure
+from cio_events._buffers.failures import Failure
 from cio_events._buffers.spool import backlog, buffer, file
 from tests.support.spools import Noting, envelope, number_of, opened
 

@@ -7,6 +7,5 @@ processes that are gone. A pipeline uses `buffer`; the commands use `inspection`
 """
 
 from cio_events._buffers.spool.buffer import Spool
-from cio_events._buffers.spool.dead_letters import DeadLetter
 
-__all__ = ["DeadLetter", "Spool"]
+__all__ = ["Spool"]

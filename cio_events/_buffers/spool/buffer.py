@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from cio_events._buffers.base import Failure
+from cio_events._buffers.failures import DeadLetter, Failure
 from cio_events._buffers.spool import backlog, sqlite
 from cio_events._buffers.spool.backlog import OlderFiles
 from cio_events._buffers.spool.dead_letter_writer import DeadLetterWriter
-from cio_events._buffers.spool.dead_letters import DeadLetter
 from cio_events._buffers.spool.file import SpoolFile
 from cio_events._buffers.spool.problems import Problems
 from cio_events._buffers.spool.writer import SpoolWriter, holds

@@ -9,12 +9,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from cio_events._buffers.base import Failure
+from cio_events._buffers.failures import DeadLetter, Failure
 from cio_events._buffers.spool import sqlite
 from cio_events._buffers.spool.dead_letters import (
     KEEP_BYTES,
     KEEP_SECONDS,
-    DeadLetter,
     DeadLetters,
 )
 from cio_events._buffers.spool.problems import Problems, described

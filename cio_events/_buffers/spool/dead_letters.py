@@ -15,12 +15,9 @@ from itertools import islice
 
 import orjson
 
-from cio_events._buffers.base import Failure
+from cio_events._buffers.failures import DeadLetter, Failure
 from cio_events._buffers.spool import ownership
 from cio_events._buffers.spool.dead_letter_file import DeadLetterFile, now
-from cio_events._calls.people import Call
-from cio_events._exported import exported
-from cio_events._wire.encode import call_of
 from cio_events._wire.envelope import Envelope, ulid_of
 
 # About as much as may be pending, so that nobody has to reckon with a second size of disk.
@@ -38,44 +35,6 @@ _SELECTED = (
     "(:ids IS NULL OR id IN (SELECT value FROM json_each(:ids))) "
     "AND (:reason IS NULL OR reason = :reason)"
 )
-
-
-@exported
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """
-    A call that has failed for good.
-
-    Attributes:
-        id: The ULID under which it was taken, which its log line shows as ``cio_event_id``.
-
-        reason: Why it failed, as in `cio_events.signals.FailedReason`.
-
-        status: The HTTP status that Customer.io answered with; None if it was not asked.
-
-        detail: What Customer.io said; it may quote the call.
-
-        failed_at: When it failed.
-
-        envelope: The call, as it was to be sent.
-    """
-
-    id: str
-    reason: str
-    status: int | None
-    detail: str | None
-    failed_at: datetime
-    envelope: Envelope
-
-    def __repr__(self) -> str:
-        return f"<DeadLetter {self.id} reason={self.reason} status={self.status}>"
-
-    @property
-    def call(self) -> Call:
-        """
-        The call, made again from what was to be sent.
-        """
-        return call_of(self.envelope)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cio_events._buffers.base import Failure
+from cio_events._buffers.failures import Failure
 from cio_events._buffers.spool import backlog, buffer
 from cio_events._wire.envelope import Route, seal, ulid_of
 from tests.support.spools import Noting, drain, envelope, left_in, number_of, opened, spool_files

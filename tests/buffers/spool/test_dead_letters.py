@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from cio_events._buffers.base import Failure
+from cio_events._buffers.failures import Failure
 from cio_events._buffers.spool import dead_letters
 from cio_events._buffers.spool.dead_letter_file import NAME
 from cio_events._buffers.spool.dead_letters import DeadLetters
@@ -234,7 +234,7 @@ def test_another_version_is_left_alone(spool, directory, report):
 def test_threads_and_processes_bury_at_once(directory):
     """Dead letters from several threads and processes are all kept."""
     code = """
-from cio_events._buffers.base import Failure
+from cio_events._buffers.failures import Failure
 spool = opened(directory)
 print("ready", flush=True)
 sys.stdin.readline()

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from cio_events._buffers.base import Failure
+from cio_events._buffers.failures import Failure
 from cio_events._buffers.spool import backlog, buffer, dead_letter_file, dead_letter_writer
 from tests.support.spools import (
     Noting,

@@ -276,7 +276,7 @@ class TestFork:
 spool = opened(directory)
 spool.put(envelope(0))
 dead = spool.take(1)[0]
-from cio_events._buffers.base import Failure
+from cio_events._buffers.failures import Failure
 spool.put(envelope(1))
 spool.dead_letter(spool.take(1)[0], Failure("rejected", 400, None))
 for way in ("exit", "close", "collect", "put"):
