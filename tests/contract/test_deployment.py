@@ -7,13 +7,15 @@ Nothing is sent before the end, so that what arrives was delivered while the pro
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import requests
@@ -25,6 +27,9 @@ from tests.support.scripts import ROOT, SECONDS, environment, run_python
 EXAMPLES = ROOT / "examples"
 
 UWSGI = Path(sys.executable).with_name("uwsgi")
+
+# In the place of a copy that has a free port in the place of 8000.
+UWSGI_INI = "uwsgi.ini"
 
 # What serves it, how, and by which signal it is told to end.
 SERVERS = {
@@ -50,7 +55,7 @@ SERVERS = {
         signal.SIGTERM,
     ),
     "flask and uwsgi": (
-        [str(UWSGI), "--ini", "uwsgi.ini", "--http-socket", "127.0.0.1:0"],
+        [str(UWSGI), "--ini", UWSGI_INI],
         signal.SIGTERM,
     ),
 }
@@ -67,7 +72,7 @@ DEPLOYED = {
 
 # How the servers say where they listen.
 ADDRESS = re.compile(
-    r"(?:running on http://|listening at: http://|address )(127\.0\.0\.1:(?!8000)\d+)",
+    r"(?:running on http://|listening at: http://|address )(127\.0\.0\.1:\d+)",
     re.IGNORECASE,
 )
 
@@ -81,7 +86,23 @@ def serving(server: str, sandbox: Sandbox) -> Iterator[tuple[str, list[str]]]:
     The address of an application's server, and the lines that it has logged once it has ended.
     """
     arguments, ending = SERVERS[server]
-    command = [sys.executable, *arguments] if arguments[0] == "-m" else arguments
+    with TemporaryDirectory() as directory:
+        ini = Path(directory, UWSGI_INI)
+        ini.write_text((EXAMPLES / UWSGI_INI).read_text().replace("127.0.0.1:8000", "127.0.0.1:0"))
+        command = [str(ini) if word is UWSGI_INI else word for word in arguments]
+        if command[0] == "-m":
+            command = [sys.executable, *command]
+        with running(command, ending, sandbox) as found:
+            yield found
+
+
+@contextmanager
+def running(
+    command: list[str], ending: signal.Signals, sandbox: Sandbox
+) -> Iterator[tuple[str, list[str]]]:
+    """
+    What `serving` yields, of a server that is started by *command*.
+    """
     lines: list[str] = []
     process = subprocess.Popen(
         command,
@@ -90,6 +111,7 @@ def serving(server: str, sandbox: Sandbox) -> Iterator[tuple[str, list[str]]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     assert process.stdout is not None
     url = None
@@ -104,10 +126,22 @@ def serving(server: str, sandbox: Sandbox) -> Iterator[tuple[str, list[str]]]:
         process.send_signal(ending)
         lines += process.communicate(timeout=SECONDS)[0].splitlines()
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
     assert url is not None, lines
+
+
+def ask(method: str, url: str, body: object = None, *, customer: str | None = None) -> object:
+    """
+    What a server answers, on a connection of its own: uWSGI closes each without a word.
+    """
+    with requests.Session() as browser:
+        browser.trust_env = False
+        if customer is not None:
+            browser.headers["X-Customer"] = customer
+        return browser.request(method, url, json=body, timeout=SECONDS).json()
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -118,14 +152,10 @@ def test_a_web_application_binds_who_and_logs_the_checkout(server: str, sandbox:
     if "uwsgi" in server and not UWSGI.exists():
         pytest.skip("there is no uWSGI for this Python")
     order = {"product": "socks", "price": 13.99}
-    with serving(server, sandbox) as (url, lines), requests.Session() as browser:
-        browser.trust_env = False
-        browser.headers["X-Customer"] = "5"
-        assert browser.get(f"{url}/products", timeout=SECONDS).json() == ["socks", "gloves"]
-        paid = browser.post(f"{url}/checkout", json=order, timeout=SECONDS)
-        assert paid.json() == {"status": "paid"}
-        del browser.headers["X-Customer"]
-        browser.get(f"{url}/products", timeout=SECONDS)
+    with serving(server, sandbox) as (url, lines):
+        assert ask("GET", f"{url}/products", customer="5") == ["socks", "gloves"]
+        assert ask("POST", f"{url}/checkout", order, customer="5") == {"status": "paid"}
+        ask("GET", f"{url}/products")
 
     # Ending the server has delivered the event; the bound path is no part of it.
     (event,) = sandbox.events
@@ -142,15 +172,9 @@ def test_an_order_that_is_rolled_back_is_no_event(sandbox: Sandbox) -> None:
     """
     Django's ``on_commit`` keeps the line for the commit, so none is logged without one.
     """
-    with (
-        serving("django and gunicorn", sandbox) as (url, _),
-        requests.Session() as browser,
-    ):
-        browser.trust_env = False
-        browser.headers["X-Customer"] = "5"
+    with serving("django and gunicorn", sandbox) as (url, _):
         for price in (0, 13.99):
-            order = {"product": "socks", "price": price}
-            browser.post(f"{url}/checkout", json=order, timeout=SECONDS)
+            ask("POST", f"{url}/checkout", {"product": "socks", "price": price}, customer="5")
 
     assert [event.data["price"] for event in sandbox.events] == [13.99]
 
