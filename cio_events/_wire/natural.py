@@ -32,12 +32,13 @@ _TYPES_REMEMBERED = 1_000
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
-# More digits than any setting of Python's lets be written by default.
-_BITS = 14_000
+# As the largest float; writing much longer ones takes time by the square of their length.
+_BITS = 1_024
 
 # What the class statement wrote, whatever a metaclass says.
 mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
+_module_of: Callable[[type], object] = type.__dict__["__module__"].__get__
 
 
 class TooLarge(Exception):  # noqa: N818 - nobody outside sees it raised
@@ -112,8 +113,7 @@ def _found(kind: type) -> Step:
 
 
 def _full_name(kind: type) -> str:
-    module = vars(kind).get("__module__")
-    return f"{module}.{name_of(kind)}" if type(module) is str else ""
+    return f"{_module_of(kind)}.{name_of(kind)}"
 
 
 def _unsayable(_value: object, _room: int) -> NoReturn:
