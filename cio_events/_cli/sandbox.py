@@ -1,5 +1,5 @@
 """
-`cio-events sandbox`: a Customer.io on this machine, until Ctrl-C.
+`cio-events sandbox`: a Customer.io on this machine, until Ctrl-C or until a command has ended.
 
 This module imports click, which comes with the extra `cio-events[sandbox]`.
 """
@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
+import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from cio_events._cli.tail import escaped, tail, told
 from cio_events.sandbox import Sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from cio_events.sandbox import ReceivedRequest
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8026
 # How soon a signal is noticed; waiting in short steps works on every system.
 SIGNAL_TICK_SECONDS = 0.1
+# In /proc/net/tcp, a socket that listens.
+LISTENING = "0A"
 
 
 class MissingExtraError(click.ClickException):
@@ -32,31 +39,34 @@ class MissingExtraError(click.ClickException):
     exit_code = 2
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
 @click.option("--site-id", help="The only site id to let in. [default: any]")
 @click.option("--api-key", help="The only API key to let in. [default: any]")
 @click.option("--app-api-key", help="The only App API key to let in. [default: any]")
 @click.option("--region", type=click.Choice(["us", "eu"]), default="us", show_default=True)
+@click.option("--allowed-host", multiple=True, help="A name to be asked by beside localhost.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
+@click.pass_context
 def sandbox(
+    context: click.Context,
+    *,
     port: int,
     host: str,
     site_id: str | None,
     api_key: str | None,
     app_api_key: str | None,
     region: str,
+    allowed_host: tuple[str, ...],
+    open_page: bool,
 ) -> None:
     """Run a Customer.io on this machine, until Ctrl-C."""
-    signals: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        signals.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
-    try:
-        running = Sandbox(
+    if context.invoked_subcommand is not None:
+        return
+    signals = _noted_signals()
+    running = _started(
+        lambda: Sandbox(
             site_id,
             api_key,
             app_api_key,
@@ -64,25 +74,113 @@ def sandbox(
             port=port,
             region="eu" if region == "eu" else "us",
             on_answer=_print_request,
-        )
-        running.start()
+            allowed_hosts=allowed_host,
+        ),
+        f"{host}:{port}",
+    )
+    with running:
+        given = {"CIO_SITE_ID": site_id, "CIO_API_KEY": api_key, "CIO_APP_API_KEY": app_api_key}
+        click.echo(_welcome(running.url, {name for name, key in given.items() if key is not None}))
+        if open_page:
+            webbrowser.open(running.url)
+        while not signals:
+            time.sleep(SIGNAL_TICK_SECONDS)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="[default: a free one]")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(port: int, command: tuple[str, ...]) -> None:
+    """Run COMMAND with a sandbox in its environment, and end as it ends."""
+    signals = _noted_signals()
+    running = _started(
+        lambda: Sandbox(port=port, on_answer=lambda request: _print_request(request, err=True)),
+        f"127.0.0.1:{port}",
+    )
+    with running:
+        click.echo(f"Customer.io sandbox on {running.url}", err=True)
+        environment = {**os.environ, **_exports(running.url)}
+        try:
+            # The command is what whoever types this line asks for.
+            process = subprocess.Popen(command, env=environment)  # noqa: S603
+        except OSError as missing:
+            raise click.ClickException(f"cannot run {command[0]}: {missing.strerror}") from missing
+        while process.poll() is None:
+            # Ctrl-C reaches the command by itself, as the terminal's; other signals are for us.
+            while signals:
+                if signals.pop() == signal.SIGTERM:
+                    process.terminate()
+            time.sleep(SIGNAL_TICK_SECONDS)
+    code = process.returncode
+    sys.exit(code if code >= 0 else 128 - code)
+
+
+sandbox.add_command(tail)
+sandbox.add_command(run)
+
+
+def _noted_signals() -> list[int]:
+    """Signals to end, as they come from now on."""
+    signals: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        signals.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return signals
+
+
+def _started(make: Callable[[], Sandbox], place: str) -> Sandbox:
+    """A sandbox that is running, or a line that says what is against it."""
+    try:
+        return make().start()
     except ModuleNotFoundError as missing:
         raise MissingExtraError(str(missing)) from missing
     except ValueError as wrong:
         raise click.UsageError(str(wrong)) from wrong
     except OSError as taken:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {taken.strerror}") from taken
-    with running:
-        given = {"CIO_SITE_ID": site_id, "CIO_API_KEY": api_key, "CIO_APP_API_KEY": app_api_key}
-        click.echo(_welcome(running.url, {name for name, key in given.items() if key is not None}))
-        while not signals:
-            time.sleep(SIGNAL_TICK_SECONDS)
+        by = _listener(int(place.rpartition(":")[2]))
+        holder = f" by {by}" if by else ""
+        raise click.ClickException(
+            f"cannot listen on {place}: {taken.strerror}{holder}; --port 0 takes a free one"
+        ) from taken
+
+
+def _listener(port: int) -> str | None:
+    """The program that listens on that port, where the system says so to this user."""
+    try:
+        table = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+        rows = [line.split() for line in table]
+        wanted = {
+            f"socket:[{row[9]}]"
+            for row in rows
+            if row[3] == LISTENING and int(row[1].rpartition(":")[2], 16) == port
+        }
+        for link in Path("/proc").glob("[0-9]*/fd/*"):
+            if wanted and link.is_symlink() and str(_target(link)) in wanted:
+                pid = link.parts[2]
+                name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+                return f"{escaped(name)} (process {pid})"
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
+
+
+def _target(link: Path) -> Path | None:
+    try:
+        return link.readlink()
+    except OSError:  # it has just been closed
+        return None
+
+
+def _exports(url: str) -> dict[str, str]:
+    keys = ("CIO_SITE_ID", "CIO_API_KEY", "CIO_APP_API_KEY")
+    return {**dict.fromkeys(keys, "sandbox"), "CIO_TRACK_URL": url, "CIO_APP_URL": url}
 
 
 def _welcome(url: str, restricted: set[str]) -> str:
-    keys = ("CIO_SITE_ID", "CIO_API_KEY", "CIO_APP_API_KEY")
-    values = {key: "..." if key in restricted else "sandbox" for key in keys}
-    exports = {**values, "CIO_TRACK_URL": url, "CIO_APP_URL": url}
+    exports = {**_exports(url), **dict.fromkeys(restricted, "...")}
     views = ("people", "events", "objects", "messages", "metrics", "requests")
     return "\n".join(
         [
@@ -90,26 +188,19 @@ def _welcome(url: str, restricted: set[str]) -> str:
             "",
             *(f"  export {name}={value}" for name, value in exports.items()),
             "",
-            "What it knows:",
+            f"What it knows, as it arrives: {url}",
             *(f"  {url}/sandbox/{view}" for view in views),
             "",
         ]
     )
 
 
-def escaped(text: str) -> str:
-    """Text from outside, with what is not printable as an escape: it cannot steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def _print_request(request: ReceivedRequest) -> None:
-    at = time.strftime("%H:%M:%S", time.localtime(request.time))
-    status = "dropped" if request.status is None else request.status
+def _print_request(request: ReceivedRequest, *, err: bool = False) -> None:
     try:
-        click.echo(f"{at} {request.method} {escaped(request.path)} {status}")
+        for line in told(request):
+            click.echo(line, err=err)
     except OSError:
         # Whoever read the lines is gone. The sandbox goes on, and Python, which would try to
         # write the rest when it ends, gets somewhere to write it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stream = sys.stderr if err else sys.stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

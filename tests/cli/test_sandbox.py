@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from cio_events import __version__
-from cio_events._cli.sandbox import escaped
+from cio_events._cli.tail import escaped
 from cio_events.sandbox import Sandbox
 from tests.cli.commands import run
 from tests.sandbox.asking import TIMEOUT_SECONDS
@@ -54,7 +56,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_well(number: signal.Signals) -> None:
-    """Exit code 0, nothing on stderr, and a line for each request."""
+    """Exit code 0, nothing on stderr, and two lines for each call."""
     with running() as (process, url, _):
         event = {"name": "purchase"}
         path = f"{url}/api/v1/customers/a%2Fb/events"
@@ -68,8 +70,10 @@ def test_a_signal_ends_it_well(number: signal.Signals) -> None:
     assert (process.returncode, err) == (0, "")
     lines = [line for line in out.splitlines() if line]
     assert [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in lines] == [
-        "POST /api/v1/customers/a%2Fb/events 200",
-        "POST /api/v1/customers/a%2Fb/events 401",
+        "--> POST /api/v1/customers/a%2Fb/events event purchase for a/b",
+        "<-- 200 accepted",
+        "--> POST /api/v1/customers/a%2Fb/events",
+        "<-- 401",
     ]
 
 
@@ -125,7 +129,90 @@ def test_a_port_that_is_taken_is_one_line() -> None:
 
     assert ended.exit_code == 1
     assert ended.stderr.startswith(f"Error: cannot listen on 127.0.0.1:{sandbox.port}: ")
+    assert "--port 0" in ended.stderr
     assert ended.stderr.count("\n") == 1
+    if Path("/proc/net/tcp").exists():
+        assert f"(process {os.getpid()})" in ended.stderr
+
+
+def test_it_ends_at_once_while_the_page_is_read() -> None:
+    """A stream that is open holds nothing up, and leaves no traceback."""
+    with (
+        running() as (process, url, _),
+        requests.get(f"{url}/sandbox/stream", stream=True, timeout=TIMEOUT_SECONDS) as page,
+    ):
+        assert next(page.iter_lines())
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert (process.returncode, err) == (0, "")
+    assert "Traceback" not in out
+
+
+def test_tail_tells_what_came_and_what_was_answered() -> None:
+    """Two lines a call, with how to mend it; or one object."""
+    with Sandbox() as sandbox:
+        url = f"{sandbox.url}/api/v1/customers/5/events"
+        for name in ("purchase", "a\x1b[2J\n" + "x" * 112):
+            requests.post(url, json={"name": name}, auth=("a", "b"), timeout=TIMEOUT_SECONDS)
+        for arguments in ((), ("--json",)):
+            command = [*MODULE, "sandbox", "tail", "--url", sandbox.url, *arguments]
+            with subprocess.Popen(
+                command,
+                env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as process:
+                assert process.stdout is not None
+                seen = [process.stdout.readline() for _ in range(2 if arguments else 4)]
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=TIMEOUT_SECONDS)
+            assert (process.returncode, err) == (0, "")
+            if arguments:
+                assert [json.loads(line)["item"]["verdict"] for line in seen] == [
+                    "accepted",
+                    "refused",
+                ]
+            else:
+                assert seen[0].endswith("/events event purchase for 5\n")
+                assert seen[1].endswith("<-- 200 accepted\n")
+                assert "a\\x1b[2J\\nxxx" in seen[2]
+                assert "<-- 400 refused: name is longer than 100 bytes" in seen[3]
+                assert "Log a shorter template" in seen[3]
+
+
+def test_tail_without_a_sandbox_is_one_line() -> None:
+    """It says where there is none."""
+    with Sandbox() as sandbox:
+        url = sandbox.url
+    ended = run("sandbox", "tail", "--url", url)
+    assert (ended.exit_code, ended.stderr) == (1, f"Error: there is no sandbox at {url}\n")
+
+
+def test_run_gives_a_command_a_sandbox() -> None:
+    """What it sends arrives, and its exit code is ours."""
+    code = (
+        "import sys, cio_events\n"
+        "with cio_events.get_pipeline() as pipeline: pipeline.track('5', 'purchase')\n"
+        "print('done')\n"
+        "sys.exit(3)\n"
+    )
+    ended, failed = (
+        subprocess.run(
+            [*MODULE, "sandbox", "run", "--", *command],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        for command in ((sys.executable, "-c", code), ("no-such-command",))
+    )
+    assert (ended.returncode, ended.stdout) == (3, "done\n")
+    assert "event purchase for 5" in ended.stderr
+    assert "<-- 200 accepted" in ended.stderr
+    assert failed.returncode == 1
+    assert "Error: cannot run no-such-command: " in failed.stderr
 
 
 def test_another_host_is_refused() -> None:
