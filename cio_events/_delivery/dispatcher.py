@@ -88,6 +88,7 @@ class Dispatcher:
         # Never held while the application's code runs.
         self._moving = threading.RLock()
         self._couriers: Couriers[_Task, Verdict] = Couriers(self._send, _COURIERS)
+        self._began = time.time(), monotonic()
         self._out = 0  # requests that couriers have
         self.stopping = False
         self.adopted: bool = options.spool is None or not options.enabled
@@ -257,7 +258,9 @@ class Dispatcher:
             self._order.add(envelope, flight.destination.concerns(envelope), flight.line)
 
     def _give_up_expired(self, flight: InFlight) -> None:
-        oldest = time.time() - self._options.max_age
+        # By both clocks: neither one that jumps nor one that stands still makes a call old.
+        steady = self._began[0] + monotonic() - self._began[1]
+        oldest = min(time.time(), steady) - self._options.max_age
         if oldest <= 0:
             return
         for envelopes, attempts in flight.expired(int(oldest * 1000)):

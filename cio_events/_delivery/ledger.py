@@ -132,6 +132,12 @@ class Ledger:
         """
         self._change(self._receive, count, size)
 
+    def withdraw(self, size: int) -> None:
+        """
+        Take back that a call of *size* bytes was admitted: its caller was interrupted.
+        """
+        self._change(self._receive, -1, -size)
+
     def fail(self, reason: str) -> None:
         """
         Count a call that fails at the door.

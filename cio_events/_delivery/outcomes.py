@@ -20,6 +20,7 @@ from cio_events._calls.messages import Receipt
 from cio_events._calls.people import Call
 from cio_events._delivery.destination import Batch, Hold, TryAgain
 from cio_events._delivery.ledger import Ledger
+from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._wire.encode import call_of
 from cio_events._wire.envelope import Envelope, body_of, ulid_of
@@ -177,11 +178,12 @@ class Outcomes:
 
         self._warn(f"failed {reason}", line)
 
-    def announce(self) -> None:
+    def announce(self, end: float = float("inf")) -> None:
         """
         Say all that there is to say. Nothing of ours may be half done, and no lock held.
 
-        What is left to be said when a receiver ends this thread is said by the next one.
+        It begins with nothing more once it is *end* (`monotonic`). What is left to be said when
+        a receiver ends this thread is said by the next one.
         """
         here = threading.get_ident()
         inner = here in self._announcing
@@ -193,7 +195,10 @@ class Outcomes:
                 except IndexError:  # another thread was quicker
                     return
                 try:
-                    deque(news, maxlen=0)
+                    for _ in news:
+                        if monotonic() >= end:
+                            self._news.appendleft(news)
+                            return
                 except BaseException:
                     self._news.appendleft(news)
                     raise

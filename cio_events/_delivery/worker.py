@@ -8,8 +8,10 @@ import queue
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -30,6 +32,9 @@ _SHORTEST_SLEEP = 0.05
 
 # Before a round that follows one in which nothing could be sent.
 _MOMENT = 0.005
+
+# How long a caller who waits for room sleeps between looks at whether the pipeline was closed.
+_BLOCKED_SECONDS = 1.0
 
 # Between attempts to start a thread where none can be had.
 _SECONDS_BETWEEN_STARTS = 1.0
@@ -56,9 +61,18 @@ class _Waiter(NamedTuple):
     bell: queue.SimpleQueue[None]
 
 
+@dataclass(slots=True, eq=False)
+class _Blocked:
+    size: int
+    bell: queue.SimpleQueue[bool]  # True when it is admitted, False to look again
+
+
 class Worker:
     """
     Delivers what the buffer holds, on a thread of its own, or on the caller's where none starts.
+
+    Attributes:
+        blocked: Callers that wait for room, in order.
 
     Args:
         sender: The pipeline, as the sender of signals.
@@ -96,6 +110,8 @@ class Worker:
         self._bell: queue.SimpleQueue[None] | None = None
         self._state = _State.AWAKE
         self._waiters: list[_Waiter] = []
+        self.blocked: deque[_Blocked] = deque()
+        self._admitting = threading.Lock()  # held by whoever admits those who are blocked
 
     # What other threads call.
 
@@ -112,9 +128,7 @@ class Worker:
         if self._dispatcher.over is not None:
             self.release(self._dispatcher.over)  # it came too late for the last round
 
-    def wait_until(
-        self, condition: Callable[[], bool], timeout: float, *, hurry: bool = True
-    ) -> bool:
+    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """
         Hurry, and wait until *condition* holds, for at most *timeout* seconds.
 
@@ -128,8 +142,7 @@ class Worker:
         try:
             if self._thread is None and not condition():
                 self._start()
-            if hurry:
-                self._dispatcher.hurry()
+            self._dispatcher.hurry()
             self._ring()
             while not condition():
                 left = end - monotonic()
@@ -145,6 +158,59 @@ class Worker:
             return True
         finally:
             self._waiters.remove(waiter)
+
+    def wait_for_room(self, size: int, is_open: Callable[[], bool]) -> bool:
+        """
+        Wait until a call of *size* bytes is admitted, first come, first served.
+
+        Returns False once *is_open* no longer holds.
+        """
+        if self.runs_here():
+            return False
+        caller = _Blocked(size, queue.SimpleQueue())
+        self.blocked.append(caller)
+        try:
+            while is_open():
+                if self._thread is None:
+                    self._start()
+                self._ring()
+                self._admit_blocked()
+                if self._thread is None:
+                    # Nobody else makes room.
+                    self._deliver_inline(
+                        monotonic() + _BLOCKED_SECONDS, lambda: caller not in self.blocked
+                    )
+                    self._admit_blocked()
+                with suppress(queue.Empty):
+                    if caller.bell.get(timeout=_BLOCKED_SECONDS if self._thread else 0):
+                        return True
+            return not self._leave(caller)
+        except BaseException:
+            if not self._leave(caller):
+                self._ledger.withdraw(size)
+            raise
+
+    def _leave(self, caller: _Blocked) -> bool:
+        """
+        Wait no longer; returns False for a *caller* that was admitted meanwhile.
+        """
+        try:
+            self.blocked.remove(caller)
+        except ValueError:
+            return False
+        return True
+
+    def _admit_blocked(self) -> None:
+        # One look for all who wait: each is woken once, when it is its turn.
+        if not self.blocked or not self._admitting.acquire(blocking=False):
+            return
+        try:
+            while self.blocked and self._ledger.admit(self.blocked[0].size):
+                self.blocked.popleft().bell.put(True)
+        except IndexError:  # the last one has left
+            pass
+        finally:
+            self._admitting.release()
 
     def idle(self) -> bool:
         """
@@ -203,14 +269,17 @@ class Worker:
         ):
             thread.join(min(timeout, _LONGEST_SLEEP))
 
-    def release(self, reason: DroppedReason) -> int:
+    def release(self, reason: DroppedReason, end: float = NEVER) -> int:
         """
         Leave all that is pending to the spool, or give it up; returns how many were given up.
 
-        The same holds for what is put into the buffer later.
+        The same holds for what is put into the buffer later. Receivers are told until *end*
+        (`monotonic`).
         """
         lost = self._dispatcher.release(reason)
-        self._outcomes.announce()
+        for caller in list(self.blocked):
+            caller.bell.put(False)
+        self._outcomes.announce(end)
         self._tell_waiters()
         return lost
 
@@ -296,7 +365,7 @@ class Worker:
         else:
             self._state = _State.GATHERING
             seconds = self._options.flush_interval
-            if self._waiters or self._ledger.pending_bytes >= self._full:
+            if self._waiters or self.blocked or self._ledger.pending_bytes >= self._full:
                 seconds = 0.0
         try:
             bell.get(timeout=min(seconds, _LONGEST_SLEEP))
@@ -320,6 +389,7 @@ class Worker:
         try:
             self._deliverer = threading.get_ident()
             for _ in self._dispatcher.run(end):
+                self._admit_blocked()
                 # Whoever woke for each request would take the interpreter from this thread.
                 for waiter in list(self._waiters):
                     if waiter.condition():

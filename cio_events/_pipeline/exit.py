@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 from cio_events._delivery.ledger import Ledger
 from cio_events._delivery.worker import Worker
 from cio_events._process import exits
+from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics
 from cio_events.options import Options
+
+# How much of exit_timeout receivers may take to hear of what was given up.
+_SHARE_OF_RECEIVERS = 0.5
 
 
 class EndOfProcess:
@@ -94,7 +98,9 @@ class EndOfProcess:
             self._give_up()
 
     def _give_up(self) -> None:
-        lost = self._worker.release("exit")
+        # Receivers that take their time must not put the end off without an end.
+        until = monotonic() + self.options.exit_timeout * _SHARE_OF_RECEIVERS
+        lost = self._worker.release("exit", until)
         if lost:
             self._diagnostics.warn(
                 "exit", f"{lost} calls could not be delivered before the exit and are lost"

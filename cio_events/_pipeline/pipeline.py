@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 # Of so many kinds of values that JSON has no form for; an application may make up names.
 _UNSAID_TOLD = 100
 
-# How long a caller who waits for room sleeps between looks at whether the pipeline was closed.
-_BLOCKED_SECONDS = 1.0
-
 
 @exported
 class Pipeline(BackgroundVerbs, EndOfProcess):
@@ -96,7 +93,11 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._before_send = options.before_send
         # Whether an event needs no `Track`: nobody looks at it, and v1 has another form of it.
         self._fast_path = (
-            self._no_track is None and options.before_send is None and options.api == "v2"
+            self._no_track is None
+            and options.before_send is None
+            and options.api == "v2"
+            # Nobody overtakes who waits for room.
+            and options.on_full == "drop"
         )
         self._expects_exit = False
         # Once the end has come: how many seconds of exit_timeout were not used yet.
@@ -230,7 +231,9 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         size = len(envelope)
         if size > ATTRIBUTE_VALUE_BYTES:
             self._look_for_long_attributes(call)
-        if not self._ledger.admit(size) and not self._wait_for_room(size):
+        # Nobody overtakes who waits for room.
+        admitted = not self._worker.blocked and self._ledger.admit(size)
+        if not admitted and not self._wait_for_room(size):
             reason = self._closed or "full"
             self._refusals.drop(call, id_, reason)
             return id_, reason
@@ -297,19 +300,12 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """
         Wait until there is room for *size* bytes, if callers are to wait.
         """
-        options, ledger = self.options, self._ledger
+        options = self.options
         if options.on_full != "block" or suppressed() or size > options.max_pending_bytes:
             return False
-
-        def room() -> bool:
-            return self._closed is not None or ledger.has_room(size)
-
-        while self._closed is None and not exits.exiting():
-            if not self._worker.wait_until(room, _BLOCKED_SECONDS, hurry=False):
-                continue
-            if self._closed is None and ledger.admit(size):
-                return True
-        return False
+        return self._worker.wait_for_room(
+            size, lambda: self._closed is None and not exits.exiting()
+        )
 
     # What has been taken.
 

@@ -15,10 +15,10 @@ import pytest
 
 from cio_events import Identify, Pipeline, SendPush, Track, signals
 from cio_events._delivery import dispatcher as rounds
-from cio_events._pipeline import pipeline as pipelines
+from cio_events._delivery import worker as workers
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import LONG, Heard, balanced, eventually, names, said, settled
-from tests.support.servers import ScriptedServer, answer, stall
+from tests.support.servers import Peer, ScriptedServer, answer, stall
 
 MakePipeline = Callable[..., Pipeline]
 
@@ -160,7 +160,7 @@ def test_caller_who_waits_is_let_go_by_a_close(
     make: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once; the call is dropped as closed."""
-    monkeypatch.setattr(pipelines, "_BLOCKED_SECONDS", 10 * LONG)
+    monkeypatch.setattr(workers, "_BLOCKED_SECONDS", 10 * LONG)
     with ScriptedServer([stall()]) as server:
         pipeline = make(track_url=server.url, on_full="block", max_pending=1, timeout=10 * LONG)
         pipeline.track("5", "x")
@@ -294,3 +294,55 @@ def test_producer_wakes_nobody_while_a_destination_is_paused(make: MakePipeline)
         time.sleep(0.001)
 
     assert rounds < 20
+
+
+def test_blocked_callers_get_room_in_their_order(make: MakePipeline) -> None:
+    """First come, first served; and each is woken once, not whenever there is any room."""
+    with ScriptedServer([slowly] * 1_000) as server:
+        pipeline = make(track_url=server.url, on_full="block", max_pending=5, flush_interval=0)
+        for n in range(5):
+            pipeline.track("5", f"{n}")
+        order: list[int] = []
+
+        def log(n: int) -> None:
+            pipeline.track("5", f"blocked {n}")
+            order.append(n)
+
+        threads = []
+        for n in range(60):
+            threads.append(threading.Thread(target=log, args=(n,)))
+            threads[-1].start()
+            assert eventually(
+                lambda waiting=n + 1: len(order) + len(pipeline._worker.blocked) >= waiting
+            )
+        for thread in threads:
+            thread.join(LONG)
+        stats = settled(pipeline)
+        sent = [o["name"] for request in server.requests for o in request.json["batch"]]
+
+    assert stats.sent == 65
+    # Those who are admitted together race for their places.
+    places = [int(name.split()[-1]) for name in sent[5:]]
+    assert all(abs(place - n) <= 10 for n, place in enumerate(places))
+
+
+def slowly(peer: Peer) -> bool:
+    """Answer after a moment."""
+    peer.server.closing.wait(0.02)
+    return answer(200)(peer)
+
+
+def test_clock_that_jumps_expires_nothing(
+    make: MakePipeline, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls that are hours old by one clock only are not."""
+    sandbox.fail_next(503, times=3)
+    pipeline = make(flush_interval=3600, max_age=60)
+    pipeline.track("5", "before")
+    real = time.time
+    for jump in (100_000.0, -100_000.0):
+        monkeypatch.setattr(time, "time", lambda jump=jump: real() + jump)
+        monkeypatch.setattr(time, "time_ns", lambda jump=jump: int((real() + jump) * 1e9))
+        pipeline.track("5", "later")
+        stats = settled(pipeline)
+    assert (stats.sent, stats.failed) == (3, 0)
