@@ -185,7 +185,8 @@ class TrackClient(Client, Verbs[None, float]):
         if answer.status != 207:
             return []
         try:
-            return [_refusal(together, error) for error in orjson.loads(answer.body)["errors"]]
+            errors = answers.read(answer.body).value["errors"]
+            return [_refusal(together, error) for error in errors]
         except (ValueError, LookupError, TypeError):
             # Some were refused, but it cannot be known which.
             raise self._error(what, request, answer) from None

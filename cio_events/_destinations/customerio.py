@@ -17,11 +17,11 @@ from cio_events._delivery.destination import (
     Verdict,
 )
 from cio_events._destinations import answers
-from cio_events._destinations.answers import Reading
 from cio_events._http.endpoint import APP_URLS, TRACK_URLS, Answer, Endpoint
 from cio_events._wire import app, encode
 from cio_events._wire import batch as v2
 from cio_events._wire import single as v1
+from cio_events._wire.answers import Reading
 from cio_events._wire.envelope import HEADER_BYTES, Envelope, Route, body_of, route_of
 from cio_events._wire.masking import shown
 from cio_events._wire.request import Request

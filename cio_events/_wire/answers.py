@@ -40,6 +40,13 @@ class Reading:
         """
         return isinstance(self.value, dict) and bool({"errors", "meta"} & self.value.keys())
 
+    @property
+    def is_list(self) -> bool:
+        """
+        Whether it has a list of errors, as those of v2 do.
+        """
+        return isinstance(self.value, dict) and isinstance(self.value.get("errors"), list)
+
 
 def read(body: bytes, *, whole: bool = True) -> Reading:
     """

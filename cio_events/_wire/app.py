@@ -6,7 +6,6 @@ A waiting message is a line with the kind of message and then the very body that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timezone
 
 import orjson
@@ -56,18 +55,3 @@ def receipt_of(answer: bytes) -> Receipt | None:
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
         queued_at = None
     return Receipt(str(delivery_id), queued_at)
-
-
-def words_of(answer: bytes) -> str:
-    """
-    What Customer.io said in an answer that is no success, in whichever form.
-    """
-    text = answer.decode("utf-8", "replace").strip()
-    try:
-        meta = orjson.loads(answer)["meta"]
-        errors = meta["errors"] if "errors" in meta else [meta["error"]]
-    except (ValueError, KeyError, TypeError):
-        return text
-    if isinstance(errors, Mapping):
-        errors = [f"{field}: {error}" for field, error in errors.items()]
-    return "; ".join(map(str, errors)) if isinstance(errors, list) else str(errors)

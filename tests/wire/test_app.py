@@ -1,5 +1,5 @@
 """
-The answers of the App API: receipts, and what Customer.io said.
+The receipts in the answers of the App API.
 """
 
 from __future__ import annotations
@@ -41,24 +41,3 @@ class TestAnswers:
         Whatever else an answer may be.
         """
         assert app.receipt_of(body) is None
-
-    @pytest.mark.parametrize(
-        ("body", "said"),
-        [
-            (b'{"meta":{"error":"no such template"}}', "no such template"),
-            (b'{"meta":{"errors":["one","two"]}}', "one; two"),
-            (b'{"meta":{"errors":{"to":"is wrong"}}}', "to: is wrong"),
-            (b'{"meta":{"errors":"one"}}', "one"),
-            (b'{"meta":{}}', '{"meta":{}}'),
-            (b'{"error":"x"}', '{"error":"x"}'),
-            (b"[1]", "[1]"),
-            (b"not found\n", "not found"),
-            (b"\xff", "�"),
-            (b"", ""),
-        ],
-    )
-    def test_what_customer_io_said(self, body: bytes, said: str) -> None:
-        """
-        In any of its forms.
-        """
-        assert app.words_of(body) == said
