@@ -1,0 +1,184 @@
+"""
+The model of the engine: whatever a destination answers, and whichever calls it never takes.
+
+Nothing is lost, nothing ends twice, each customer's calls are taken in order, who is no culprit's
+customer arrives, and the search for culprits takes few requests.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cio_events import Call, Merge, SendPush, Track, TrackAnonymous
+from cio_events._calls.ulid import new_id
+from cio_events._delivery.destination import Delivered, Hold, Refused, Split, TryAgain, Verdict
+from cio_events._delivery.in_flight import InFlight
+from cio_events._delivery.order import Order
+from cio_events._delivery.suspects import Load
+from cio_events._destinations.customerio import AppAPI, TrackAPI
+from cio_events._wire.encode import customers_of, encode
+from cio_events._wire.envelope import Envelope, Route, route_of
+from cio_events.options import Options
+
+NOW = 1_704_067_200_000
+OPTIONS = Options(retry_base=0.5, retry_cap=8.0, hold_interval=5.0)
+
+# What says nothing of the calls, and what is as if they were the cause.
+PASSING: list[Verdict] = [
+    TryAgain("no_connection", None),
+    TryAgain("rate_limited", 429, 3.0),
+    TryAgain("server_error", 500, suspect=True),
+    TryAgain("no_answer", None, suspect=True, slow=True),
+    Hold(401, "look"),
+    Hold(403, "look", suspect=True),
+]
+FOR_A_CULPRIT: list[Verdict] = [
+    TryAgain("server_error", 500, suspect=True),
+    TryAgain("no_answer", None, suspect=True),
+    Hold(403, "look", suspect=True),
+]
+
+
+class Ready(TrackAPI):
+    """As if there were credentials."""
+
+    ready = True
+
+
+class AppReady(AppAPI):
+    """As if there were credentials."""
+
+    ready = True
+
+
+class World:
+    """A clock, both destinations, and what they have taken."""
+
+    def __init__(self, calls: list[Call], culprits: set[int], api: Any, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.now = 100.0
+        self.flights = [InFlight(Ready(None, Options())), InFlight(AppReady(None, Options()))]
+        self.order = Order(flight.line for flight in self.flights)
+        self.taken: list[Envelope] = []
+        self.failed: list[Envelope] = []
+        self.requests = 0
+        self.out: list[tuple[InFlight, Load]] = []
+        self.envelopes = [
+            encode(call, new_id(NOW + n), NOW + n, api) for n, call in enumerate(calls)
+        ]
+        self.culprits = {self.envelopes[n] for n in culprits if n < len(calls)}
+        for envelope in self.envelopes:
+            flight = self.flights[route_of(envelope) is Route.APP]
+            self.order.add(envelope, customers_of(envelope), flight.line)
+
+    def run(self, trouble: list[Verdict | None], steps: int) -> None:
+        """Make requests until nothing moves, or so many."""
+        out = self.out
+        for _ in range(steps):
+            while started := [
+                (flight, load) for flight in self.flights if (load := flight.next(self.now))
+            ]:
+                out += started
+            if not out:
+                at = min(
+                    (flight.opens_at(self.now) for flight in self.flights if flight),
+                    default=math.inf,
+                )
+                if at == math.inf:
+                    return
+                self.now = max(at, self.now + 0.01)
+                continue
+            # In one destination; a pause of one lets the other go ahead.
+            people: Counter[tuple[str, str]] = Counter()
+            for flight, load in out:
+                name = flight.destination.name
+                people.update({(name, w) for one in load.envelopes for w in customers_of(one)})
+            assert max(people.values(), default=1) == 1
+            flight, load = out.pop(self.dice.randrange(len(out)))
+            self.requests += 1
+            self.judge(flight, load, trouble.pop(0) if trouble else None)
+
+    def judge(self, flight: InFlight, load: Load, verdict: Verdict | None) -> None:
+        """Answer one request, as a dispatcher would act on it."""
+        if verdict is None and not self.culprits.isdisjoint(load.envelopes):
+            verdict = self.dice.choice(FOR_A_CULPRIT)
+        if isinstance(verdict, (TryAgain, Hold)):
+            flight.failed(load, verdict, self.now, OPTIONS, self.order)
+            return
+        flight.passed(load, self.now)
+        if isinstance(verdict, Split) and len(load.envelopes) > 1:
+            flight.split(load)
+            return
+        flight.ended(load)
+        (self.failed if isinstance(verdict, Refused) else self.taken).extend(load.envelopes)
+
+
+WHO = st.sampled_from("abcdefgh")
+CALLS = st.one_of(
+    st.builds(lambda who: Track(who, "x"), WHO),
+    st.builds(lambda who: Track(who, "x"), WHO),
+    st.builds(lambda who: Track(who, "x", {"pad": "." * 31_000}), WHO),
+    st.builds(lambda who: TrackAnonymous(who, "x"), WHO),
+    st.builds(lambda who: SendPush(transactional_message_id=1, identifiers=who), WHO),
+    st.builds(Merge, WHO, WHO),
+)
+TROUBLE = st.lists(st.sampled_from([None, None, Delivered(200), Split(), *PASSING]), max_size=40)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(CALLS, min_size=1, max_size=60),
+    st.sets(st.integers(0, 59), max_size=3),
+    TROUBLE,
+    st.sampled_from(["v1", "v2"]),
+    st.integers(0, 10**6),
+)
+def test_any_answers_lose_nothing_and_culprits_stop_only_their_customers(
+    calls: list[Call], culprits: set[int], trouble: list[Verdict | None], api: Any, seed: int
+) -> None:
+    """After the trouble only culprits and who stands behind them wait; healed, all arrive."""
+    world = World(calls, culprits, api, seed)
+    world.run([one if not isinstance(one, Delivered) else None for one in trouble], 1_500)
+
+    behind: set[str] = set()
+    expected = []
+    for envelope in world.envelopes:
+        who = set(customers_of(envelope))
+        if envelope in world.culprits or who & behind:
+            behind |= who
+        else:
+            expected.append(envelope)
+    assert set(expected) <= set(world.taken)
+
+    world.culprits.clear()
+    world.run([], 1_500)
+    assert Counter(world.taken) == Counter(world.envelopes)
+    place = {envelope: n for n, envelope in enumerate(world.taken)}
+    for flight_route in (False, True):
+        for who in {who for one in world.envelopes for who in customers_of(one)}:
+            own = [
+                place[one]
+                for one in world.envelopes
+                if who in customers_of(one) and (route_of(one) is Route.APP) is flight_route
+            ]
+            assert own == sorted(own)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 500), st.integers(0, 499), st.integers(0, 10**6))
+def test_one_culprit_is_found_by_few_requests(count: int, bad: int, seed: int) -> None:
+    """Beside the first attempts, two for each halving; and then it waits alone."""
+    bad %= count
+    world = World([Track(f"{n}", "x") for n in range(count)], {bad}, "v2", seed)
+    while len(world.taken) < count - 1:
+        world.run([], 1)
+        assert world.requests < 1_000
+
+    # Three strikes, one more try of all, probes until one without the culprit, all but that.
+    assert world.requests <= 4 + 8 + 2 * math.ceil(math.log2(count))
