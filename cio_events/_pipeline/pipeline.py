@@ -74,6 +74,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._app, self._no_app = endpoints.opened(endpoints.app, self.options, options, problem)
         self._buffer = self._new_buffer()
         self._begin()
+        if self.options.session is not None:
+            mark_records()
         forks.watch(self)
         forks.in_child(suppression.renew)
         if self.options.spool is not None and self._closed is None:

@@ -13,7 +13,10 @@ from types import FrameType
 from typing import Any
 
 THREAD_NAME = "cio_events"
-"""The flushing thread's, by which its records are known also in another process."""
+"""The flushing thread's."""
+
+SUPPRESSED = "_cio_suppressed"
+"""The attribute of records that were made in suppressed code."""
 
 # A context variable and not a thread's local: greenlets of one thread have one each, also when
 # gevent patches the process after this module was imported.
@@ -37,7 +40,7 @@ def suppress_capture() -> Iterator[None]:
 
 def mark_records() -> None:
     """
-    Have records that receivers and ``before_send`` log say so, for they may go over a queue.
+    Have records that our receivers, ``before_send`` and session log say so: they may be queued.
 
     Behind it they would be captured by another thread, and what is captured there makes new
     ones: it would never end. Logging's record factory is all that sees each record in time.
@@ -55,7 +58,7 @@ class _MarkingFactory:
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = self._factory(*args, **kwargs)
         if suppressed() and not interrupted():
-            record.__dict__["_cio_suppressed"] = True
+            record.__dict__[SUPPRESSED] = True
         return record
 
 
@@ -64,13 +67,9 @@ _marking = False
 
 def made_suppressed(record: logging.LogRecord) -> bool:
     """
-    Whether *record* was made in suppressed code, or on the flushing thread.
-
-    What a finalizer logs is the application's, on whatever thread it runs.
+    Whether *record* was made in suppressed code, on whichever thread or in whichever process.
     """
-    return "_cio_suppressed" in record.__dict__ or (
-        record.threadName == THREAD_NAME and not (suppressed() and interrupted())
-    )
+    return SUPPRESSED in record.__dict__
 
 
 def interrupted() -> bool:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any, cast
+
+from cio_events._process.suppression import SUPPRESSED, THREAD_NAME
 
 
 def record_of(message: object) -> logging.LogRecord | None:
@@ -22,15 +25,19 @@ def record_of(message: object) -> logging.LogRecord | None:
     theirs = getattr(message, "record", None)
     if type(theirs) is not dict:
         return None
+    thread = theirs["thread"]
+    # Behind loguru's own queue, which no record factory sees.
+    ours = thread.name == THREAD_NAME and thread.id != threading.get_ident()
     return logging.makeLogRecord(
         {
+            **({SUPPRESSED: True} if ours else {}),
             "name": theirs["name"] or "",
             "levelno": theirs["level"].no,
             "levelname": theirs["level"].name,
             "msg": theirs["message"],
             "created": theirs["time"].timestamp(),
-            "thread": theirs["thread"].id,
-            "threadName": theirs["thread"].name,
+            "thread": thread.id,
+            "threadName": thread.name,
             "extra": theirs["extra"],
         }
     )
