@@ -125,7 +125,9 @@ class Capture:
                     data[key] = read[key]
                 id_ = pipeline.accept_event(read["cio_customer"], event, data, logged_at)
             if id_ is None:
-                id_, reason = _accept(pipeline, Record(read, event, shape, logged_at))
+                id_, reason = _accept(
+                    pipeline, Record(read, event, shape, logged_at, pipeline.id_type)
+                )
         except Exception as error:
             if pipeline is not None and pipeline.strict:
                 raise

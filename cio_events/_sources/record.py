@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from structlog.contextvars import get_contextvars
 
-from cio_events._calls.people import Customer, Identifier
+from cio_events._calls.people import Customer, Identifier, IdType, identifier_of
 from cio_events._calls.times import unix_seconds
 from cio_events._calls.validation import Data
 from cio_events._sources.fields import Shape
@@ -29,12 +29,15 @@ class Record(NamedTuple):
         shape: Which of the fields are payload.
 
         logged_at: When it was logged, in Unix seconds, if that may be a while ago.
+
+        id_type: What a plain text, integer or UUID means that names a person.
     """
 
     fields: Mapping[str, Any]
     event: object
     shape: Shape
     logged_at: float | None = None
+    id_type: IdType | Literal["auto"] = "auto"
 
     def required(self, tag: str) -> Any:
         """
@@ -66,8 +69,10 @@ class Record(NamedTuple):
         who = known[tag]
         if who is None:
             raise ParamError(tag, "must not be None")
-        if "cio_id_type" not in known or isinstance(who, Identifier):
-            return who  # type: ignore[no-any-return]
+        if "cio_id_type" not in known:
+            return who if self.id_type == "auto" else identifier_of(who, tag, self.id_type)
+        if isinstance(who, Identifier):
+            return who
         try:
             return Identifier(who, known["cio_id_type"])
         except ParamError as error:

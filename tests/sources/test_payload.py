@@ -109,6 +109,28 @@ def test_an_option_sends_only_cio_data(source: Source, sandbox: Sandbox) -> None
 
 
 @each_source
+@pytest.mark.parametrize("tag", ["cio_customer", "cio_identity"])
+def test_an_option_says_what_a_plain_customer_is(
+    source: Source, tag: str, sandbox: Sandbox
+) -> None:
+    """In every call that a line can ask for; a tag of its own says otherwise."""
+    with Pipeline(
+        **CREDENTIALS, track_url=sandbox.url, flush_interval=0, id_type="id"
+    ) as pipeline:
+        log = source(pipeline)
+        log("it", cio="page", **{tag: "a@b.c"})
+        log("it", cio="page", cio_id_type="email", **{tag: "d@b.c"})
+
+        assert Arrivals(sandbox, pipeline).balance() == (2, 0, 0)
+        operations = [one for request in sandbox.requests for one in _identifiers(request)]
+        assert operations == [{"id": "a@b.c"}, {"email": "d@b.c"}]
+
+
+def _identifiers(request: Any) -> list[Any]:
+    return [one["identifiers"] for one in request.body.get("batch", [request.body])]
+
+
+@each_source
 def test_a_misspelt_tag_is_said_once(
     source: Source, pipeline: Pipeline, arrivals: Arrivals, caplog: pytest.LogCaptureFixture
 ) -> None:
