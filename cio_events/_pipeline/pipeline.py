@@ -7,13 +7,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cio_events._buffers.base import Buffer
 from cio_events._buffers.memory import MemoryBuffer
 from cio_events._calls.limits import ATTRIBUTE_VALUE_BYTES
 from cio_events._calls.messages import Message
-from cio_events._calls.people import Call
+from cio_events._calls.people import Call, IdType
 from cio_events._calls.ulid import IdSource
 from cio_events._calls.validation import Data
 from cio_events._delivery.ledger import Ledger, Stats
@@ -90,7 +90,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._ids = IdSource()
         # Looked up for each call.
         self._api = options.api
-        self.id_type = options.id_type
+        self.id_type: IdType | Literal["auto"] = options.id_type
         self._told: set[Unsaid] = set()
         self._before_send = options.before_send
         # Whether an event needs no `Track`: nobody looks at it, and v1 has another form of it.

@@ -104,7 +104,7 @@ class CustomerIOHandler(logging.Handler):
             self._pipeline, hidden=OF_LOG_RECORDS | MARKS, from_factory=True
         )
         super().__init__(level)
-        self.closed = False
+        self.closed: bool = False
         self.seen: str | None = None
         attachment.watch(self)
         CustomerIOHandler.made = True

@@ -43,7 +43,7 @@ class InvalidError(Exception):
         self.reason = rule.reason
         self.field = field
         self.message = message
-        self.explanation = explain(rule, field, message, value, limit)
+        self.explanation: Explanation = explain(rule, field, message, value, limit)
 
 
 def explain(

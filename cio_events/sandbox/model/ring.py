@@ -21,7 +21,7 @@ class Ring(Generic[Kept]):
         self._most_bytes = most_bytes
         self._kept: deque[tuple[Kept, int]] = deque()
         self._bytes = 0
-        self.left = 0
+        self.left: int = 0
         """How many have gone again to make room; the number of the first one that is kept."""
 
     def __len__(self) -> int:
