@@ -43,7 +43,9 @@ class Refusals:
             raise error
         reason: FailedReason = "invalid" if error.limit is None else "too_large"
         self._ledger.fail(reason)
-        self._diagnostics.warn_once(f"{reason} {error}", f"a call is not sent: {error}")
+        in_all = self._ledger.stats(0).failed_by_reason.get(reason, 0)
+        more = f"; {in_all} since the start" if in_all > 1 else ""
+        self._diagnostics.warn(f"{reason} {error}", f"a call is not sent: {error}{more}")
         if signals.failed.receivers:
             report = Report(call, id_, 0, reason=reason, detail=str(error))
             signals.announce(signals.failed, self._sender, report=report)
