@@ -71,8 +71,9 @@ class Record(NamedTuple):
             raise ParamError(tag, "must not be None")
         if "cio_id_type" not in known:
             return who if self.id_type == "auto" else identifier_of(who, tag, self.id_type)
-        if isinstance(who, Identifier):
-            return who
+        # Who says the type with the value means it.
+        if issubclass(type(who), (Identifier, Mapping)):
+            return who  # type: ignore[no-any-return]
         try:
             return Identifier(who, known["cio_id_type"])
         except ParamError as error:

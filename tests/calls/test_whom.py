@@ -16,6 +16,7 @@ from cio_events import (
     AddDevice,
     AddRelationships,
     Call,
+    CustomerIOProcessor,
     Delete,
     DeleteDevice,
     Identifier,
@@ -202,10 +203,13 @@ def test_the_option_says_what_a_plain_text_means(
         pipeline.track(who, "bought", {"at": object()})
         pipeline.identify(who, {"plan": "pro"})
         pipeline.add_device(who, "t0k3n", "ios")
+        process = CustomerIOProcessor(pipeline)
+        process(None, "info", {"event": "bought", "cio_customer": who})
+        process(None, "info", {"event": "x", "cio": "identify", "cio_identity": who})
         pipeline.add_relationships(ObjectIdentifier("1", "acme"), [who])
 
     *people, _ = named(server)
-    assert people == [told] * 4
+    assert people == [told] * 6
     (body,) = [request.json for request in server.requests]
     assert body["batch"][-1]["cio_relationships"] == [{"identifiers": told}]
 
