@@ -486,20 +486,3 @@ def test_the_vendors_own_clients_have_nothing_to_complain_of(api: Api) -> None:
         ("DELETE", CUSTOMER, {}),
     ]
     assert [api.request(m, p, json=b).status_code for m, p, b in sent] == [200] * len(sent)
-
-
-def test_an_anonymous_id_may_be_an_integer(api: Api) -> None:
-    """It is the same as its text."""
-    event = {"name": "visited", "anonymous_id": 42}
-    assert api.post("/api/v1/events", json=event).status_code == 200
-    api.put("/api/v1/customers/5", json={"anonymous_id": "42"})
-
-    (seen,) = api.sandbox.events_of("5")
-    assert seen.anonymous_id == "42"
-
-
-def test_push_metrics_have_an_older_path(api: Api) -> None:
-    """Without the version, and without credentials."""
-    metric = {"delivery_id": "d", "event": "opened", "device_id": "t"}
-    assert api.post("/push/events", json=metric, auth=("", "")).status_code == 200
-    assert [m.metric for m in api.sandbox.metrics] == ["opened"]
