@@ -232,7 +232,7 @@ def test_the_first_event_is_sent_in_the_steps_that_are_shown(tmp_path: Path) -> 
                 if "export" in line
             )
             run_python("first.py", env=environment(**exported), cwd=tmp_path)
-            asked = next(line for line in sandbox.stdout if "/api/" in line)
+            asked = next(line for line in sandbox.stdout if "purchase" in line)
         finally:
             sandbox.terminate()
             sandbox.communicate(timeout=SECONDS)
@@ -240,7 +240,7 @@ def test_the_first_event_is_sent_in_the_steps_that_are_shown(tmp_path: Path) -> 
     port = re.search(r":(\d+)", printed[0])
     assert port is not None
     assert [line.replace(port[0], ":8026") for line in printed] == lines
-    assert "200" in asked
+    assert "for 5" in asked
 
 
 def test_the_table_of_reasons_is_complete() -> None:
