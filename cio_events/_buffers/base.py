@@ -67,6 +67,13 @@ class Buffer(Protocol):
         Give a call up that has failed for good; a buffer on disk keeps it as a dead letter.
         """
 
+    def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
+        """
+        Keep a call that never was put as a dead letter; a buffer on disk writes it before long.
+
+        Any thread may, as with `put`.
+        """
+
     def adopt(self) -> tuple[int, int]:
         """
         Take over the calls of processes that are gone; returns how many, and of how many bytes.

@@ -48,6 +48,11 @@ class MemoryBuffer:
         Nothing to do: without a disk, the report in `cio_events.signals` is all there is.
         """
 
+    def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
+        """
+        Nothing to do, for the same reason.
+        """
+
     def adopt(self) -> tuple[int, int]:
         """
         Nothing: the memory of a process ends with it.

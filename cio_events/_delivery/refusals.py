@@ -79,8 +79,15 @@ class Refusals:
 
     def say_in_all(self) -> None:
         """
-        Say how many calls were dropped as ``full``, if any were.
+        Say how many calls have failed, a line for each reason, and were dropped as ``full``.
+
+        Of a single one, the line that told of it has said all.
         """
+        for reason, failed in self._ledger.stats(0).failed_by_reason.items():
+            if failed > 1:
+                self._diagnostics.warn_once(
+                    f"{reason} in all", f"{failed} calls have failed in all as {reason}"
+                )
         count = self._dropped_as_full()
         if count:
             self._diagnostics.warn_once(

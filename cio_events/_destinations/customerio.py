@@ -25,7 +25,7 @@ from cio_events._wire.answers import Reading
 from cio_events._wire.envelope import HEADER_BYTES, Envelope, Route, body_of, route_of
 from cio_events._wire.masking import shown
 from cio_events._wire.request import Request
-from cio_events.errors import AnswerTimeoutError, NoAnswerError
+from cio_events.errors import AnswerTimeoutError, NoAnswerError, ParamError
 from cio_events.options import Options
 
 # Of these, and of all from 500 on, a later request may do better.
@@ -175,6 +175,9 @@ class TrackAPI(_Api):
             else:
                 (envelope,) = batch.envelopes
                 request = v1.request_of(body_of(envelope))
+        except ParamError as error:
+            # A dead letter that was too large, and is sent again.
+            return Refused("invalid" if error.limit is None else "too_large", None, str(error))
         except (ValueError, TypeError, LookupError, AttributeError):
             return _UNREADABLE
         answer = self._ask(request, timeout, repeatable=True)

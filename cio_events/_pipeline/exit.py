@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cio_events._delivery.ledger import Ledger
+from cio_events._delivery.refusals import Refusals
 from cio_events._delivery.worker import Worker
 from cio_events._process import exits
 from cio_events._process.clock import monotonic
@@ -29,6 +30,7 @@ class EndOfProcess:
     _worker: Worker
     _ledger: Ledger
     _diagnostics: Diagnostics
+    _refusals: Refusals
     _expects_exit: bool
     _exit_left: float | None
 
@@ -71,6 +73,7 @@ class EndOfProcess:
         # No thread survives what comes now.
         self._worker.stop(self._left(started, timeout) if delivered else 0.0)
         self._give_up()
+        self._refusals.say_in_all()
         self._worker = self._new_worker(threaded=False)
         self._exit_left = self._left(started, timeout)
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from cio_events._buffers.base import Buffer
+from cio_events._buffers.failures import Failure
 from cio_events._buffers.memory import MemoryBuffer
 from cio_events._calls.limits import ATTRIBUTE_VALUE_BYTES
 from cio_events._calls.messages import Message
@@ -28,7 +29,12 @@ from cio_events._process import exits, forks, suppression
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._process.suppression import mark_records, suppress_capture, suppressed
 from cio_events._process.tracebacks import without_locals
-from cio_events._wire.encode import encode, encode_event, too_long_attribute
+from cio_events._wire.encode import (
+    encode,
+    encode_event,
+    encode_refused,
+    too_long_attribute,
+)
 from cio_events._wire.envelope import Envelope
 from cio_events._wire.json import Unsaid
 from cio_events.errors import ParamError
@@ -229,7 +235,9 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             if unsaid:
                 self._say_unsaid(unsaid)
         except ParamError as error:
-            return id_, self._refusals.fail(call, id_, error)
+            failed = self._refusals.fail(call, id_, error)
+            self._keep_refused(call, id_, now, Failure(failed, None, str(error)))
+            return id_, failed
         size = len(envelope)
         if size > ATTRIBUTE_VALUE_BYTES:
             self._look_for_long_attributes(call)
@@ -252,6 +260,19 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             self._expect_exit()
         if self._exit_left is not None:
             self._deliver_late(self._exit_left)
+
+    def _keep_refused(self, call: Call, id_: str, now: int, failure: Failure) -> None:
+        """
+        Have *call* kept as a dead letter, where there is a spool.
+        """
+        if self.options.spool is None:
+            return
+        envelope = encode_refused(call, id_, now)
+        if envelope is not None:
+            self._buffer.keep_refused(envelope, failure)
+            self._worker.notify()  # its thread writes
+            if not self._expects_exit:
+                self._expect_exit()
 
     def _filtered(self, call: Call) -> Call | None:
         """

@@ -28,6 +28,9 @@ _V2_OPERATION_BYTES = limits.V2_OPERATION_BYTES
 _ID_BYTES, _EVENT_NAME_BYTES = limits.ID_BYTES, limits.EVENT_NAME_BYTES
 _ATTRIBUTE_VALUE_BYTES = limits.ATTRIBUTE_VALUE_BYTES
 
+# Ten times what Customer.io takes: enough to see what went wrong.
+_REFUSED_BYTES = 1_000_000
+
 
 def encode(
     call: Call, id_: str, now: int, api: Api, unsaid: list[Unsaid] | None = None
@@ -97,6 +100,26 @@ def encode_event(
     if len(operation) > _ATTRIBUTE_VALUE_BYTES:
         return None
     return seal(_BATCH, now, id_, operation)
+
+
+def encode_refused(call: Call, id_: str, now: int) -> Envelope | None:
+    """
+    *call*, which `encode` refused for its size, as it would have waited.
+
+    None where it is beyond what can be written in bounded time and memory.
+    """
+    try:
+        kind = kind_of(call)
+        body = dumps(
+            kind.write(call, id_, now // 1000),
+            leave_out=kind.overwrites,
+            most_bytes=_REFUSED_BYTES,
+        )
+    except (TooLarge, ParamError):
+        return None
+    if kind.route is _APP:
+        return seal(_APP, now, id_, b"%b\n%b" % (kind.words[0].encode("ascii"), body))
+    return seal(_SINGLE, now, id_, body)
 
 
 def dump(kind: Kind, body: object, unsaid: list[Unsaid] | None = None) -> bytes:

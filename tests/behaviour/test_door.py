@@ -335,6 +335,29 @@ def test_attribute_that_customer_io_cuts_is_sent_and_reported_once(
     assert "secret" not in line
 
 
+@pytest.mark.parametrize("end", [lambda p: p.close(), lambda p: p.deliver_before_exit(0.0)])
+def test_failed_calls_are_said_in_all_at_the_end(
+    make: MakePipeline, sandbox: Sandbox, caplog: Any, end: Callable[[Pipeline], object]
+) -> None:
+    """A line for each reason, once, and none for a single call, whose own line was enough."""
+    sandbox.fail_next(400, times=3)
+    pipeline = make(api="v1")
+    for _ in range(3):
+        pipeline.track("5", "x")
+    settled(pipeline)
+    for _ in range(2):
+        pipeline.track("", "x")
+    pipeline.track("5", "x", {"text": "x" * 100_000})
+    caplog.clear()
+    end(pipeline)
+    end(pipeline)
+
+    assert sorted(said(caplog)) == [
+        "2 calls have failed in all as invalid",
+        "3 calls have failed in all as rejected",
+    ]
+
+
 # The snapshot.
 
 

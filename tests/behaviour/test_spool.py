@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from cio_events import Pipeline
+from cio_events import (
+    Call,
+    DeleteDevice,
+    Identify,
+    Pipeline,
+    SendEmail,
+    Track,
+    TrackAnonymous,
+)
 from cio_events._buffers.spool import backlog
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import balanced, eventually, names, settled
@@ -77,3 +85,97 @@ def test_backlog_of_others_takes_no_room(
     assert eventually(lambda: pipeline._buffer.adopted == (0, 0))
     assert pipeline._ledger._most == pipeline.options.max_pending
     assert pipeline._ledger._most_bytes == pipeline.options.max_pending_bytes
+
+
+# What is refused at the door.
+
+LARGE = {"text": "x" * 100_000}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Track("5", "x", LARGE),
+        TrackAnonymous("5", "x", LARGE),
+        Identify("5", LARGE),
+        DeleteDevice("5", "x" * 40_000),
+    ],
+    ids=lambda call: type(call).__name__,
+)
+def test_call_that_is_refused_at_the_door_is_a_dead_letter(
+    make: MakePipeline, sandbox: Sandbox, tmp_path: Path, call: Call
+) -> None:
+    """It can be looked at as every other that has failed."""
+    pipeline = make(spool=tmp_path)
+    id_, reason = pipeline.accept(call)
+
+    (letter,) = pipeline.failures()
+    assert (letter.id, letter.reason, letter.status) == (id_, "too_large", None)
+    assert "bytes" in (letter.detail or "")
+    for name in ("customer", "name", "data", "attributes", "device_id"):
+        assert getattr(letter.call, name, None) == getattr(call, name, None)
+    assert reason == "too_large"
+    assert sandbox.requests == []
+
+
+def test_message_that_is_refused_at_the_door_and_too_long_to_keep_is_none(
+    make: MakePipeline, tmp_path: Path
+) -> None:
+    """What is written of a refused call has a bound, as all that a spool holds."""
+    pipeline = make(spool=tmp_path)
+    assert not pipeline.send(
+        SendEmail(
+            transactional_message_id=1,
+            identifiers="5",
+            to="lucy@example.com",
+            message_data={"text": "x" * 5_000_000},
+        )
+    )
+
+    assert balanced(pipeline).failed_by_reason == {"too_large": 1}
+    assert list(pipeline.failures()) == []
+
+
+@pytest.mark.parametrize("end", ["wait", "close"])
+def test_dead_letter_of_the_door_is_written_without_anybody_asking(
+    make: MakePipeline, tmp_path: Path, end: str
+) -> None:
+    """By the flushing thread before long, and at the latest as the pipeline closes."""
+    pipeline = make(spool=tmp_path)
+    pipeline.track("5", "x", LARGE)
+    if end == "close":
+        pipeline.close()
+    letters = tmp_path / "dead-letters.sqlite"
+
+    assert eventually(letters.exists)
+    assert [letter.reason for letter in make(spool=tmp_path).failures()] == ["too_large"]
+
+
+@pytest.mark.parametrize(("size", "reason"), [(100_000, "rejected"), (200_000, "too_large")])
+def test_dead_letter_of_the_door_that_is_sent_again_fails_again(
+    make: MakePipeline, tmp_path: Path, size: int, reason: str
+) -> None:
+    """It has not become smaller: Customer.io refuses it, where it can be put into a request."""
+    pipeline = make(spool=tmp_path)
+    pipeline.track("5", "x", {"text": "x" * size})
+    (before,) = pipeline.failures()
+    assert pipeline.resend() == 1
+    settled(pipeline)
+
+    (after,) = pipeline.failures()
+    assert (after.id, after.reason) == (before.id, reason)
+
+
+def test_refused_calls_that_no_disk_takes_do_not_fill_the_memory(
+    make: MakePipeline, tmp_path: Path
+) -> None:
+    """What waits to be written has a bound."""
+    pipeline = make(spool=tmp_path)
+    with pipeline._buffer._turn:  # somebody is busy with the disk
+        for _ in range(200):
+            pipeline.track("5", "x", {"text": "x" * 300_000})
+        waiting = pipeline._buffer._dead_letters._waiting
+        assert sum(len(envelope) for envelope, _ in waiting) <= 16 * 1024 * 1024
+
+    assert balanced(pipeline).failed_by_reason == {"too_large": 200}
+    assert 0 < len(list(pipeline.failures())) < 200

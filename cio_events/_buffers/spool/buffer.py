@@ -162,6 +162,13 @@ class Spool(SpoolWriter):
             if alone:
                 self._forget(self._dead_letters.proceed())
 
+    def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
+        """
+        Have the flushing side keep a call that never was put as a dead letter.
+        """
+        # Not written here: another process may be busy with the dead letters for seconds.
+        self._dead_letters.add_refused(envelope, failure)
+
     def adopt(self) -> tuple[int, int]:
         """
         Make the files of processes that are gone our own.
@@ -233,6 +240,7 @@ class Spool(SpoolWriter):
         """
         The calls that have failed for good, in all processes with this directory.
         """
+        self._write_dead_letters()
         return self._dead_letters.failures()
 
     def resend(self, ids: Sequence[str] | None = None) -> int:
@@ -241,13 +249,20 @@ class Spool(SpoolWriter):
 
         They are there for the next `adopt`, in whichever process it comes first.
         """
+        self._write_dead_letters()
         return self._dead_letters.resend(ids)
 
     def discard(self, ids: Sequence[str] | None = None) -> int:
         """
         Delete dead letters, those of these *ids* or all; returns how many.
         """
+        self._write_dead_letters()
         return self._dead_letters.discard(ids)
+
+    def _write_dead_letters(self) -> None:
+        with self._turn_of_flushing() as alone:
+            if alone:
+                self._forget(self._dead_letters.proceed())
 
     # Told by `cio_events._process.forks`.
 

@@ -22,6 +22,11 @@ from cio_events._wire.envelope import Envelope
 # Dead letters that could not be written yet: their calls stay in the spool meanwhile.
 _WAITING_MOST = 1000
 
+# And those of calls that never were in it, which memory alone holds.
+_WAITING_BYTES = 16 * 1024 * 1024
+
+_LOST = "dead letters that cannot be written are discarded"
+
 
 class DeadLetterWriter:
     """
@@ -46,6 +51,16 @@ class DeadLetterWriter:
         """
         self._waiting.append((envelope, failure))
 
+    def add_refused(self, envelope: Envelope, failure: Failure) -> None:
+        """
+        Have `proceed` write a call that is in no file, unless too much waits already.
+        """
+        size = sum(len(waiting) for waiting, _ in list(self._waiting))
+        if len(self._waiting) < _WAITING_MOST and size + len(envelope) <= _WAITING_BYTES:
+            self._waiting.append((envelope, failure))
+        else:
+            self._problems.note("dead letters lost", _LOST)
+
     def proceed(self) -> list[Envelope]:
         """
         Write what waits; return the calls that the spool need not keep any more.
@@ -59,9 +74,7 @@ class DeadLetterWriter:
                 self._problem(error)
                 if len(self._waiting) <= _WAITING_MOST:
                     break
-                self._problems.note(
-                    "dead letters lost", "dead letters that cannot be written are discarded"
-                )
+                self._problems.note("dead letters lost", _LOST)
             else:
                 if discarded:
                     self._problems.note(
