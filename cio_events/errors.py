@@ -4,7 +4,7 @@ What can go wrong, as exceptions.
 ::
 
     CustomerIOError
-    ├── ParamError               a call or a setting that cannot be (also a ValueError)
+    ├── ParamError               an invalid call or setting (also a ValueError)
     ├── APIError                 the Track API refused a call
     ├── TransactionalError       the App API refused a message
     ├── AttachmentExistsError    a message has an attachment of that name already
@@ -34,7 +34,7 @@ class CustomerIOError(Exception):
 @exported
 class ParamError(CustomerIOError, ValueError):
     """
-    Raised when a call or a setting is made with a value that cannot be.
+    Raised when a call or a setting is made with an invalid value.
 
     Attributes:
         param: The name of the parameter or setting.

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, cast
 
+from cio_events._calls.validation import printable_text
 from cio_events._exported import exported
 from cio_events._process.tracebacks import without_locals
 from cio_events.errors import ParamError
@@ -38,13 +39,7 @@ Read = Callable[[str, object], object]
 
 
 def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise ParamError(name, "must be text")
-    if not value or value.isspace():
-        raise ParamError(name, "must not be blank")
-    if not value.isprintable():  # a line break at its end, most often; also lone surrogates
-        raise ParamError(name, "has characters that cannot be shown, such as a line break")
-    return value
+    return printable_text(value, name)
 
 
 def _seconds(name: str, value: object) -> float:

@@ -3,8 +3,8 @@ blinker signals that tell what became of every call, and what their receivers ge
 
 The sender is the pipeline. `sent`, `failed` and `dropped` carry ``report``, a `Report`;
 `retrying` carries ``retry``, a `Retry`. They are sent from the flushing thread; for a call that
-is refused at the door from the caller's, and for what a close leaves undelivered from the closing
-one. What receivers log is not taken.
+the pipeline refuses from the caller's, and for what a close leaves undelivered from the closing
+one. What receivers log is not captured.
 """
 
 from __future__ import annotations

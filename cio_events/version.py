@@ -1,6 +1,4 @@
-"""
-Which version this is.
-"""
+"""The version of this package."""
 
 from __future__ import annotations
 

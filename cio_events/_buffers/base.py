@@ -1,6 +1,4 @@
-"""
-What a pipeline needs of the place where accepted calls wait: memory, or a spool on disk.
-"""
+"""What a pipeline needs of the place where accepted calls wait: memory, or a spool on disk."""
 
 from __future__ import annotations
 
@@ -96,7 +94,7 @@ class Buffer(Protocol):
 
     def close(self, taken: Sequence[Envelope]) -> list[Envelope]:
         """
-        Let go of all that is pending, *taken* or not; returns what is lost by that.
+        Release all that is pending, *taken* or not; returns what is lost by that.
         """
 
     def failures(self) -> Iterator[DeadLetter]:

@@ -1,6 +1,4 @@
-"""
-What is kept of a call that has failed for good: why, and as a dead letter the call too.
-"""
+"""What is kept of a call that has failed for good: why, and as a dead letter the call too."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ class DeadLetter:
     A call that has failed for good.
 
     Attributes:
-        id: The ULID under which it was taken, which its log line shows as ``cio_event_id``.
+        id: The ULID under which it was accepted, which its log line shows as ``cio_event_id``.
 
         reason: Why it failed, as in `cio_events.signals.FailedReason`.
 

@@ -1,6 +1,4 @@
-"""
-Keep accepted calls in memory, as a pipeline without a spool does.
-"""
+"""Keep accepted calls in memory, as a pipeline without a spool does."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""..."""
+"""What can be asked of Customer.io: the calls, their arguments, and the limits on these."""

@@ -1,6 +1,4 @@
-"""
-What is attached to an e-mail: contents, read from where they stand and kept in Base64.
-"""
+"""The attachments of an e-mail: bytes, text or the contents of a file, kept in Base64."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ def with_attachment(attached: Mapping[str, str], name: str, data: Content) -> di
 
     Raises:
         AttachmentExistsError: There is one of that name.
-        ParamError: *name* or *data* cannot be, or all together are over 2 MB.
+        ParamError: *name* or *data* is invalid, or all together are over 2 MB.
         OSError: The file cannot be read.
     """
     if valid_text(name, "name") in attached:

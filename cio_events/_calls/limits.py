@@ -17,7 +17,7 @@ ATTRIBUTES = 300
 
 ATTRIBUTE_NAME_BYTES = 150
 
-# A longer value does not make Customer.io refuse the call: it is sent, and said once.
+# A longer value does not make Customer.io refuse the call: it is sent, with one warning.
 ATTRIBUTE_VALUE_BYTES = 1_000
 
 V2_OPERATION_BYTES = 32_000

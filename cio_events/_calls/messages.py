@@ -33,12 +33,12 @@ from cio_events.errors import ParamError
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """
-    What Customer.io gives for a message that it has taken.
+    What Customer.io gives for a message that it has accepted.
 
     Attributes:
         delivery_id: By which Customer.io knows the delivery.
 
-        queued_at: When it was taken, in UTC; None if Customer.io did not say.
+        queued_at: When it was accepted, in UTC; None if Customer.io did not say.
     """
 
     delivery_id: str
@@ -59,7 +59,7 @@ class Device:
         data: The device's attributes; ``last_used`` among them is the device's own, a time.
 
     Raises:
-        ParamError: A value cannot be, or is over a limit.
+        ParamError: A value is invalid or over a limit.
     """
 
     token: str
@@ -102,7 +102,7 @@ class Message(Call):
         auto_create: Whether an unknown trigger name makes an empty template of that name.
 
     Raises:
-        ParamError: A value cannot be, or is over a limit; it names the parameter.
+        ParamError: A value is invalid or over a limit; it names the parameter.
     """
 
     transactional_message_id: int | str | None = None
@@ -200,7 +200,7 @@ class SendEmail(Message):
 
         Raises:
             AttachmentExistsError: There is one of that name already, and it stays.
-            ParamError: *name* or *data* cannot be, or all attachments together are over 2 MB.
+            ParamError: *name* or *data* is invalid, or all attachments together are over 2 MB.
             OSError: The file cannot be read; the message is as it was.
         """
         self.__dict__["attachments"] = with_attachment(self.attachments or {}, name, data)

@@ -1,6 +1,4 @@
-"""
-Calls about things other than people: objects, what relates them to people, and deliveries.
-"""
+"""Calls about things other than people: objects, what relates them to people, and deliveries."""
 
 from __future__ import annotations
 
@@ -48,7 +46,7 @@ class ObjectIdentifier:
         cio_object_id: Customer.io's own id of an object that it knows; then the others are None.
 
     Raises:
-        ParamError: A value cannot be an id, or neither way or both ways were given.
+        ParamError: A value is no valid id, or neither way or both ways were given.
     """
 
     object_type_id: str | None
@@ -91,7 +89,7 @@ class Relationship:
         attributes: Of the relationship; None or ``""`` takes one away.
 
     Raises:
-        ParamError: A value cannot be, or is over a limit.
+        ParamError: A value is invalid or over a limit.
     """
 
     to: Identifier | ObjectIdentifier
@@ -122,7 +120,7 @@ class IdentifyObject(Call):
         relationships: People who belong to it.
 
     Raises:
-        ParamError: A value cannot be, or is over a limit.
+        ParamError: A value is invalid or over a limit.
     """
 
     tag: ClassVar[str] = "identify_object"
@@ -174,7 +172,7 @@ class AddRelationships(Call):
         relationships: The others, at least one.
 
     Raises:
-        ParamError: A value cannot be, or both ends are people or both are objects.
+        ParamError: A value is invalid, or both ends are people or both are objects.
     """
 
     tag: ClassVar[str] = "add_relationships"
@@ -200,7 +198,7 @@ class DeleteRelationships(Call):
         relationships: The others, at least one.
 
     Raises:
-        ParamError: A value cannot be, or both ends are people or both are objects.
+        ParamError: A value is invalid, or both ends are people or both are objects.
     """
 
     tag: ClassVar[str] = "delete_relationships"
@@ -234,7 +232,7 @@ class ReportMetric(Call):
         href: The link that was clicked.
 
     Raises:
-        ParamError: A value cannot be.
+        ParamError: A value is invalid.
     """
 
     tag: ClassVar[str] = "report_metric"

@@ -118,14 +118,14 @@ class Identify(Call):
         customer: Who.
 
         attributes: At most 300, of names up to 150 bytes, together 100 000 bytes. A value over
-            the vendor's 1 000 bytes is sent, and said once.
+            the vendor's 1 000 bytes is sent, with one warning.
 
         timestamp: When they were so, in Unix seconds; None is the time of the call. Customer.io
             lets an earlier update not overwrite a later one. Among the attributes it may stand
             as ``_timestamp``.
 
     Raises:
-        ParamError: A value cannot be, or is over a limit.
+        ParamError: A value is invalid or over a limit.
     """
 
     tag: ClassVar[str] = "identify"
@@ -171,7 +171,7 @@ class Track(Call):
         timestamp: When it happened, in Unix seconds; None is the time of the call.
 
     Raises:
-        ParamError: A value cannot be, or is over a limit.
+        ParamError: A value is invalid or over a limit.
     """
 
     tag: ClassVar[str] = "track"
@@ -218,7 +218,7 @@ class TrackAnonymous(Call):
         name: As in `Track`, and so are *data*, *type*, *id* and *timestamp*.
 
     Raises:
-        ParamError: A value cannot be, or is over a limit.
+        ParamError: A value is invalid or over a limit.
     """
 
     tag: ClassVar[str] = "track"
@@ -344,7 +344,7 @@ class AddDevice(Call):
         data: The device's attributes; ``last_used`` among them is the device's own, a time.
 
     Raises:
-        ParamError: A value cannot be, or is over a limit.
+        ParamError: A value is invalid or over a limit.
     """
 
     tag: ClassVar[str] = "add_device"

@@ -1,6 +1,4 @@
-"""
-Moments: what may say when something happened, and the Unix seconds that Customer.io wants.
-"""
+"""Moments: what may say when something happened, and the Unix seconds that Customer.io wants."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-ULIDs, by which Customer.io recognises an event that it has seen already.
-"""
+"""ULIDs, by which Customer.io recognises an event that it has seen already."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What the values of a call may be, but for times: one check for each kind of value.
-"""
+"""What the values of calls and settings may be, but for times: one check for each kind."""
 
 from __future__ import annotations
 
@@ -80,6 +78,22 @@ def required_text(value: object, param: str) -> str:
         raise ParamError(param, "must not be blank")
     utf8(text, param)
     return text
+
+
+def printable_text(value: object, param: str) -> str:
+    """
+    *value* as one line of text, such as a credential.
+
+    Raises:
+        ParamError: It is no text, is blank, or has a character that cannot be shown.
+    """
+    if not isinstance(value, str):
+        raise ParamError(param, "must be text")
+    if not value or value.isspace():
+        raise ParamError(param, "must not be blank")
+    if not value.isprintable():  # a line break at its end, most often; also lone surrogates
+        raise ParamError(param, "has characters that cannot be shown, such as a line break")
+    return value
 
 
 def valid_flag(value: object, param: str) -> bool:

@@ -1,4 +1,4 @@
-"""`cio-events sandbox tail`, and the two lines that tell a call in the terminal."""
+"""`cio-events sandbox tail`, and the two lines that the terminal shows for each call."""
 
 from __future__ import annotations
 

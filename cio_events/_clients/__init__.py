@@ -1,6 +1,4 @@
-"""
-The direct clients: the same calls, sent now, with errors raised.
-"""
+"""The direct clients: the same calls, sent now, with errors raised."""
 
 from __future__ import annotations
 

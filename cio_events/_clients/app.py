@@ -1,6 +1,4 @@
-"""
-The client of the App API.
-"""
+"""The client of the App API."""
 
 from __future__ import annotations
 
@@ -49,7 +47,7 @@ class AppClient(Client):
         region: As in `TrackClient`, and so are *url*, *timeout*, *user_agent* and *session*.
 
     Raises:
-        ParamError: One of these cannot be; it names the argument.
+        ParamError: An argument is invalid; the error names it.
     """
 
     _urls = http.APP_URLS
@@ -127,7 +125,7 @@ class AppClient(Client):
         if receipt is None:
             raise NoAnswerError(
                 f"{named(message)}: {self._host()} answered with status {status} and no receipt; "
-                "the message may have been taken",
+                "the message may have been accepted",
                 maybe_received=True,
                 cause="there is no receipt",
                 status=status,

@@ -1,6 +1,4 @@
-"""
-What both direct clients have in common: an endpoint, its connections, and what errors say.
-"""
+"""What both direct clients have in common: an endpoint, its connections, and what errors say."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The client of the Track API.
-"""
+"""The client of the Track API."""
 
 from __future__ import annotations
 
@@ -103,7 +101,7 @@ class TrackClient(Client, Verbs[None, float]):
             and adapters. It is not closed here.
 
     Raises:
-        ParamError: One of these cannot be; it names the argument.
+        ParamError: An argument is invalid; the error names it.
     """
 
     _urls = http.TRACK_URLS

@@ -1,6 +1,4 @@
-"""
-Threads that make requests side by side; all but the requests themselves happens elsewhere.
-"""
+"""Threads that make requests side by side; all but the requests themselves happens elsewhere."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """
-    The destination has taken the calls, but those *refused*.
+    The destination has accepted the calls, but those *refused*.
 
     Attributes:
         status: The HTTP status; None for a destination that has none.
@@ -74,7 +74,7 @@ class Split:
 @dataclass(frozen=True, slots=True)
 class TryAgain:
     """
-    Nothing was taken, as far as is known, and a later request may do better.
+    Nothing was accepted, as far as is known, and a later request may do better.
 
     Attributes:
         reason: Why, as `cio_events.signals` has it.

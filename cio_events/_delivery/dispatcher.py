@@ -1,6 +1,4 @@
-"""
-One round of delivery: take calls from the buffer, send them, and act on each verdict.
-"""
+"""One round of delivery: take calls from the buffer, send them, and act on each verdict."""
 
 from __future__ import annotations
 
@@ -62,7 +60,7 @@ class Dispatcher:
 
         adopt_at: When it will be asked again (`monotonic`).
 
-        over: Why everything was let go; None while it was not.
+        over: Why everything was released; None while it was not.
 
     Args:
         outcomes: Who is told.
@@ -120,13 +118,13 @@ class Dispatcher:
         self.adopt_at = 0.0
         self.adopted = False
 
-    def hurry(self) -> None:
+    def try_now(self) -> None:
         """
         Let what waits have an attempt now: somebody waits for it.
         """
         self._fill_at = 0.0
         for flight in self.flights:
-            flight.hurry()
+            flight.try_now()
         self._couriers.wake()
 
     def stop(self) -> None:

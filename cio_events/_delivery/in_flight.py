@@ -91,12 +91,12 @@ class InFlight:
             return at
         return max(at, self.suspects.due_at(now))
 
-    def hurry(self) -> None:
+    def try_now(self) -> None:
         """
         Let whatever waits have an attempt now, unless the server asked for the pause.
         """
-        self.pace.hurry()
-        self.suspects.hurry()
+        self.pace.try_now()
+        self.suspects.try_now()
 
     def tangle(self, order: Order) -> None:
         """
@@ -242,7 +242,7 @@ class InFlight:
 
     def ended(self, load: Load) -> None:
         """
-        Let go what waited for the calls of *load*.
+        Release what waited for the calls of *load*.
         """
         for call in load.calls or ():
             self.line.end(call)
@@ -268,7 +268,7 @@ class InFlight:
         suspects = self.suspects
         known = load in suspects
         if known:
-            suspects.let_go(load)
+            suspects.release(load)
             load = self._whole(load)
         load.again = True
         if not verdict.suspect:
@@ -309,7 +309,7 @@ class InFlight:
         """
         self.under_way.discard(load)
         if load in self.suspects:
-            self.suspects.let_go(load)
+            self.suspects.release(load)
         else:
             load.again = True
             self.again.insert(0, load)

@@ -140,13 +140,13 @@ class Ledger:
 
     def fail(self, reason: str) -> None:
         """
-        Count a call that fails at the door.
+        Count a call that fails before it is pending.
         """
         self._change(self._refuse, self._failed, reason)
 
     def drop(self, reason: str) -> None:
         """
-        Count a call that is dropped at the door.
+        Count a call that is dropped before it is pending.
         """
         self._change(self._refuse, self._dropped, reason)
 

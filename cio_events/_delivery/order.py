@@ -1,6 +1,4 @@
-"""
-What has to wait for what: each customer's calls, in the order in which they were accepted.
-"""
+"""What has to wait for what: each customer's calls, in the order in which they were accepted."""
 
 from __future__ import annotations
 

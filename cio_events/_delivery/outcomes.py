@@ -66,7 +66,7 @@ class Outcomes:
         receipt: Receipt | None,
     ) -> None:
         """
-        Customer.io has taken these calls.
+        Customer.io has accepted these calls.
         """
         self._buffer.forget(envelopes)
         heard = self._count_if_heard(signals.sent, envelopes)

@@ -1,7 +1,7 @@
 """
-What is not let in: it is counted, said in the log, and announced.
+Tell everybody of a call that a pipeline refuses: ledger, log and signals.
 
-Why a call is not let in is known to `cio_events._pipeline.pipeline`.
+`cio_events._pipeline.pipeline` decides which calls those are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cio_events.signals import DroppedReason, FailedReason, Report
 
 class Refusals:
     """
-    Tells everybody concerned of calls that a pipeline has not taken.
+    Tells everybody concerned of calls that a pipeline has not accepted.
 
     Args:
         sender: The pipeline, as the sender of signals.
@@ -53,7 +53,7 @@ class Refusals:
 
     def drop(self, call: Call, id_: str, reason: DroppedReason) -> None:
         """
-        *call* is well, but cannot be taken.
+        *call* is valid, but cannot be accepted.
         """
         self._ledger.drop(reason)
         if reason == "full":

@@ -1,6 +1,4 @@
-"""
-When a destination is tried again: backoff, the delay a server asks for, and holds.
-"""
+"""When a destination is tried again: backoff, the delay a server asks for, and holds."""
 
 from __future__ import annotations
 
@@ -71,7 +69,7 @@ class Pace:
         """
         return now if self.open(now) else self.ready_at
 
-    def hurry(self) -> None:
+    def try_now(self) -> None:
         """
         Let one request begin whatever pause is on, unless the server asked for it.
         """

@@ -173,7 +173,7 @@ class Suspects:
             default=float("inf"),
         )
 
-    def hurry(self) -> None:
+    def try_now(self) -> None:
         """
         Have all of them tried without delay.
         """
@@ -267,7 +267,7 @@ class Suspects:
         if load in self._loads and (load is not whole or not load.envelopes):
             self._loads.remove(load)
 
-    def let_go(self, load: Load) -> None:
+    def release(self, load: Load) -> None:
         """
         *load* is no longer under way, and nothing was learned of its calls.
         """
@@ -278,7 +278,7 @@ class Suspects:
         """
         Note that *load* has failed; returns whether nothing else has since something passed.
         """
-        self.let_go(load)
+        self.release(load)
         load = load.part_of or load
         load.tries += 1
         load.untested = False

@@ -1,6 +1,4 @@
-"""
-The flushing thread: when there is a round of delivery, and who waits for it.
-"""
+"""The flushing thread: when there is a round of delivery, and who waits for it."""
 
 from __future__ import annotations
 
@@ -130,7 +128,7 @@ class Worker:
 
     def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """
-        Hurry, and wait until *condition* holds, for at most *timeout* seconds.
+        Have what waits tried now, and wait until *condition* holds, for at most *timeout* seconds.
 
         Where there is no thread, the caller's does the work.
         """
@@ -142,7 +140,7 @@ class Worker:
         try:
             if self._thread is None and not condition():
                 self._start()
-            self._dispatcher.hurry()
+            self._dispatcher.try_now()
             self._ring()
             while not condition():
                 left = end - monotonic()

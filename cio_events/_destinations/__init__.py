@@ -1,1 +1,1 @@
-"""..."""
+"""Send batches to Customer.io, and turn its answers into verdicts."""

@@ -1,6 +1,4 @@
-"""
-What an answer means for the calls that were sent: which are refused, and when to come again.
-"""
+"""What an answer means for the calls that were sent: which are refused, and when to come again."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Customer.io's two APIs as destinations: what goes there, and what each answer means.
-"""
+"""Customer.io's two APIs as destinations: what goes there, and what each answer means."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The two destinations of a pipeline, as its options have them.
-"""
+"""The two destinations of a pipeline, as its options have them."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ def opened(
         problem: What is wrong with the environment, if anything.
 
     Raises:
-        ParamError: An option that was *given* cannot be.
+        ParamError: An option that was *given* is invalid.
     """
     if problem is not None:
         return None, problem
@@ -48,7 +46,7 @@ def track(options: Options) -> http.Endpoint:
     Where calls about people go.
 
     Raises:
-        ParamError: Credentials are missing, or an option cannot be.
+        ParamError: Credentials are missing, or an option is invalid.
     """
     return http.Endpoint(
         _url("track_url", http.track_url, options.region, options.track_url),
@@ -64,7 +62,7 @@ def app(options: Options) -> http.Endpoint:
     Where transactional messages go.
 
     Raises:
-        ParamError: Credentials are missing, or an option cannot be.
+        ParamError: Credentials are missing, or an option is invalid.
     """
     return http.Endpoint(
         _url("app_url", http.app_url, options.region, options.app_url),

@@ -1,1 +1,1 @@
-"""..."""
+"""Send one request within its time, and read the answer."""

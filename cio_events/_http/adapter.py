@@ -1,6 +1,4 @@
-"""
-Adapters of requests', with connections that keep deadlines, and sessions in forked children.
-"""
+"""Adapters of requests', with connections that keep deadlines, and sessions in forked children."""
 
 from __future__ import annotations
 

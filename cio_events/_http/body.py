@@ -1,6 +1,4 @@
-"""
-An answer's body: read as far as it goes, in bounded memory, whatever it says of itself.
-"""
+"""An answer's body: read as far as it goes, in bounded memory, whatever it says of itself."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-How long calls may last: deadlines that bound every request made inside them.
-"""
+"""How long calls may last: deadlines that bound every request made inside them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """
 One destination at Customer.io: where it is, and a request to it.
 
-Which requests there are is the matter of `cio_events._wire`; what to do about an answer, or about
-none, is the matter of whoever sends.
+`cio_events._wire` makes the requests; whoever sends one decides what an answer, or none, means.
 """
 
 from __future__ import annotations
@@ -143,7 +142,7 @@ class Endpoint:
             all of them together.
 
     Raises:
-        ParamError: *timeout* or *user_agent* cannot be.
+        ParamError: *timeout* or *user_agent* is invalid.
     """
 
     def __init__(
@@ -192,7 +191,7 @@ class Endpoint:
         Raises:
             AnswerTimeoutError: The time was up.
             NoAnswerError: There was no connection, or it broke.
-            ParamError: *timeout* cannot be.
+            ParamError: *timeout* is invalid.
         """
         own = self._timeout if timeout is None else seconds(timeout, "timeout")
         ends = min(monotonic() + own, next_end())

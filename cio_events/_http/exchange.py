@@ -1,6 +1,4 @@
-"""
-One request on its way, and the answer to it: until when it may last, and what became of it.
-"""
+"""One request on its way, and the answer to it: until when it may last, and what became of it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""..."""
+"""Accept calls, own what delivers them, and deliver them before the process ends."""

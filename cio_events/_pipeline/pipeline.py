@@ -1,6 +1,4 @@
-"""
-Accept calls or refuse them, and own all that delivers them in the background.
-"""
+"""Accept calls or refuse them, and own all that delivers them in the background."""
 
 from __future__ import annotations
 
@@ -143,10 +141,10 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
 
     def send(self, call: Call) -> bool:
         """
-        Take *call* for delivery.
+        Accept *call* for delivery.
 
         Returns:
-            Whether it was taken: it is now pending. Otherwise it has failed or was dropped, and
+            Whether it was accepted: it is now pending. Otherwise it has failed or was dropped, and
             ledger and signals say why.
 
         Raises:

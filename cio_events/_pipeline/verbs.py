@@ -1,6 +1,4 @@
-"""
-What a pipeline's verbs do: hand the call in, and say whether it was taken.
-"""
+"""What a pipeline's verbs do: hand the call in, and return whether it was accepted."""
 
 from __future__ import annotations
 
@@ -20,9 +18,9 @@ _WhoT = TypeVar("_WhoT")
 
 class BackgroundVerbs(Verbs[bool, NoReturn]):
     """
-    The verbs of whoever takes calls and delivers them later.
+    The verbs of whoever accepts calls and delivers them later.
 
-    A verb returns True when its call was taken, which is now pending. Otherwise the call has
+    A verb returns True when its call was accepted, which is now pending. Otherwise the call has
     failed (``invalid``, if these arguments make none) or was dropped; ledger and signals say why.
     Nobody waits, so ``timeout`` can only be None.
     """
@@ -32,7 +30,7 @@ class BackgroundVerbs(Verbs[bool, NoReturn]):
 
     def send(self, call: Call) -> bool:
         """
-        Take *call* for delivery; returns whether it was taken.
+        Accept *call* for delivery; returns whether it was accepted.
         """
         raise NotImplementedError
 

@@ -1,6 +1,4 @@
-"""
-The monotonic clock as it really runs, also where a test has replaced or frozen `time`'s.
-"""
+"""The monotonic clock as it really runs, also where a test has replaced or frozen `time`'s."""
 
 from __future__ import annotations
 

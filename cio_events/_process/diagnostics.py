@@ -1,7 +1,7 @@
 """
-What this package has to say of itself: on the logger ``cio_events``, or as a warning.
+What this package reports about itself: on the logger ``cio_events``, or as a warning.
 
-Nothing said here holds a credential, an identifier or a payload; callers see to that.
+No report holds a credential, an identifier or a payload; callers see to that.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Diagnostics:
             return
         self._once.add(key)
         if said == _MOST_NAMES:
-            message += f" (more than {_MOST_NAMES} different ones; no more of them are said)"
+            message += f" (more than {_MOST_NAMES} different ones; no more of them are named)"
         _say(f"{shown(name)} {message}")
 
     def warn(self, kind: str, message: str | Callable[[], str]) -> None:

@@ -1,6 +1,4 @@
-"""
-Whether the code that runs now is this package's own, whose log records are never taken.
-"""
+"""Whether the code that runs now is this package's own, whose log records are never captured."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ suppressed: Callable[[], bool] = _suppressed.get
 @contextmanager
 def suppress_capture() -> Iterator[None]:
     """
-    What is logged inside is not taken.
+    What is logged inside is not captured.
     """
     token = _suppressed.set(True)
     try:

@@ -1,6 +1,4 @@
-"""
-Keep settings out of tracebacks: error trackers show the local variables of each frame.
-"""
+"""Keep settings out of tracebacks: error trackers show the local variables of each frame."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Capture log records: each file is one way in, or a step on the way from a record to a call."""
+"""Capture log records: each file is a source, or a step from a record to a call."""

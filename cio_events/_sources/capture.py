@@ -1,6 +1,4 @@
-"""
-Capture a tagged record, whatever its source: once, whatever it holds, and mark it.
-"""
+"""Capture a tagged record, whatever its source: once, whatever it holds, and mark it."""
 
 from __future__ import annotations
 

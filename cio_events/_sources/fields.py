@@ -1,5 +1,5 @@
 """
-The keys of a record: which of them are tags, which are payload, and which say nothing of ours.
+The keys of a record: which of them are tags, which are payload, and which are neither.
 
 Records of one line of code have the same keys, so that each set of keys is judged once.
 """

@@ -1,6 +1,4 @@
-"""
-What well-known instrumentation writes into log records, which is no payload.
-"""
+"""What well-known instrumentation writes into log records, which is no payload."""
 
 from __future__ import annotations
 

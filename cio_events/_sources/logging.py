@@ -1,6 +1,4 @@
-"""
-logging's source: the handler that captures tagged records, wherever in them the tags are.
-"""
+"""logging's source: the handler that captures tagged records, wherever in them the tags are."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-One tagged record: whom it names, what it says, and when that was.
-"""
+"""One tagged record: whom it names, what it says, and when that was."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-structlog's source: the processor that captures tagged events.
-"""
+"""structlog's source: the processor that captures tagged events."""
 
 from __future__ import annotations
 

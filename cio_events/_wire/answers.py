@@ -1,6 +1,4 @@
-"""
-An answer's body, understood: what Customer.io said in it, or that somebody else has answered.
-"""
+"""Read an answer's body: what Customer.io said in it, or that somebody else has answered."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Many operations as the one body of a batch for Track API v2.
-"""
+"""Many operations as the one body of a batch for Track API v2."""
 
 from __future__ import annotations
 

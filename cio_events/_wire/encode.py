@@ -1,5 +1,5 @@
 """
-An accepted call as the envelope in which it waits, and back: which way it goes, if it fits.
+Encode a call as the envelope in which it waits, and decode it: choose its route, check its size.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""
-People and objects, as Customer.io names them in JSON.
-"""
+"""People and objects, as Customer.io names them in JSON."""
 
 from __future__ import annotations
 

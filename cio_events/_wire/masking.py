@@ -1,5 +1,5 @@
 """
-Text from outside, fit to be shown: all masked that came from a call, and no control character.
+Make text from outside safe to show: mask what came from a call, escape control characters.
 
 What Customer.io says of a call may quote it. Its words are shown in log lines and exceptions, and
 no personal data may be there.

@@ -1,6 +1,4 @@
-"""
-A transactional message as the body that the App API takes, and back.
-"""
+"""A transactional message as the body that the App API takes, and back."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-What JSON would naturally say of a Python value that it has no word for: one step towards it.
+Take a Python value that JSON lacks one step towards one that JSON has.
 
 Which step is found by the value's type alone. No object is asked what class it pretends to be,
 nor for its ``repr``, which may run code of the application's (a database query, say).

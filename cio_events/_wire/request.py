@@ -1,6 +1,4 @@
-"""
-What a call becomes when it is sent alone.
-"""
+"""What a call becomes when it is sent alone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-A call as the one request by which it is sent alone.
-"""
+"""A call as the one request by which it is sent alone."""
 
 from __future__ import annotations
 

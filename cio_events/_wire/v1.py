@@ -1,6 +1,4 @@
-"""
-Each call as a request to Track API v1, the same that go-customerio v3.5.1 would make of it.
-"""
+"""Each call as a request to Track API v1, the same that go-customerio v3.5.1 would make of it."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def test_threads_wait_for_room_and_all_get_it(make: MakePipeline, sandbox: Sandb
         assert [event.name for event in sandbox.events_of(who)] == [str(n) for n in range(40)]
 
 
-def test_caller_who_waits_is_let_go_by_a_close(
+def test_caller_who_waits_is_released_by_a_close(
     make: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once; the call is dropped as closed."""

@@ -1,4 +1,4 @@
-"""The verbs: what each delivers and answers, and what it does with arguments that cannot be."""
+"""The verbs: what each delivers and answers, and what it does with invalid arguments."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from tests.support.scripts import environment, run_python
 _CLIENT_OPTIONS = "region='us', url=None, timeout=10.0, user_agent=None, session=None)"
 
 SIGNATURES = [
-    # Pipelines, and the ways in
+    # Pipelines, and the sources
     "configure(**options)",
     "get_pipeline()",
     "Pipeline(**options)",
@@ -320,7 +320,7 @@ print(json.dumps({
 
 def test_import_is_silent() -> None:
     """
-    An import, and making both ways in, opens, registers and starts nothing, and is cheap.
+    An import, and making both sources, opens, registers and starts nothing, and is cheap.
     """
     out, err = run_python("-c", IMPORT, env=environment())
 

@@ -1,4 +1,4 @@
-"""What a test of the ways in asks: what has Customer.io heard, and does the ledger agree."""
+"""What a test of the sources asks: what has Customer.io heard, and does the ledger agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However the two ways in are installed, a record is taken exactly once."""
+"""However the two sources are installed, a record is taken exactly once."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def install(
 
 
 def processor_and_handler(root: logging.Logger, pipeline: Pipeline) -> Installation:
-    """Both ways in, and the processor comes first."""
+    """Both sources, and the processor comes first."""
     return install(
         root,
         [add_log_level, CustomerIOProcessor(pipeline), WRAP],
@@ -104,7 +104,7 @@ def processor_and_handler(root: logging.Logger, pipeline: Pipeline) -> Installat
 
 
 def handler_last(root: logging.Logger, pipeline: Pipeline) -> Installation:
-    """Both ways in, with an output before the handler."""
+    """Both sources, with an output before the handler."""
     return install(
         root,
         [add_log_level, CustomerIOProcessor(pipeline), WRAP],
@@ -114,7 +114,7 @@ def handler_last(root: logging.Logger, pipeline: Pipeline) -> Installation:
 
 
 def processor_and_handler_and_kwargs(root: logging.Logger, pipeline: Pipeline) -> Installation:
-    """Both ways in, where logging formats."""
+    """Both sources, where logging formats."""
     return install(
         root,
         [CustomerIOProcessor(pipeline), render_to_log_kwargs],
@@ -124,7 +124,7 @@ def processor_and_handler_and_kwargs(root: logging.Logger, pipeline: Pipeline) -
 
 
 def processor_and_handler_and_rendered(root: logging.Logger, pipeline: Pipeline) -> Installation:
-    """Both ways in, where structlog renders."""
+    """Both sources, where structlog renders."""
     return install(
         root,
         [CustomerIOProcessor(pipeline), JSONRenderer()],

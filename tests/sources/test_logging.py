@@ -1,4 +1,4 @@
-"""logging's way in, as applications configure it."""
+"""logging's source, as applications configure it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""structlog's way in, in the chains that applications have."""
+"""structlog's source, in the chains that applications have."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """
-The spool as the pipeline's buffer: what the flushing side does with it, and the rest of its life.
+The spool as a pipeline's buffer: take calls, note how they ended, adopt others, and close.
+
+`writer` puts the calls in.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""
-Write dead letters for a spool: what the disk does not take waits, and problems are said.
-"""
+"""Write dead letters for a spool: those that the disk refuses wait, and problems are logged."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ _LOST = "dead letters that cannot be written are discarded"
 
 class DeadLetterWriter:
     """
-    The dead letters of the spool in *directory*, with problems said instead of raised.
+    The dead letters of the spool in *directory*, with problems logged instead of raised.
     """
 
     def __init__(self, directory: Path, problems: Problems) -> None:

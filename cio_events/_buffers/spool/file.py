@@ -1,6 +1,4 @@
-"""
-One SQLite file of waiting calls, owned by the one process that has it open.
-"""
+"""One SQLite file of waiting calls, owned by the one process that has it open."""
 
 from __future__ import annotations
 
@@ -175,7 +173,7 @@ class SpoolFile:
 
     def release(self, envelopes: Sequence[Envelope]) -> tuple[list[int], list[Envelope]]:
         """
-        Let go of those of *envelopes* that were taken from here.
+        Release those of *envelopes* that were taken from here.
 
         Returns:
             Their places, for `be_done_with`, and the other envelopes.

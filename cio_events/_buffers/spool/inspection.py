@@ -1,6 +1,4 @@
-"""
-Look into a spool's directory from outside, as the commands do: its files and their state.
-"""
+"""Look into a spool's directory from outside, as the commands do: its files and their state."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Remember which calls of a spool file were read, which were taken, and which are done with.
-"""
+"""Remember which calls of a spool file were read, which were taken, and which are done with."""
 
 from __future__ import annotations
 
@@ -54,7 +52,7 @@ class Places:
 
     def release(self, envelopes: Sequence[Envelope]) -> tuple[list[int], list[Envelope]]:
         """
-        Let go of those of *envelopes* that were taken; return their places, and the others.
+        Release those of *envelopes* that were taken; return their places, and the others.
         """
         taken = self._taken
         places: list[int] = []

@@ -1,6 +1,4 @@
-"""
-Count what goes wrong with a spool, and say it when no lock is held.
-"""
+"""Count what goes wrong with a spool, and log it when no lock is held."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ class Problems:
     Args:
         directory: Where the spool is.
 
-        report: Gets what there is to say, as a kind and a sentence.
+        report: Gets what is to be logged, as a kind and a sentence.
 
     Attributes:
         count: How many there were.
@@ -39,7 +37,7 @@ class Problems:
 
     def add(self, kind: str, message: str) -> None:
         """
-        Count a problem, and have it said.
+        Count a problem, and have it logged.
         """
         self.count += 1
         self.note(kind, message)
@@ -63,13 +61,13 @@ class Problems:
 
     def note(self, kind: str, message: str) -> None:
         """
-        Have something said that is no problem.
+        Have something logged that is no problem.
         """
         self._notes.append((kind, message))
 
     def speak(self) -> None:
         """
-        Say what there is to say; the caller holds no lock, as logging has locks of its own.
+        Log what has been noted; the caller holds no lock, as logging has locks of its own.
         """
         while self._notes:
             try:

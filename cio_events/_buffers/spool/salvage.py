@@ -1,6 +1,4 @@
-"""
-Read what can still be read in a damaged spool file.
-"""
+"""Read what can still be read in a damaged spool file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why something is refused, or taken otherwise than was meant, and how to mend it."""
+"""Why something is refused, or understood otherwise than was meant, and how to mend it."""
 
 from __future__ import annotations
 

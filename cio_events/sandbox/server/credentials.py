@@ -1,4 +1,4 @@
-"""Who is let in."""
+"""Check the credentials of a request, where the sandbox requires some."""
 
 from __future__ import annotations
 

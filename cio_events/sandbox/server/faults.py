@@ -54,7 +54,7 @@ class Faults:
         self._wakings = 0
 
     def add(self, fault: Fault) -> None:
-        """Give an instruction; `ValueError` if its numbers cannot be."""
+        """Give an instruction; `ValueError` if its numbers are invalid."""
         if fault.times is not None and fault.times < 1:
             raise ValueError("times must be at least 1, or None for without end")
         if fault.seconds < 0:

@@ -1,4 +1,4 @@
-"""Which requests are for this sandbox at all, and not a web page's that found the way to it."""
+"""Which requests are meant for this sandbox, and not sent by a web page from elsewhere."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ assert_type(stats.retries, int)
 assert_type(stats.failed_by_reason, Mapping[str, int])
 assert_type(stats.dropped_by_reason, Mapping[str, int])
 
-# The ways in
+# The sources
 
 processor: Processor = cio_events.CustomerIOProcessor()
 structlog.configure(processors=[cio_events.CustomerIOProcessor(pipeline), processor])
