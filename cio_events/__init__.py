@@ -18,7 +18,7 @@ Set up
 Calls, which a tag ``cio=`` takes, and `Pipeline.send`
     Call, Identify, Track, TrackAnonymous, Delete, Merge, Suppress, Unsuppress, AddDevice,
     DeleteDevice, IdentifyObject, DeleteObject, AddRelationships, DeleteRelationships,
-    ReportMetric; made with Identifier, ObjectIdentifier, Relationship
+    ReportMetric, Operation; made with Identifier, ObjectIdentifier, Relationship
 
 Messages, which are calls too
     Message, SendEmail, SendPush, SendSMS, SendWhatsApp, SendInboxMessage, SendInApp; made with
@@ -99,6 +99,7 @@ if TYPE_CHECKING:
         Relationship,
         ReportMetric,
     )
+    from cio_events._calls.operation import Operation
     from cio_events._clients import AppClient, Refusal, TrackClient
     from cio_events._delivery.ledger import Stats
     from cio_events._pipeline.flushing import flushing
@@ -131,6 +132,7 @@ __all__ = [
     "Message",
     "NoAnswerError",
     "ObjectIdentifier",
+    "Operation",
     "Options",
     "ParamError",
     "Pipeline",
@@ -186,6 +188,7 @@ _ROOM_OF = {
     "ObjectIdentifier": "cio_events._calls.objects",
     "Relationship": "cio_events._calls.objects",
     "ReportMetric": "cio_events._calls.objects",
+    "Operation": "cio_events._calls.operation",
     "Pipeline": "cio_events._pipeline.pipeline",
     "install_signal_handlers": "cio_events._pipeline.signal_handlers",
 }

@@ -34,7 +34,8 @@ from cio_events.errors import ParamError
 
 IdType: TypeAlias = Literal["id", "email", "cio_id", "phone"]
 
-_ID_TYPES = get_args(IdType)
+ID_TYPES = get_args(IdType)
+"""All of them."""
 
 CIO_ID_PREFIX = "cio_"
 """What a cio_id begins with where its shape has to tell it: in a plain text, and in v1 paths."""
@@ -71,7 +72,7 @@ class Identifier:
     type: IdType
 
     def __init__(self, value: str | int | UUID, type: IdType = "id") -> None:  # noqa: A002
-        if type not in _ID_TYPES:
+        if type not in ID_TYPES:
             raise ParamError(
                 "type", 'an identifier is of the type "id", "email", "cio_id" or "phone"'
             )
@@ -418,7 +419,7 @@ def _of_mapping(value: Mapping[str, object], param: str) -> Identifier:
     What the vendor's own form means.
     """
     told = valid_mapping(value, param)
-    if len(told) != 1 or (type_ := next(iter(told))) not in _ID_TYPES:
+    if len(told) != 1 or (type_ := next(iter(told))) not in ID_TYPES:
         raise ParamError(param, 'must have one key, of "id", "email", "cio_id" and "phone"')
     return identifier_of(cast("str", told[type_]), param, type_)
 

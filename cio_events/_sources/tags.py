@@ -131,6 +131,7 @@ OBJECTS = {
     "add_relationships": "AddRelationships",
     "delete_relationships": "DeleteRelationships",
     "report_metric": "ReportMetric",
+    "operation": "Operation",
 }
 """The call object for each word that ``cio`` may not say."""
 

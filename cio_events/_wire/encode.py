@@ -16,7 +16,7 @@ from cio_events._wire.identifiers import v1_names
 from cio_events._wire.json import Unsaid, dumps, inert, is_flat
 from cio_events._wire.natural import TooLarge
 from cio_events._wire.people import event
-from cio_events._wire.registry import Kind, kind_called, kind_of
+from cio_events._wire.registry import Kind, kind_and_body, kind_called, kind_of
 from cio_events.errors import ParamError
 
 Api: TypeAlias = Literal["v2", "v1"]
@@ -52,8 +52,8 @@ def encode(
         # Of what was written, since a value may be asked for what it is but once.
         check_size(kind.read(orjson.loads(body)))
     elif api == "v2" and kind.batched(call):
-        return seal(_BATCH, now, id_, body)
-    return seal(_SINGLE, now, id_, body)
+        return seal(_BATCH, now, id_, kind.mark + body)
+    return seal(_SINGLE, now, id_, kind.mark + body)
 
 
 def encode_event(
@@ -205,8 +205,7 @@ def _read(envelope: Envelope) -> tuple[Kind, dict[str, Any]]:
     if route_of(envelope) is Route.APP:
         word, _, message = waiting.partition(b"\n")
         return kind_called(word.decode("ascii")), orjson.loads(message)
-    body: dict[str, Any] = orjson.loads(waiting)
-    return kind_called(f"{body['type']} {body['action']}"), body
+    return kind_and_body(waiting)
 
 
 def too_long_attribute(call: Call) -> str | None:

@@ -30,6 +30,7 @@ from cio_events._calls.objects import (
     IdentifyObject,
     ReportMetric,
 )
+from cio_events._calls.operation import Operation
 from cio_events._calls.people import (
     AddDevice,
     Call,
@@ -42,7 +43,7 @@ from cio_events._calls.people import (
     TrackAnonymous,
     Unsuppress,
 )
-from cio_events._wire import messages, objects, people, v1
+from cio_events._wire import messages, objects, people, raw, v1
 from cio_events._wire.envelope import Route
 from cio_events.errors import ParamError
 
@@ -66,7 +67,10 @@ class Kind:
         call: Its class.
 
         words: What it is called while it waits: the ``type`` and ``action`` of its
-            operation; of a message, the last part of its path.
+            operation; of a message, the last part of its path. None of a raw operation, which
+            may say anything.
+
+        mark: What its operation begins with where it waits, if it is known again by that.
 
         route: `Route.BATCH` for the Track API, `Route.APP` for the App API.
 
@@ -90,6 +94,7 @@ class Kind:
 
     call: type[Call]
     words: tuple[str, ...]
+    mark: bytes = b""
     route: Route = Route.BATCH
     write: Callable[[Any, str, int], dict[str, Any]]
     read: Callable[[dict[str, Any]], Call]
@@ -233,6 +238,16 @@ KINDS = (
         alone=v1.report_metric,
         batched=_never,
     ),
+    Kind(
+        call=Operation,
+        overwrites=True,
+        words=(),
+        mark=raw.MARK,
+        write=raw.write,
+        read=Operation,
+        concerns=raw.concerns,
+        alone=entity,
+    ),
     _message(SendEmail, "email"),
     _message(SendPush, "push"),
     _message(SendSMS, "sms"),
@@ -270,9 +285,19 @@ def kind_called(word: str) -> Kind:
     return _BY_WORD[word]
 
 
+def kind_and_body(operation: bytes) -> tuple[Kind, dict[str, Any]]:
+    """
+    The row of a waiting operation, and what it says.
+    """
+    body: dict[str, Any] = orjson.loads(operation)
+    if operation.startswith(raw.MARK):
+        return _BY_CALL[Operation], body
+    return kind_called(f"{body['type']} {body['action']}"), body
+
+
 def read_operation(operation: bytes) -> Call:
     """
     The call that a waiting operation was made of, with its id and timestamp.
     """
-    body: dict[str, Any] = orjson.loads(operation)
-    return kind_called(f"{body['type']} {body['action']}").read(body)
+    kind, body = kind_and_body(operation)
+    return kind.read(body)

@@ -75,6 +75,7 @@ SIGNATURES = [
     "AddRelationships(subject, relationships)",
     "DeleteRelationships(subject, relationships)",
     "ReportMetric(delivery_id, metric, *, timestamp=None, recipient=None, reason=None, href=None)",
+    "Operation(operation)",
 ]
 
 # Every field of the vendor's schema, each optional by itself and left out unless it is given.

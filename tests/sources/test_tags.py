@@ -21,6 +21,7 @@ from cio_events._calls.objects import (
     ObjectIdentifier,
     ReportMetric,
 )
+from cio_events._calls.operation import Operation
 from cio_events._calls.people import (
     AddDevice,
     Call,
@@ -97,7 +98,7 @@ class TestWhat:
         """And the object is named that has to be used."""
         kinds = [Track, Identify, Delete, Suppress, Unsuppress, Merge, AddDevice, DeleteDevice]
         kinds += [*Message.__subclasses__(), IdentifyObject, DeleteObject, AddRelationships]
-        kinds += [DeleteRelationships, ReportMetric]
+        kinds += [DeleteRelationships, ReportMetric, Operation]
         for kind in kinds:
             assert (kind.tag in tags.WORDS) != (tags.OBJECTS.get(kind.tag) == kind.__name__)
 
