@@ -102,6 +102,8 @@ class Shape(NamedTuple):
     Attributes:
         payload: Those of the keys that are payload.
 
+        rest: The others, if they are the fewer ones.
+
         plain: Whether a tagged one asks for an event of ``cio_customer`` and says no more with
             tags, and its payload is within the limits of number and names.
 
@@ -111,6 +113,7 @@ class Shape(NamedTuple):
     """
 
     payload: tuple[Any, ...]
+    rest: tuple[Any, ...] | None
     plain: bool
     explicit: frozenset[Any]
     hidden: tuple[str, ...]
@@ -152,9 +155,12 @@ class Shapes(dict[tuple[object, ...], Shape]):
 
     def __missing__(self, keys: tuple[object, ...]) -> Shape:
         made = _attributes_of_factory() if self._from_factory else frozenset()
-        payload = tuple(key for key in keys if self._is_payload(key, made))
+        payload: list[object] = []
+        rest: list[object] = []
+        for key in keys:
+            (payload if self._is_payload(key, made) else rest).append(key)
         if self._only_data:
-            payload = ()
+            payload = []
         # EventRenamer puts the message last, so that its place tells nothing.
         explicit: frozenset[object] = frozenset()
         if self._event_key == "event" and "event" in keys:
@@ -162,7 +168,8 @@ class Shapes(dict[tuple[object, ...], Shape]):
         for key in _CALL_SITE & explicit:
             _say_hidden(str(key))
         shape = Shape(
-            payload,
+            tuple(payload),
+            tuple(rest) if len(rest) < len(payload) else None,
             _TAGS_OF_OTHERS.isdisjoint(keys) and obviously_fits(payload),
             explicit,
             tuple(key for key in ("level", "logger", "timestamp") if key in keys),
@@ -197,6 +204,8 @@ def say_misplaced(fields: Mapping[str, object], shape: Shape) -> None:
     """
     for key in shape.hidden:
         value = fields[key]
+        if type(value) is str and (key != "level" or value in _LEVELS):
+            continue
         if key == "level":
             fits = isinstance(value, str) and value.lower() in _LEVELS
         else:

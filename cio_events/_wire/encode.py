@@ -13,7 +13,7 @@ from cio_events._calls.people import CIO_ID_PREFIX, Call, IdType
 from cio_events._calls.validation import Data
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of, seal
 from cio_events._wire.identifiers import v1_names
-from cio_events._wire.json import Unsaid, dumps, inert, is_flat
+from cio_events._wire.json import Unsaid, dumps, inert, is_finite, is_flat
 from cio_events._wire.natural import TooLarge
 from cio_events._wire.people import event
 from cio_events._wire.registry import Kind, kind_and_body, kind_called, kind_of
@@ -24,6 +24,8 @@ Api: TypeAlias = Literal["v2", "v1"]
 # Looked up for each call.
 _dumps = orjson.dumps
 _BATCH, _SINGLE, _APP = Route.BATCH, Route.SINGLE, Route.APP
+# Joining an enum's bytes takes twice as long.
+_BATCH_BYTES: bytes = Route.BATCH.value
 _V2_OPERATION_BYTES = limits.V2_OPERATION_BYTES
 _ID_BYTES, _EVENT_NAME_BYTES = limits.ID_BYTES, limits.EVENT_NAME_BYTES
 _ATTRIBUTE_VALUE_BYTES = limits.ATTRIBUTE_VALUE_BYTES
@@ -84,14 +86,15 @@ def encode_event(
         or not name.isascii()
     ):
         return None
-    plain = data if is_flat(data) else inert(data)
-    if plain is None:
-        return None
     if id_type == "auto":
-        if customer.startswith(CIO_ID_PREFIX):
+        # Looking for one letter is quicker than a method's call.
+        if "_" in customer and customer.startswith(CIO_ID_PREFIX):
             return None
         id_type = "email" if "@" in customer else "id"
     elif id_type == "cio_id":
+        return None
+    plain = data if is_flat(data) else inert(data)
+    if plain is None:
         return None
     try:
         operation = _dumps(event({id_type: customer}, name, plain, id_, timestamp))
@@ -99,7 +102,7 @@ def encode_event(
         return None
     if len(operation) > _ATTRIBUTE_VALUE_BYTES:
         return None
-    return seal(_BATCH, now, id_, operation)
+    return seal(_BATCH_BYTES, now, id_, operation)
 
 
 def encode_refused(call: Call, id_: str, now: int) -> Envelope | None:
@@ -144,7 +147,10 @@ def _dump_flat(kind: Kind, call: Call, body: object) -> bytes | None:
     """
     The same, if nothing of *call* needs a walk.
     """
-    if kind.large is None or not is_flat(getattr(call, kind.large), finite=kind.overwrites):
+    if kind.large is None:
+        return None
+    data = getattr(call, kind.large)
+    if not is_flat(data) or (kind.overwrites and not is_finite(data)):
         return None
     try:
         return _dumps(body)

@@ -44,13 +44,13 @@ class Route(bytes, Enum):
 BATCH_BYTE = Route.BATCH[0]
 
 
-def seal(route: Route, accepted: int, ulid: str, body: bytes) -> Envelope:
+def seal(route: bytes, accepted: int, ulid: str, body: bytes) -> Envelope:
     """
-    An envelope of these; *accepted* is in Unix milliseconds.
+    An envelope of these: *route* is one of `Route`, and *accepted* is in Unix milliseconds.
     """
     # Joining them also makes a copy of just the right size: orjson's own results keep kilobytes
     # of spare room, which a hundred thousand waiting calls would hold on to.
-    return b"".join((route, accepted.to_bytes(6, "big"), ulid.encode("ascii"), body))
+    return b"".join((route, accepted.to_bytes(6, "big"), ulid.encode(), body))
 
 
 def route_of(envelope: Envelope) -> Route:

@@ -18,16 +18,13 @@ from uuid import UUID
 import orjson
 
 from cio_events._calls import limits
-from cio_events._wire.natural import TooLarge, integer, name_of, step_for
+from cio_events._wire.natural import BITS, INT_MAX, INT_MIN, TooLarge, integer, name_of, step_for
 
 _dumps = orjson.dumps
 
 _FLAT = frozenset({str, int, float, bool, type(None)})
 # What runs no code but Python's own when it is made simpler.
 _INERT = frozenset({date, datetime, Decimal, UUID, set, frozenset})
-
-# The types of values that may be anything.
-_MANY: set[type] = {object}
 
 _ONLY_TEXT = frozenset({str}).issuperset
 
@@ -71,23 +68,28 @@ class Unsaid(NamedTuple):
         return f"holds a {ascii(self.kind)[1:-1]} that has no form in JSON; {sent}"
 
 
-def is_flat(data: Mapping[Any, Any], *, finite: bool = False) -> bool:
+def is_flat(data: Mapping[Any, Any]) -> bool:
     """
     Whether *data* holds only short values of plain types, so that it can be encoded as it is.
 
-    *finite* asks for numbers that JSON has. Names are not looked at.
+    Names are not looked at.
     """
+    # Each event goes through here, and a loop over few values is the quickest there is.
     for value in data.values():
         kind = type(value)
         if kind is str:
             if len(value) > _FLAT_TEXT:
                 return False
-        elif kind is float:
-            if finite and not isfinite(value):
-                return False
-        elif kind is not int and kind is not bool and value is not None:
+        elif kind is not int and kind is not float and kind is not bool and value is not None:
             return False
     return True
+
+
+def is_finite(data: Mapping[Any, Any]) -> bool:
+    """
+    Whether JSON has all numbers that flat *data* holds.
+    """
+    return all(isfinite(value) for value in data.values() if type(value) is float)
 
 
 def dumps(
@@ -237,31 +239,38 @@ class _Walk:
         self._nodes -= len(copy)
         if self._nodes < 0:
             raise self._too_many()
-        kinds = _MANY if self._each else set(map(type, copy))
-        if kinds <= _FLAT:
-            if str in kinds:
-                self._spend_bytes(
-                    sum(map(len, copy))
-                    if len(kinds) == 1
-                    else sum([len(one) for one in copy if type(one) is str])
-                )
-            if not (self._leave_out and float in kinds):
-                return copy
-        elif len(copy) >= _GROUP and len(kinds) == 1:
-            children = self._flat_children(copy, kinds, depth)
-            if children is not None:
-                return children
+        if len(copy) >= _GROUP and not self._each:
+            kinds = set(map(type, copy))
+            if kinds <= _FLAT:
+                if str in kinds:
+                    self._spend_bytes(
+                        sum(map(len, copy))
+                        if len(kinds) == 1
+                        else sum([len(one) for one in copy if type(one) is str])
+                    )
+                if not (self._leave_out and float in kinds):
+                    return copy
+            elif len(kinds) == 1:
+                children = self._flat_children(copy, kinds, depth)
+                if children is not None:
+                    return children
         above, own = self._above, id(value)
         if own in above:
             return self._not_said(value, key)
         above.add(own)
         try:
             plain, deeper = self.plain, depth + 1
-            copy = [plain(one, key, deeper) for one in copy]
+            for place, one in enumerate(copy):
+                kind = type(one)
+                if kind is str:
+                    self._bytes -= len(one)
+                elif kind is not int and kind is not bool and one is not None:
+                    copy[place] = plain(one, key, deeper)
         except RecursionError:
             return self._not_said(value, key)
         finally:
             above.discard(own)
+        self._spend_bytes(0)
         if self._leave_out and _NOTHING in copy:
             copy = [one for one in copy if one is not _NOTHING]
         return copy
@@ -275,17 +284,20 @@ class _Walk:
             raise self._too_many()
         if self._each or not _ONLY_TEXT(map(type, copy)):
             copy = self._with_text_keys(copy)
-        self._spend_bytes(sum(map(len, copy)))
-        kinds = _MANY if self._each else set(map(type, copy.values()))
-        if kinds <= _FLAT:
-            if str in kinds:
-                self._spend_bytes(sum([len(one) for one in copy.values() if type(one) is str]))
-            if not (self._leave_out and float in kinds):
-                return copy
-        elif len(copy) >= _GROUP and len(kinds) == 1:
-            children = self._flat_children(list(copy.values()), kinds, depth)
-            if children is not None:
-                return dict(zip(copy, children, strict=True))
+        self._bytes -= sum(map(len, copy))
+        if self._bytes < 0:
+            self._spend_bytes(0)
+        if len(copy) >= _GROUP and not self._each:
+            kinds = set(map(type, copy.values()))
+            if kinds <= _FLAT:
+                if str in kinds:
+                    self._spend_bytes(sum([len(one) for one in copy.values() if type(one) is str]))
+                if not (self._leave_out and float in kinds):
+                    return copy
+            elif len(kinds) == 1:
+                children = self._flat_children(list(copy.values()), kinds, depth)
+                if children is not None:
+                    return dict(zip(copy, children, strict=True))
         above, own = self._above, id(value)
         if own in above:
             return self._not_said(value, key)
@@ -293,11 +305,16 @@ class _Walk:
         try:
             plain, deeper = self.plain, depth + 1
             for name, one in copy.items():
-                copy[name] = plain(one, name, deeper)
+                kind = type(one)
+                if kind is str:
+                    self._bytes -= len(one)
+                elif kind is not int and kind is not bool and one is not None:
+                    copy[name] = plain(one, name, deeper)
         except RecursionError:
             return self._not_said(value, key)
         finally:
             above.discard(own)
+        self._spend_bytes(0)
         if self._leave_out:
             return {name: one for name, one in copy.items() if one is not _NOTHING}
         return copy
@@ -336,6 +353,13 @@ class _Walk:
         return children
 
     def _with_text_keys(self, items: dict[Any, Any]) -> dict[str, Any]:
+        # In one go, if no type of an application's can have said that it was int.
+        if (
+            items
+            and all(type(key) is int for key in items)
+            and INT_MIN <= min(items) <= max(items) <= INT_MAX
+        ):
+            return dict(zip(map(str, items), items.values(), strict=True))
         named = {}
         for key, value in items.items():
             name = key if type(key) is str else self._name(key)
@@ -405,6 +429,12 @@ def _cleaned(plain: Any) -> Any:
 def _cleaned_list(plain: list[Any]) -> list[Any]:
     if _ONLY_TEXT(map(type, plain)):
         return _cleaned_texts(plain)
+    if (
+        plain
+        and all(type(one) is int for one in plain)
+        and max(map(int.bit_length, plain)) <= BITS
+    ):
+        return [one if INT_MIN <= one <= INT_MAX else str(one) for one in plain]
     if len(plain) >= _GROUP and set(map(type, plain)) == {list}:
         values = iter(_cleaned_list(list(chain.from_iterable(plain))))
         return [list(islice(values, len(one))) for one in plain]

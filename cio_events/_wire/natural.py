@@ -30,10 +30,10 @@ Step: TypeAlias = Callable[[Any, int], object]
 # An application has fewer, unless it makes up types.
 _TYPES_REMEMBERED = 1_000
 
-_INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
+INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 
 # As the largest float; writing much longer ones takes time by the square of their length.
-_BITS = 1_024
+BITS = 1_024
 
 # What the class statement wrote, whatever a metaclass says.
 mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
@@ -83,9 +83,9 @@ def integer(value: int) -> object:
     """
     An integer of any size.
     """
-    if _INT_MIN <= value <= _INT_MAX:
+    if INT_MIN <= value <= INT_MAX:
         return value
-    if value.bit_length() > _BITS:
+    if value.bit_length() > BITS:
         return "<int>"
     try:
         return str(value)

@@ -388,3 +388,8 @@ def test_no_graph_of_objects_raises_or_has_no_end(value: Any, leave_out: bool) -
 
     json.loads(told.decode("utf-8"), parse_constant=no)
     assert len(told) < 2_000_000
+
+
+def test_nothing_stays_nothing_beside_what_has_no_hash() -> None:
+    """Where each value is looked at alone, what holds nothing is written as that too."""
+    assert dumps([{}, [], Hashless(), {1: 2}]) == b'[{},[],"<Hashless>",{"1":2}]'
