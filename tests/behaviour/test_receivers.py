@@ -187,7 +187,7 @@ def test_muted_signal_is_not_waited_for(make: MakePipeline) -> None:
 def test_nothing_is_made_again_when_nobody_listens(
     make: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reports cost nothing until somebody wants them, and of this pipeline."""
+    """Reports cost nothing until somebody wants them, and of this pipeline; a line costs one."""
     made: list[object] = []
     original = outcomes.call_of
     monkeypatch.setattr(outcomes, "call_of", lambda e: made.append(e) or original(e))
@@ -202,6 +202,8 @@ def test_nothing_is_made_again_when_nobody_listens(
         refused = make(track_url=server.url)
         refused.track("5", "x")
         settled(refused)
+        assert len(made) == 1  # for the line that tells which call was refused
+        made.clear()
         closed = make(track_url=server.url, flush_interval=3600)
         closed.track("5", "x")
         closed.close(0)
