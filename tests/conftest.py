@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cio_events._pipeline import default as pipelines
+from cio_events._sources import attachment
 from cio_events.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -94,3 +95,5 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(pipelines, "process", pipelines.Pipelines())
     yield
     pipelines.process.close()
+    for handler in attachment._handlers:  # what becomes of them concerns no other test
+        handler.closed = True

@@ -44,6 +44,9 @@ _LOOK_SECONDS = 0.05
 # Short, and still a time that a request can be given.
 _SHORTEST_TIMEOUT = 0.001
 
+# Of a call that a close gave to others before its request began; nobody acts on it.
+_HANDED_OVER = TryAgain("no_connection", None)
+
 _Task: TypeAlias = "tuple[InFlight, Load, float]"
 
 
@@ -276,9 +279,14 @@ class Dispatcher:
         if not flight.destination.at_most_once:
             return self._request(flight, load, end)
         # At most once, also over the death of this process.
-        if load.attempts == 1 and self._buffer.maybe_sent(first):
-            return Refused("ambiguous", None, "the process that sent it ended before the answer")
-        self._buffer.sending(first)
+        with self._moving:
+            if load not in flight.under_way:
+                return _HANDED_OVER
+            if load.attempts == 1 and self._buffer.maybe_sent(first):
+                return Refused(
+                    "ambiguous", None, "the process that sent it ended before the answer"
+                )
+            self._buffer.sending(first)
         verdict = self._request(flight, load, end)
         if isinstance(verdict, (TryAgain, Hold)):
             self._buffer.unsent(first)

@@ -88,6 +88,7 @@ pool.join()
     }
 
 
+@pytest.mark.alone  # a worker that has no time for it is not idle after a second
 def test_a_pool_that_terminates_its_workers(sandbox: Sandbox, tmp_path: Path) -> None:
     """
     ``with Pool()`` kills them by SIGTERM, so they need the handlers.

@@ -10,7 +10,6 @@ import structlog
 
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._process import diagnostics
-from cio_events._sources import attachment
 from cio_events._sources.logging import CustomerIOHandler
 from tests.sources.arrivals import CREDENTIALS, Arrivals
 
@@ -49,5 +48,3 @@ def _nothing_set_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
     root.setLevel(before[0])
     root.handlers[:] = before[1]
-    for handler in attachment._handlers:  # what becomes of them concerns no other test
-        handler.closed = True
