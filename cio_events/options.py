@@ -1,8 +1,8 @@
 """
 A pipeline's options, one row for each: type, default, meaning, reason, and how it is read.
 
-A new option is a row of `Options` and a line of `OptionArguments`. ``debug=True`` in code and
-``CIO_DEBUG=true`` in the environment then mean the same.
+A new option is a row of `Options` and a line of `OptionArguments`. ``strict=True`` in code and
+``CIO_STRICT=true`` in the environment then mean the same.
 """
 
 # ruff: noqa: RUF009 - a row is a dataclasses.field
@@ -281,6 +281,14 @@ class Options:
         "Raise for a record of which no call can be made; for tests and development.",
         "Logging must never raise into an application.",
     )
+    debug: bool = _row(
+        False,
+        _switch,
+        "Say of each record that has any ``cio…`` key whether it was captured or why not, and of "
+        "each request what it carried and what came back: a warning each on the logger "
+        "``cio_events``, without payload.",
+        "It is for finding out why an event does not arrive.",
+    )
     enabled: bool = _row(True, _switch, "False drops everything.")
 
     def __post_init__(self) -> None:
@@ -325,6 +333,7 @@ class OptionArguments(TypedDict, total=False):
     hidden: Iterable[str]
     payload: Literal["rest", "data"]
     strict: bool
+    debug: bool
     enabled: bool
 
 

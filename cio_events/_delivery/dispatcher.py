@@ -297,7 +297,12 @@ class Dispatcher:
             load.again = False
             self._ledger.retry()
         timeout = min(self._options.timeout, end - monotonic())
-        return flight.destination.deliver(load, max(timeout, _SHORTEST_TIMEOUT))
+        began = time.perf_counter()
+        verdict = flight.destination.deliver(load, max(timeout, _SHORTEST_TIMEOUT))
+        if self._options.debug:
+            seconds = time.perf_counter() - began
+            self._outcomes.answered(flight.destination.name, len(load.envelopes), verdict, seconds)
+        return verdict
 
     def _conclude(self, task: _Task, verdict: Verdict | BaseException) -> None:
         flight, load, _ = task

@@ -18,10 +18,10 @@ from cio_events._buffers.base import Buffer
 from cio_events._buffers.failures import Failure
 from cio_events._calls.messages import Receipt
 from cio_events._calls.people import Call
-from cio_events._delivery.destination import Batch, Hold, TryAgain
+from cio_events._delivery.destination import Batch, Hold, Split, TryAgain, Verdict
 from cio_events._delivery.ledger import Ledger
 from cio_events._process.clock import monotonic
-from cio_events._process.diagnostics import Diagnostics
+from cio_events._process.diagnostics import Diagnostics, say
 from cio_events._wire.encode import call_of
 from cio_events._wire.envelope import Envelope, body_of, ulid_of
 from cio_events._wire.masking import masked, shown, values_in
@@ -153,6 +153,21 @@ class Outcomes:
         retry = Retry(reason, status, batch.attempts, delay, len(batch.envelopes), verdict.detail)
         say = partial(signals.announce, signals.retrying, self._sender, retry=retry)
         self._news.append(say() for _ in range(1))
+
+    def answered(self, destination: str, count: int, verdict: Verdict, seconds: float) -> None:
+        """
+        A request with *count* calls has ended, after so many *seconds*; any thread may tell.
+        """
+        status = getattr(verdict, "status", None)
+        if isinstance(verdict, Split):
+            what = "refused, so that each half is sent alone"
+        elif status is not None:
+            what = f"status {status}"
+        else:
+            what = f"no answer ({getattr(verdict, 'reason', 'none')})"
+        calls = "1 call" if count == 1 else f"{count} calls"
+        line = f"request to the {destination} API with {calls}: {what}, {seconds * 1000:.0f} ms"
+        self._news.append(map(say, (f"debug: {line}",)))
 
     # Saying it.
 

@@ -23,7 +23,7 @@ from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._exported import exported
 from cio_events._pipeline.exit import EndOfProcess
 from cio_events._pipeline.verbs import BackgroundVerbs
-from cio_events._process import exits, forks, suppression
+from cio_events._process import debugging, exits, forks, suppression
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._process.suppression import mark_records, suppress_capture, suppressed
 from cio_events._process.tracebacks import without_locals
@@ -69,7 +69,9 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
     def __init__(self, **options: Unpack[OptionArguments]) -> None:
         self.options: Options
         self.options, problem = options_from(options)
-        self._diagnostics = Diagnostics()
+        self._diagnostics = Diagnostics(often=self.options.debug)
+        if self.options.debug:
+            debugging.switch_on()
         self._closed: DroppedReason | None = None if self.options.enabled else "disabled"
         # Why there is no endpoint, where there is none.
         self._track, self._no_track = endpoints.opened(

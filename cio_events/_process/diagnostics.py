@@ -28,9 +28,13 @@ _LONGEST_NAME = 60
 class Diagnostics:
     """
     Says each kind of thing once, or at most once a minute.
+
+    Args:
+        often: Say each thing as often as it comes, but what is said once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, often: bool = False) -> None:
+        self._often = often
         self._once: set[str] = set()
         self._quiet_until: dict[str, float] = {}
 
@@ -40,7 +44,7 @@ class Diagnostics:
         """
         if kind not in self._once:
             self._once.add(kind)
-            _say(message if isinstance(message, str) else message())
+            say(message if isinstance(message, str) else message())
 
     def warn_few(self, kind: str, name: str, message: str) -> None:
         """
@@ -58,7 +62,7 @@ class Diagnostics:
         self._once.add(key)
         if said == _MOST_NAMES:
             message += f" (more than {_MOST_NAMES} different ones; no more of them are named)"
-        _say(f"{shown(name)} {message}")
+        say(f"{shown(name)} {message}")
 
     def warn(self, kind: str, message: str | Callable[[], str]) -> None:
         """
@@ -67,9 +71,9 @@ class Diagnostics:
         One that takes time to put together may be given as what does so.
         """
         now = time.monotonic()
-        if now >= self._quiet_until.get(kind, 0.0):
+        if self._often or now >= self._quiet_until.get(kind, 0.0):
             self._quiet_until[kind] = now + _SECONDS_BETWEEN_LINES
-            _say(message if isinstance(message, str) else message())
+            say(message if isinstance(message, str) else message())
 
 
 def shown(name: str) -> str:
@@ -89,9 +93,9 @@ warn_few: Callable[[str, str, str], None] = _process.warn_few
 """Say something of a name, once for each of the first names of a *kind*."""
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
     """
-    Say it, and never raise, whatever the application's handlers and filters do.
+    Say *message*, and never raise, whatever the application's handlers and filters do.
     """
     with suppress(Exception):
         if _logger.isEnabledFor(logging.WARNING) and _heard() and not _inside_a_handler():

@@ -11,9 +11,11 @@ from structlog.contextvars import get_contextvars
 
 from cio_events._calls.people import Call
 from cio_events._pipeline.default import get_pipeline
+from cio_events._process import debugging
 from cio_events._process.diagnostics import warn_few, warn_once
 from cio_events._process.forks import late_imports
 from cio_events._process.suppression import interrupted, suppressed
+from cio_events._sources.debugging import say_outcome, say_untagged
 from cio_events._sources.fields import TAGS, TRIGGERS, Shape, Shapes, say_misplaced
 from cio_events._sources.record import Record
 from cio_events._sources.tags import call_of, summary_tags
@@ -26,6 +28,11 @@ _TRIGGER_IS_BOUND = (
     "cio_customer or cio is bound to the context, which would make an event of every record that "
     "is logged there, and is ignored; cio_identity can be bound and makes none"
 )
+
+
+OURS = "not captured, since a receiver, before_send or what sends our calls has logged it"
+_MARKED = "not captured, since its marks say that it was before"
+_BOUND = "not captured, since what would make a call of it is bound to the context"
 
 
 class Capture:
@@ -62,6 +69,7 @@ class Capture:
 
             if not issubclass(type(pipeline), Pipeline):
                 raise ParamError("pipeline", "must be a Pipeline, or None for the default one")
+        debugging.look()
         self._pipeline = pipeline
         self._event_key = event_key
         self._hidden = hidden
@@ -97,9 +105,9 @@ class Capture:
         pipeline = self._pipeline
         try:
             if "cio_event_id" in fields or "cio_refused" in fields:
-                return False
+                return self.pass_by(fields, event, _MARKED)
             if suppressed() and not interrupted():
-                return False
+                return self.pass_by(fields, event, OURS)
             if pipeline is None:
                 pipeline = get_pipeline()
             made_for, shapes = self._shapes
@@ -113,7 +121,7 @@ class Capture:
                     read = {key: value for key, value in read.items() if key not in left_out}
                     shape = shapes[tuple(read)]
                     if TRIGGERS.isdisjoint(read):
-                        return False
+                        return self.pass_by(fields, event, _BOUND)
             if shape.hidden:
                 say_misplaced(read, shape)
             id_ = reason = None
@@ -137,6 +145,9 @@ class Capture:
                 raise
             # Logging must go on whatever is wrong with us.
             id_, reason = "", _count_lost(pipeline, error)
+        if debugging.on:
+            outcome = f"captured as {id_}" if reason is None else f"not captured ({reason})"
+            say_outcome(pipeline, fields, event, outcome)
         try:
             if "cio" in fields and issubclass(type(fields["cio"]), Call):
                 _show_summary(fields)
@@ -147,6 +158,23 @@ class Capture:
         except Exception as error:  # noqa: BLE001 - a mapping that cannot be written to
             warn_few("no mark", type(error).__name__, "was raised while a record was marked")
         return True
+
+    def say_untagged(self, fields: Mapping[Any, Any], event: object) -> None:
+        """
+        Say why a record without a trigger is not captured, if it has keys like tags.
+        """
+        say_untagged(self._pipeline, fields, event)
+
+    def pass_by(self, fields: Mapping[Any, Any], event: object, why: str) -> bool:
+        """
+        Say *why* a tagged record is not captured, where somebody wants to hear of it.
+
+        Returns:
+            False, as a call does for a record that is not captured.
+        """
+        if debugging.on:
+            say_outcome(self._pipeline, fields, event, why)
+        return False
 
     def _shapes_for(self, pipeline: Pipeline) -> Shapes:
         shapes = Shapes(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from cio_events._exported import exported
 from cio_events._pipeline.default import leave, pipeline_of_handler
+from cio_events._process import debugging
 from cio_events._process.diagnostics import warn_once
 from cio_events._process.suppression import made_suppressed
 from cio_events._process.tracebacks import without_locals
 from cio_events._sources import attachment, loguru
-from cio_events._sources.capture import Capture
+from cio_events._sources.capture import OURS, Capture
 from cio_events._sources.fields import MARKS, OF_LOG_RECORDS
 from cio_events.errors import ParamError
 
@@ -152,6 +153,8 @@ class CustomerIOHandler(logging.Handler):
         if "cio_customer" in attributes or "cio" in attributes:
             if _is_foreign(record):
                 self._of_attributes(attributes, _name_of(record, attributes), _time_of(record))
+            elif debugging.on:
+                self._of_attributes.pass_by(attributes, record.msg, OURS)
             return
         message = record.msg
         # Not isinstance(), which asks a lazy object what it is.
@@ -166,6 +169,11 @@ class CustomerIOHandler(logging.Handler):
                 return
         if _is_tagged(record.args):
             warn_once("positional", _POSITIONAL)
+        if debugging.on and _is_foreign(record):
+            nests = [attributes[nest] for nest in _NESTS if nest in attributes]
+            for fields in (attributes, message, *nests):
+                if issubclass(type(fields), dict):
+                    self._of_attributes.say_untagged(fields, message)
 
     def _capture_message(
         self, record: logging.LogRecord, attributes: dict[str, Any], message: dict[str, Any]
@@ -174,6 +182,8 @@ class CustomerIOHandler(logging.Handler):
         Capture a record whose message is a dictionary with tags.
         """
         if not _is_foreign(record):
+            if debugging.on:
+                self._of_dictionaries.pass_by(message, message.get("event"), OURS)
             return
         if "_logger" in attributes and "_name" in attributes:
             # structlog's wrap_for_formatter has been here: the event is the record's own.

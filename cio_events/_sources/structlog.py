@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from cio_events._exported import exported
+from cio_events._process import debugging
 from cio_events._process.diagnostics import warn_once
 from cio_events._sources.capture import Capture
 from cio_events._sources.fields import MARKS, TAGS
@@ -70,8 +71,11 @@ class CustomerIOProcessor:
                     self._capture_in_formatter(event_dict)
                 else:
                     self._capture(event_dict, event_dict.get(self._event_key))
-            elif "positional_args" in event_dict:
-                _say_positional(event_dict["positional_args"])
+            else:
+                if "positional_args" in event_dict:
+                    _say_positional(event_dict["positional_args"])
+                if debugging.on:
+                    self._capture.say_untagged(event_dict, event_dict.get(self._event_key))
         else:
             warn_once(
                 "position",

@@ -51,6 +51,7 @@ READ: dict[str, tuple[str, Any]] = {
     "hidden": ("debug_*, tenant", ("debug_*", "tenant")),
     "payload": ("data", "data"),
     "strict": ("Yes", True),
+    "debug": ("1", True),
     "enabled": ("off", False),
 }
 ONLY_AS_ARGUMENTS = {"session", "before_send"}
@@ -79,6 +80,7 @@ REFUSED: dict[str, list[Any]] = {
     "payload": ["all", "", None],
     "id_type": ["", "fax", 5, None],
     "strict": ["perhaps", 2, None],
+    "debug": ["perhaps", 2, None],
     "enabled": ["", 1, None],
     "session": ["x", 5],
     "before_send": ["x", 5],

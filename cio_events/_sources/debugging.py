@@ -1,0 +1,55 @@
+"""
+Say of a record what became of it, where the option ``debug`` asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from cio_events._pipeline.default import get_pipeline
+from cio_events._process.diagnostics import say, shown
+from cio_events._sources.fields import MARKS, TRIGGERS
+from cio_events._wire.masking import masked
+
+if TYPE_CHECKING:
+    from cio_events._pipeline.pipeline import Pipeline
+
+_KEYS_SHOWN = 12
+_NAME_SHOWN = 100
+
+
+def say_outcome(
+    pipeline: Pipeline | None, fields: Mapping[Any, Any], event: object, outcome: str
+) -> None:
+    """
+    Say the *outcome* of a record, if *pipeline* has ``debug``; None is the default one.
+    """
+    with suppress(Exception):  # what a record holds may raise anything
+        if (pipeline or get_pipeline()).options.debug:
+            keys = ", ".join(_keys(fields)[:_KEYS_SHOWN])
+            say(f"debug: record {_name(event)} with {keys}: {outcome}")
+
+
+def say_untagged(pipeline: Pipeline | None, fields: Mapping[Any, Any], event: object) -> None:
+    """
+    Say why a record is no call that has keys like tags, but none that makes it one.
+    """
+    with suppress(Exception):
+        keys = fields.keys()
+        if TRIGGERS.isdisjoint(keys) and MARKS.isdisjoint(keys) and _keys(fields):
+            outcome = "not captured, since it has neither cio_customer nor cio"
+            say_outcome(pipeline, fields, event, outcome)
+
+
+def _keys(fields: Mapping[Any, Any]) -> list[str]:
+    # Each is a name that the application's code has; cut and escaped all the same.
+    return [shown(key) for key in fields if type(key) is str and key.startswith("cio")]
+
+
+def _name(event: object) -> str:
+    # The application may have put an address or a number into it.
+    if type(event) is not str:
+        return f"<{type(event).__name__}>"
+    return f'"{masked(event, (), _NAME_SHOWN)}"'
