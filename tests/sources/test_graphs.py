@@ -1,0 +1,113 @@
+"""
+Whatever graph of objects comes in, by whichever way: nothing raises, and the ledger balances.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cio_events import Pipeline
+from cio_events._pipeline.verbs import Verbs
+from tests.sources.arrivals import Arrivals
+from tests.sources.ways import SOURCES, by_loguru
+from tests.support.graphs import graphs
+
+bounded = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+WORDS = ["track", "page", "identify", "add_device", "delete_device"]
+TAGS = ["cio_event", "cio_data", "cio_timestamp", "cio_device", "cio_anonymous", "cio_identity"]
+MARKS = {"cio_event_id", "cio_refused"}
+
+PLAIN = {"plan"}
+
+fields = st.fixed_dictionaries(
+    {"cio_customer": st.just("5") | graphs(), "plan": st.just("pro")},
+    optional={
+        "cio": st.sampled_from(WORDS) | graphs(),
+        "price": graphs(),
+        "items": graphs(),
+        "line\nbreak": graphs(),
+        **dict.fromkeys(TAGS, graphs()),
+    },
+)
+
+RENDERERS = [
+    structlog.processors.JSONRenderer(),
+    structlog.processors.JSONRenderer(default=lambda value: f"<{type(value).__name__}>"),
+    structlog.dev.ConsoleRenderer(colors=False),
+]
+
+
+def received(pipeline: Pipeline) -> int:
+    """
+    How many calls came in, of a ledger that balances.
+    """
+    stats = pipeline.stats()
+    assert stats.received == stats.sent + stats.failed + stats.dropped + stats.pending
+    return stats.received
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_log_line_raises(source: Any, pipeline: Pipeline, arrivals: Arrivals) -> None:
+    """
+    It is counted once, and stays as it was written, for any renderer that could render it.
+    """
+    log = source(pipeline)
+    # loguru itself makes text of the message.
+    events = st.text() if source is by_loguru else st.text() | graphs()
+
+    @bounded
+    @given(fields, events)
+    def logged(given_: dict[str, Any], event: Any) -> None:
+        before = received(pipeline)
+        line = log(event, **given_)
+
+        assert received(pipeline) == before + 1
+        assert len(MARKS & line.keys()) == 1
+        assert all(line[key] is value for key, value in given_.items())
+        # A graph may have no form in a renderer, or next to no end. All else can be rendered.
+        ours = {key: value for key, value in line.items() if key in MARKS or key in PLAIN}
+        assert ours.keys() >= PLAIN
+        for renderer in RENDERERS:
+            assert renderer(None, "info", {"event": "it", **ours})
+
+    logged()
+    assert sum(arrivals.balance()) > 0
+
+
+VERBS = [name for name in vars(Verbs) if not name.startswith("_")]
+
+
+def test_no_verb_raises(pipeline: Pipeline, arrivals: Arrivals) -> None:
+    """
+    Each says whether its call was taken, and counts it.
+    """
+
+    @bounded
+    @given(st.data(), st.sampled_from([*VERBS, "send"]))
+    def called(data: st.DataObject, verb: str) -> None:
+        before = received(pipeline)
+        method = getattr(pipeline, verb)
+        arguments = {
+            name: data.draw(st.sampled_from(["5", "ios", {"a": 1}]) | graphs(), name)
+            for name, parameter in inspect.signature(method).parameters.items()
+            if name != "timeout"
+            and (parameter.default is parameter.empty or data.draw(st.booleans()))
+        }
+        taken = method(**arguments)
+
+        assert type(taken) is bool
+        assert received(pipeline) == before + 1
+
+    called()
+    assert sum(arrivals.balance()) > 0
