@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias, get_args
+from itertools import islice
+from typing import ClassVar, Literal, TypeAlias, TypeGuard, TypeVar, cast, get_args
 from uuid import UUID
 
+from cio_events._calls import limits
 from cio_events._calls.people import Call, Customer, Identifier, identifier_of
 from cio_events._calls.times import Timestamp, valid_time
 from cio_events._calls.validation import (
@@ -18,6 +20,8 @@ from cio_events._calls.validation import (
 )
 from cio_events._exported import exported
 from cio_events.errors import ParamError
+
+_T = TypeVar("_T")
 
 Metric: TypeAlias = Literal[
     "bounced",
@@ -269,13 +273,20 @@ class ReportMetric(Call):
 
 
 def _object(value: object) -> ObjectIdentifier:
-    if not isinstance(value, ObjectIdentifier):
+    if not _is(value, ObjectIdentifier):
         raise ParamError("object", "must be an ObjectIdentifier")
     return value
 
 
-def _end(value: Customer | ObjectIdentifier, param: str) -> Identifier | ObjectIdentifier:
-    return value if isinstance(value, ObjectIdentifier) else identifier_of(value, param)
+def _end(value: object, param: str) -> Identifier | ObjectIdentifier:
+    if _is(value, ObjectIdentifier):
+        return value
+    return identifier_of(cast("Customer", value), param)
+
+
+def _is(value: object, kind: type[_T]) -> TypeGuard[_T]:
+    # Not isinstance(), which asks a hostile object what it is.
+    return issubclass(type(value), kind)
 
 
 def _both_ends(
@@ -293,14 +304,27 @@ def _relationships(
     value: Iterable[Related], kind: type[Identifier | ObjectIdentifier]
 ) -> tuple[Relationship, ...]:
     param = "relationships"
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        raise ParamError(param, "must be a list")
-    related = []
-    for one in value:
-        if not isinstance(one, Relationship):
-            one = Relationship(_end(one, param))
-        if not isinstance(one.to, kind):
+    related: list[Relationship] = []
+    for one in _bounded(value, param):
+        end = one if _is(one, Relationship) else Relationship(_end(one, param))
+        if not isinstance(end.to, kind):
             wanted = "people" if kind is Identifier else "objects"
             raise ParamError(param, f"must be {wanted}")
-        related.append(one)
+        related.append(end)
     return tuple(related)
+
+
+def _bounded(value: Iterable[Related], param: str) -> list[Related]:
+    """
+    What *value* holds, which may be an application's own iterable, and may have no end.
+    """
+    try:
+        is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+        found = list(islice(value, limits.NODES + 1)) if is_list else None
+    except Exception:  # noqa: BLE001 - whatever an application's own iterable raises
+        raise ParamError(param, "cannot be read") from None
+    if found is None:
+        raise ParamError(param, "must be a list")
+    if len(found) > limits.NODES:
+        raise ParamError(param, f"are over {limits.NODES}", limits.NODES)
+    return found

@@ -6,7 +6,7 @@ Who has them says what a verb does with its call, and what it returns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -90,7 +90,13 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         Do it with each end of a relationship.
         """
-        return [self._who(end) for end in ends] if isinstance(ends, (list, tuple)) else ends
+        # Not isinstance(), which asks a hostile object what it is; and not before the call is
+        # made, which bounds how many there may be and says what is wrong with them.
+        return self._each_end(ends) if issubclass(type(ends), (list, tuple)) else ends
+
+    def _each_end(self, ends: Iterable[Related]) -> Iterator[Related]:
+        for end in ends:
+            yield self._who(end)
 
     def identify(
         self,

@@ -5,6 +5,7 @@ Whatever graph of objects comes in, by whichever way: nothing raises, and the le
 from __future__ import annotations
 
 import inspect
+import itertools
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cio_events import Pipeline
+from cio_events import ObjectIdentifier, Pipeline
 from cio_events._pipeline.verbs import Verbs
 from tests.sources.arrivals import Arrivals
 from tests.sources.ways import SOURCES, by_loguru
-from tests.support.graphs import graphs
+from tests.support.graphs import BadClass, BadList, graphs
 
 bounded = settings(
     max_examples=25,
@@ -111,3 +112,30 @@ def test_no_verb_raises(pipeline: Pipeline, arrivals: Arrivals) -> None:
 
     called()
     assert sum(arrivals.balance()) > 0
+
+
+class Unreadable(list):  # type: ignore[type-arg]
+    def __iter__(self) -> Any:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("ends", "reason"),
+    [
+        (BadList(["5"]), "too_large"),
+        (BadClass(), "invalid"),
+        ([BadClass()], "invalid"),
+        (Unreadable(["5"]), "invalid"),
+        (itertools.repeat("5"), "too_large"),
+    ],
+    ids=["endless list", "no class", "one of no class", "unreadable", "endless"],
+)
+def test_relationships_have_an_end(ends: Any, reason: str, pipeline: Pipeline) -> None:
+    """
+    A verb neither raises nor reads on for ever, whatever it is handed.
+    """
+    acme = ObjectIdentifier("1", "acme")
+
+    assert pipeline.identify_object(acme, relationships=ends) is False
+    assert pipeline.add_relationships(acme, ends) is False
+    assert pipeline.stats().failed_by_reason == {reason: 2}
