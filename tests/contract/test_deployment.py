@@ -158,7 +158,7 @@ def test_a_web_application_binds_who_and_logs_the_checkout(server: str, sandbox:
         ask("GET", f"{url}/products")
 
     # Ending the server has delivered the event; the bound path is no part of it.
-    assert len(sandbox.events) == 1, lines
+    assert len(sandbox.events) == 1, "\n".join(lines)
     (event,) = sandbox.events
     assert (event.customer, event.name, event.data) == ("5", "purchase", order)
     logged = [json.loads(line) for line in lines if line.startswith("{")]

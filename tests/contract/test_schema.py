@@ -33,6 +33,7 @@ from cio_events import (
     IdentifyObject,
     Merge,
     ObjectIdentifier,
+    Operation,
     Pipeline,
     Relationship,
     ReportMetric,
@@ -88,6 +89,9 @@ CALLS: dict[str, Call] = {
     "relate person": AddRelationships("5", [Relationship(ACME, {"role": "boss"})]),
     "separate object": DeleteRelationships(ACME, [LUCY]),
     "separate person": DeleteRelationships(LUCY, [ACME]),
+    "raw operation": Operation(
+        {"type": "person", "identifiers": {"id": "5"}, "action": "event", "name": "bought"}
+    ),
     "metric": ReportMetric("d1", "opened"),
     "metric with all": ReportMetric(
         "d1", "bounced", timestamp=WHEN, recipient="a@b.c", reason="full", href="https://a.b"

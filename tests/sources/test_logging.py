@@ -384,7 +384,7 @@ class TestQueues:
 
 def log_into(records: Any) -> None:
     """What a process does that has a queue for its records."""
-    app = logging.getLogger("app")
+    app = logging.getLogger("app.known")
     app.setLevel(logging.DEBUG)
     app.addHandler(logging.handlers.QueueHandler(records))
     app.info("purchase", extra={"cio_customer": "5", "price": 1})
@@ -526,7 +526,7 @@ class TestNeverListensToItself:
         seen: list[str] = []
 
         def receive(_: object, retry: signals.Retry) -> None:
-            logging.getLogger("app").info("in a receiver", extra={"cio_customer": "5"})
+            logging.getLogger("app.known").info("in a receiver", extra={"cio_customer": "5"})
             seen.append(retry.reason)
 
         with (
@@ -545,7 +545,7 @@ class TestNeverListensToItself:
             ROOT.addHandler(handler)
             ROOT.addHandler(kept)
 
-            logging.getLogger("app").info("purchase")
+            logging.getLogger("app.known").info("purchase")
 
             assert Arrivals(sandbox, pipeline).balance() == (1, 0, 0)
         assert len(seen) == 3
