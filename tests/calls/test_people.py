@@ -494,12 +494,3 @@ def test_calls_of_the_same_values_are_equal(call: Any) -> None:
 
     assert type(call)(**values) == call
     assert all(call != other for other in EVERY_CALL if other is not call)
-
-
-def test_param_error_survives_pickling() -> None:
-    """With its field and its limit, and it is a ValueError too."""
-    error = pickle.loads(pickle.dumps(refused(lambda: Track("5", "x" * 101))))
-
-    assert (error.param, error.limit) == ("name", 100)
-    assert isinstance(error, ValueError)
-    assert isinstance(error, cio_events.CustomerIOError)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pickle
 import pkgutil
 import pydoc
 import re
@@ -333,3 +334,14 @@ def test_import_is_silent() -> None:
         "loaded": [],
         "handlers": 0,
     }
+
+
+def test_param_error_survives_pickling() -> None:
+    """With its field and its limit, and it is a ValueError too."""
+    with pytest.raises(cio_events.ParamError) as caught:
+        cio_events.Track("5", "x" * 101)
+    error = pickle.loads(pickle.dumps(caught.value))
+
+    assert (error.param, error.limit) == ("name", 100)
+    assert isinstance(error, ValueError)
+    assert isinstance(error, cio_events.CustomerIOError)

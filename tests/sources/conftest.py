@@ -48,3 +48,9 @@ def _nothing_set_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
     root.setLevel(before[0])
     root.handlers[:] = before[1]
+
+
+@pytest.fixture
+def app() -> logging.Logger:
+    """The application's logger, whose records nobody else gets, not even pytest."""
+    return logging.Logger("app", logging.DEBUG)  # noqa: LOG001
