@@ -24,7 +24,7 @@ LOGGING = {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
         "customerio": {"class": "cio_events.CustomerIOHandler"},
     },
-    "root": {"level": "INFO", "handlers": ["console", "customerio"]},
+    "root": {"level": "INFO", "handlers": ["customerio", "console"]},
 }
 
 log = logging.getLogger("shop")

@@ -19,7 +19,7 @@ LOGGING = {
         # Every option of a pipeline can stand here; each is also read from CIO_<NAME>.
         "customerio": {"class": "cio_events.CustomerIOHandler", "flush_interval": 0.5},
     },
-    "root": {"level": "INFO", "handlers": ["console", "customerio"]},
+    "root": {"level": "INFO", "handlers": ["customerio", "console"]},
 }
 
 log = logging.getLogger("shop")
