@@ -463,4 +463,4 @@ class TestWhyThereIsNone:
             """
             printed = run_python(script)
 
-        assert printed.startswith("False Too many open files\n200\n") * 2
+        assert printed.startswith("False Too many open files\n200\n")
