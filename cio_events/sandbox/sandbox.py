@@ -12,7 +12,7 @@ from cio_events.sandbox.server.faults import Fault, Faults
 from cio_events.sandbox.server.journal import Journal
 from cio_events.sandbox.server.visitors import Visitors, is_loopback
 from cio_events.sandbox.world import views
-from cio_events.sandbox.world.world import World
+from cio_events.sandbox.world.worlds import Worlds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,6 +37,9 @@ REGIONS = ("us", "eu")
 class Sandbox:
     """
     A Customer.io on loopback: the Track API (v1 and v2) and transactional messages.
+
+    Each site id is a workspace of its own, and sees nothing of the others; of messages, each last
+    four characters of an App API key. What is asked here without `workspace` is about all.
 
     A context manager; `start` and `stop` do the same. It answers on a thread of its own and is
     safe to be asked and instructed from any other. What it knows outlives `stop` and `start`.
@@ -80,7 +83,7 @@ class Sandbox:
         self._port = port
         self._credentials = Credentials(site_id, api_key, app_api_key)
         self._visitors = Visitors(allowed_hosts)
-        self._world = World(bounded=bounded)
+        self._worlds = Worlds(bounded=bounded)
         self._journal = Journal(on_answer, bounded=bounded)
         self._faults = Faults()
         self._serving: Serving | None = None
@@ -113,14 +116,14 @@ class Sandbox:
         listener = socket.create_server((self._host, self._port), family=family)
         self._port = listener.getsockname()[1]
         app = build(
-            self._world,
+            self._worlds,
             self._journal,
             self._faults,
             self._credentials,
             self._visitors,
             lambda: {"url": self.url, "region": self.region},
             page.routes(
-                self._world,
+                self._worlds,
                 self._journal,
                 {
                     "fail": self.fail_next,
@@ -168,35 +171,40 @@ class Sandbox:
     @property
     def people(self) -> list[Person]:
         """Everybody, the suppressed too, in the order in which they were first heard of."""
-        return views.people(self._world)
+        return views.people(self._worlds)
 
-    def person(self, identifier: str) -> Person | None:
+    @property
+    def workspaces(self) -> list[str]:
+        """The workspaces, in the order in which they were first heard of."""
+        return views.workspaces(self._worlds)
+
+    def person(self, identifier: str, workspace: str | None = None) -> Person | None:
         """The person of that id, e-mail address or `cio_id`; None if there is none."""
-        return views.person(self._world, identifier)
+        return views.person(self._worlds, identifier, workspace)
 
     @property
     def events(self) -> list[Event]:
         """The last events in the order of arrival, without repeats; of deleted people too."""
-        return views.events(self._world)
+        return views.events(self._worlds)
 
-    def events_of(self, identifier: str) -> list[Event]:
+    def events_of(self, identifier: str, workspace: str | None = None) -> list[Event]:
         """The events of the person of that id, e-mail address or `cio_id`."""
-        return views.events_of(self._world, identifier)
+        return views.events_of(self._worlds, identifier, workspace)
 
     @property
     def objects(self) -> list[CustomObject]:
         """All objects, in the order in which they were made."""
-        return views.objects(self._world)
+        return views.objects(self._worlds)
 
     @property
     def metrics(self) -> list[Metric]:
         """What was reported about deliveries, in the order of arrival."""
-        return views.metrics(self._world)
+        return views.metrics(self._worlds)
 
     @property
     def messages(self) -> list[OutboxMessage]:
         """The outbox of transactional messages, in the order of arrival."""
-        return views.messages(self._world)
+        return views.messages(self._worlds)
 
     @property
     def requests(self) -> list[ReceivedRequest]:
@@ -216,13 +224,18 @@ class Sandbox:
     @property
     def left(self) -> dict[str, int]:
         """How many requests, events, messages and metrics have gone to make room."""
-        return {**views.left(self._world), "requests": self._journal.left}
+        return {**views.left(self._worlds), "requests": self._journal.left}
 
-    def clear(self) -> None:
-        """Forget people, events, objects, metrics, messages and requests; faults stay."""
-        with self._world.lock:
-            self._world.clear()
-        self._journal.clear()
+    def clear(self, workspace: str | None = None) -> None:
+        """
+        Forget people, events, objects, metrics, messages and requests; faults stay.
+
+        Args:
+            workspace: Forget this one alone.
+        """
+        with self._worlds.lock:
+            self._worlds.clear(workspace)
+        self._journal.clear(workspace)
 
     # Misbehaving
 
@@ -235,6 +248,7 @@ class Sandbox:
         path: str | None = None,
         headers: Mapping[str, str] | None = None,
         percent: float = 100,
+        workspace: str | None = None,
     ) -> None:
         """
         Answer the next requests with this, and do nothing else with them.
@@ -247,6 +261,7 @@ class Sandbox:
             path: Only requests whose path, percent-encoded, contains this.
             headers: More headers, such as the `Location` of a redirect.
             percent: Of the requests that fit, how many it is done to, at random.
+            workspace: Only requests of this one.
         """
         if not HTTPStatus.OK <= status <= 599:
             raise ValueError("status must be 200 to 599")
@@ -256,19 +271,31 @@ class Sandbox:
         if body is None and status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             body = {} if status < 300 else {"meta": {"error": _phrase(status)}}
         reply = Reply(status, body, sent)
-        self._faults.add(Fault("fail", times, path, answer=reply, share=percent / 100))
+        self._faults.add(
+            Fault("fail", times, path, answer=reply, share=percent / 100, workspace=workspace)
+        )
 
     def forget_next(
-        self, times: int | None = 1, path: str | None = None, percent: float = 100
+        self,
+        times: int | None = 1,
+        path: str | None = None,
+        percent: float = 100,
+        workspace: str | None = None,
     ) -> None:
         """Accept the next requests, then drop the connection without an answer."""
-        self._faults.add(Fault("forget", times, path, share=percent / 100))
+        share = percent / 100
+        self._faults.add(Fault("forget", times, path, share=share, workspace=workspace))
 
     def drop_next(
-        self, times: int | None = 1, path: str | None = None, percent: float = 100
+        self,
+        times: int | None = 1,
+        path: str | None = None,
+        percent: float = 100,
+        workspace: str | None = None,
     ) -> None:
         """Drop the connection of the next requests and accept nothing."""
-        self._faults.add(Fault("drop", times, path, share=percent / 100))
+        share = percent / 100
+        self._faults.add(Fault("drop", times, path, share=share, workspace=workspace))
 
     def delay(
         self,
@@ -278,6 +305,7 @@ class Sandbox:
         before: bool = False,
         path: str | None = None,
         percent: float = 100,
+        workspace: str | None = None,
     ) -> None:
         """
         Answer that much later.
@@ -288,14 +316,29 @@ class Sandbox:
             before: Accept the requests later too, not the answer alone.
             path: Only requests whose path, percent-encoded, contains this.
             percent: Of the requests that fit, how many it is done to, at random.
+            workspace: Only requests of this one.
         """
         share = percent / 100
-        fault = Fault("delay", times, path, seconds=seconds, before=before, share=share)
-        self._faults.add(fault)
+        self._faults.add(
+            Fault(
+                "delay",
+                times,
+                path,
+                seconds=seconds,
+                before=before,
+                share=share,
+                workspace=workspace,
+            )
+        )
 
-    def heal(self) -> None:
-        """Behave from now on; what is being delayed is answered at once."""
-        self._faults.heal()
+    def heal(self, workspace: str | None = None) -> None:
+        """
+        Behave from now on; what is being delayed is answered at once.
+
+        Args:
+            workspace: Take back what was said about this one alone.
+        """
+        self._faults.heal(workspace)
 
 
 def _phrase(status: int) -> str:

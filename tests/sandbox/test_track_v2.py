@@ -491,5 +491,5 @@ def test_deliveries_are_reported(api: Api) -> None:
     api.entity(**DELIVERY)
 
     assert api.sandbox.metrics == [
-        Metric("RPIyMTM6OjEyMzQ=", "opened", None, {"device_token": TOKEN})
+        Metric("RPIyMTM6OjEyMzQ=", "opened", None, {"device_token": TOKEN}, workspace="site")
     ]

@@ -113,6 +113,7 @@ def test_attachments_are_decoded(api: Api) -> None:
         "kind": "email",
         "delivery_id": message.delivery_id,
         "queued_at": message.queued_at,
+        "workspace": "-key",
         "fields": EMAIL,
         "attachments": [
             {"name": "bytes.bin", "size": 256, "base64": encoded},

@@ -152,7 +152,7 @@ def _send(kind: Kind) -> Callable[[World, Arrival], Reply]:
         _check_recipients(fields)
         device = fields.get("custom_device")
         if device is not None:
-            world.add_device(who, *checks.device(device, "token"))
+            world.of_recipient(who).add_device(who, *checks.device(device, "token"))
         message = OutboxMessage(
             kind=kind.name,
             delivery_id=secrets.token_urlsafe(20),
@@ -160,7 +160,7 @@ def _send(kind: Kind) -> Callable[[World, Arrival], Reply]:
             fields={name: value for name, value in fields.items() if name != "attachments"},
             attachments=attachments,
         )
-        world.messages.add(message, arrival.body.size)
+        world.send(message, arrival.body.size)
         return Reply(200, {"delivery_id": message.delivery_id, "queued_at": message.queued_at})
 
     return send

@@ -61,6 +61,8 @@ class Person:
     """The names of those who were merged into this person."""
     suppressed: bool = False
     """Deleted and kept out: calls that name this person are accepted and ignored."""
+    workspace: str = ""
+    """Whose: the site id of the calls that made this person."""
 
     @property
     def name(self) -> str:
@@ -79,6 +81,7 @@ class CustomObject:
     relationships: list[Relationship] = field(default_factory=list)
     anonymous_ids: list[str] = field(default_factory=list)
     """Those related to it who are not known yet."""
+    workspace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,7 @@ class Event:
     cio_id: str | None = None
     order: int = 0
     """The place in the order of arrival, from 0."""
+    workspace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ class Metric:
     """Unix seconds, if they were reported."""
     details: dict[str, Any]
     """What else was reported: ``recipient``, ``reason``, ``href``, ``device_token``."""
+    workspace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,8 @@ class OutboxMessage:
     """Every field as sent, but for the attachments."""
     attachments: dict[str, bytes] = field(default_factory=dict)
     """Name → content, decoded from Base64."""
+    workspace: str = ""
+    """Whose: the last four characters of the App API key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,3 +179,8 @@ class ReceivedRequest:
     """The body's bytes."""
     seconds: float | None = None
     """From its arrival to its answer."""
+    workspace: str | None = None
+    """
+    The site id, or the last four characters of the App API key; empty where the path asks for no
+    credentials and none came, ``None`` for credentials that are not let in.
+    """

@@ -28,19 +28,20 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from cio_events.sandbox.model.records import Item
+    from cio_events.sandbox.model.records import Item, ReceivedRequest
     from cio_events.sandbox.server.credentials import Credentials
     from cio_events.sandbox.server.faults import Faults
     from cio_events.sandbox.server.journal import Journal
     from cio_events.sandbox.server.visitors import Visitors
     from cio_events.sandbox.world.world import World
+    from cio_events.sandbox.world.worlds import Worlds
 
-ENVIRONMENT_ID = 1  # the sandbox is one workspace
+ENVIRONMENT_ID = 1  # whatever the workspace
 UNAUTHORIZED = Reply(401, {"meta": {"error": "Unauthorized request"}})
 
 
 def build(
-    world: World,
+    worlds: Worlds,
     journal: Journal,
     faults: Faults,
     credentials: Credentials,
@@ -61,7 +62,9 @@ def build(
     )
 
     def serve(resource: Resource) -> Callable[[Request], Awaitable[Response]]:
-        def answer(request: Request, body: Body, number: int) -> tuple[Reply, list[Item]]:
+        def answer(
+            request: Request, body: Body, noted: ReceivedRequest
+        ) -> tuple[Reply, list[Item]]:
             if not credentials.allow(
                 resource.credentials, request.headers.get("authorization", "")
             ):
@@ -70,8 +73,9 @@ def build(
             try:
                 params = {k: _decoded(v) for k, v in request.path_params.items()}
                 arrival = Arrival(params, request.query_params, body)
-                with world.lock:
-                    world.request = number
+                with worlds.lock:
+                    world = worlds.of(noted.workspace or "")
+                    worlds.archive.request = noted.index
                     reply = resource.handle(world, arrival)
                     findings = world.take_findings()
             except InvalidError as invalid:
@@ -81,11 +85,11 @@ def build(
                 arrival.items.append(items.done(items.of_arrival(resource, arrival), findings))
             return reply, arrival.items
 
-        return _exchange(journal, faults, answer)
+        return _exchange(journal, faults, credentials, answer)
 
     def nothing_here(status: int, message: str) -> Any:
         refusal = Reply(status, {"meta": {"error": message}})
-        refuse = _exchange(journal, faults, lambda _, __, ___: (refusal, []))
+        refuse = _exchange(journal, faults, credentials, lambda _, __, ___: (refusal, []))
 
         async def respond(request: Request, _: Exception) -> Response:
             return await refuse(request)
@@ -122,7 +126,8 @@ def build(
 def _exchange(
     journal: Journal,
     faults: Faults,
-    handle: Callable[[Request, Body, int], tuple[Reply, list[Item]]],
+    credentials: Credentials,
+    handle: Callable[[Request, Body, ReceivedRequest], tuple[Reply, list[Item]]],
 ) -> Callable[[Request], Awaitable[Response]]:
     """Take a request in, let it be broken or delayed, note it and answer it."""
 
@@ -134,8 +139,9 @@ def _exchange(
         body = Body(0, None) if raw is None else Body.of(raw)
         path = request.scope["path"]
         shown = f"{path}?{request.url.query}" if request.url.query else path
-        noted = journal.arrived(request.method, shown, request.headers.items(), body)
-        fate = faults.take(path)
+        workspace = credentials.workspace(request.headers.get("authorization", ""))
+        noted = journal.arrived(request.method, shown, request.headers.items(), body, workspace)
+        fate = faults.take(path, workspace)
         done: list[Item] = []
         breaking = fate.breaking
         await faults.wait(fate, before=True)
@@ -144,7 +150,7 @@ def _exchange(
         elif breaking is not None and breaking.answer is not None:
             answer = breaking.answer
         else:
-            answer, done = _too_large() if raw is None else handle(request, body, noted.index)
+            answer, done = _too_large() if raw is None else handle(request, body, noted)
             if breaking is not None:  # accepted, and forgotten
                 answer = None
         if answer is None:

@@ -26,6 +26,14 @@ class Fault:
     before: bool = False
     share: float = 1.0
     """Of the requests that fit, how many it is used for, from 0 to 1."""
+    workspace: str | None = None
+    """Whose requests; None: anybody's."""
+
+    def fits(self, path: str, workspace: str | None) -> bool:
+        """Whether it is meant for such a request."""
+        return (self.path is None or self.path in path) and (
+            self.workspace is None or self.workspace == workspace
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +75,19 @@ class Faults:
                 return
             if fault.times is None:
                 # Two endless ones for the same path would hide one another for ever.
-                same = (None, fault.path)
-                self._delays = [d for d in self._delays if (d.times, d.path) != same]
+                same = (None, fault.path, fault.workspace)
+                self._delays = [d for d in self._delays if (d.times, d.path, d.workspace) != same]
             self._delays.append(fault)
             self._delays.sort(key=lambda delay: delay.times is None)
 
-    def take(self, path: str) -> Fate:
-        """What happens to a request to that path; the instructions are counted as used."""
+    def take(self, path: str, workspace: str | None) -> Fate:
+        """What happens to such a request; the instructions are counted as used."""
         with self._lock:
-            return Fate(_take(self._breaking, path), _take(self._delays, path), self._wakings)
+            return Fate(
+                _take(self._breaking, path, workspace),
+                _take(self._delays, path, workspace),
+                self._wakings,
+            )
 
     async def wait(self, fate: Fate, *, before: bool) -> None:
         """Let the delay pass that is due before, or after, the request is accepted."""
@@ -95,11 +107,15 @@ class Faults:
             with self._lock:
                 self._waiting.discard(waiter)
 
-    def heal(self) -> None:
-        """Forget all instructions and wake the requests that are being delayed."""
+    def heal(self, workspace: str | None = None) -> None:
+        """Forget a workspace's instructions, or all; wake the requests that are being delayed."""
         with self._lock:
-            self._breaking = []
-            self._delays = []
+            for faults in (self._breaking, self._delays):
+                faults[:] = [
+                    fault
+                    for fault in faults
+                    if workspace is not None and fault.workspace != workspace
+                ]
         self.wake()
 
     def wake(self) -> None:
@@ -111,10 +127,9 @@ class Faults:
                 waiter.get_loop().call_soon_threadsafe(_wake, waiter)
 
 
-def _take(faults: list[Fault], path: str) -> Fault | None:
+def _take(faults: list[Fault], path: str, workspace: str | None) -> Fault | None:
     for place, fault in enumerate(faults):
-        fits = fault.path is None or fault.path in path
-        if fits and (fault.share >= 1 or random.random() < fault.share):
+        if fault.fits(path, workspace) and (fault.share >= 1 or random.random() < fault.share):
             if fault.times is not None:
                 fault.times -= 1
                 if fault.times == 0:

@@ -64,29 +64,41 @@ class Journal:
         with self._lock:
             return self._requests.left
 
-    def requests(self) -> list[ReceivedRequest]:
-        """The last requests, those not yet answered too."""
+    def requests(self, workspace: str | None = None) -> list[ReceivedRequest]:
+        """The last requests of a workspace or of all, those not yet answered too."""
         with self._lock:
-            return list(self._requests)
+            return [
+                request
+                for request in self._requests
+                if workspace is None or request.workspace == workspace
+            ]
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def clear(self, workspace: str | None = None) -> None:
+        """Forget the requests of a workspace; everything without a name."""
         with self._lock:
-            self._requests = self._empty()
-            self._answered = Ring(limits.REQUESTS_KEPT)
+            if workspace is None:
+                self._requests = self._empty()
+                self._answered = Ring(limits.REQUESTS_KEPT)
+            else:
+                self._requests.forget(lambda request: request.workspace == workspace)
+                answered, self._answered = self._answered, Ring(limits.REQUESTS_KEPT)
+                for number in answered:
+                    if self._requests.get(number) is not None:
+                        self._answered.add(number)
+            # Who follows begins anew.
             self._life = secrets.token_hex(4)
 
     def get(self, number: int) -> ReceivedRequest | None:
-        """The request of that number, unless it has gone; -1 is the latest."""
+        """The request of that number, unless it has gone."""
         with self._lock:
-            return self._requests.get(self._requests.following - 1 if number < 0 else number)
+            return self._requests.get(number)
 
     def since(self, mark: str | None, most: int) -> News:
         """What was answered after that mark: the first of it, or all that is kept without one."""
         life, _, at = (mark or "").partition("-")
         with self._lock:
             known = life == self._life and at.isdecimal() and len(at) < 16
-            start = max(int(at), self._answered.left) if known else self._answered.left
+            start = max(int(at), self._answered.first) if known else self._answered.first
             fresh = self._answered.since(start)[:most]
             found = [self._requests.get(number) for number in fresh]
             end = min(start, self._answered.following) + len(fresh)
@@ -98,7 +110,12 @@ class Journal:
             )
 
     def arrived(
-        self, method: str, path: str, headers: Iterable[tuple[str, str]], body: Body
+        self,
+        method: str,
+        path: str,
+        headers: Iterable[tuple[str, str]],
+        body: Body,
+        workspace: str | None = None,
     ) -> ReceivedRequest:
         """Note a request; the answer is noted on what this returns."""
         shown = {name: value for name, value in headers if name.lower() not in SECRET_HEADERS}
@@ -111,6 +128,7 @@ class Journal:
                 headers=shown,
                 body=body.parsed,
                 size=body.size,
+                workspace=workspace,
             )
             self._requests.add(request, body.size)
         return request

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cio_events.sandbox.model.records import Event, ReceivedRequest
     from cio_events.sandbox.server.journal import Journal, News
-    from cio_events.sandbox.world.world import World
+    from cio_events.sandbox.world.worlds import Worlds
 
     Answering = Callable[[Request], Awaitable[Response]]
 
@@ -62,54 +62,58 @@ NEAREST = 5
 
 
 def routes(
-    world: World,
+    worlds: Worlds,
     journal: Journal,
     instructions: Mapping[str, Callable[..., None]],
-    clear: Callable[[], None],
+    clear: Callable[[str | None], None],
 ) -> list[Route]:
     """The paths; `instructions` are the ways to misbehave, by their names."""
-    lists: dict[str, Callable[[], Any]] = {
-        "people": lambda: views.people(world),
-        "events": lambda: views.events(world),
-        "objects": lambda: views.objects(world),
-        "metrics": lambda: views.metrics(world),
-        "messages": lambda: [views.message_json(m) for m in views.messages(world)],
+    lists: dict[str, Callable[[str | None], Any]] = {
+        "people": lambda of: views.people(worlds, of),
+        "events": lambda of: views.events(worlds, of),
+        "objects": lambda of: views.objects(worlds, of),
+        "metrics": lambda of: views.metrics(worlds, of),
+        "messages": lambda of: [views.message_json(m) for m in views.messages(worlds, of)],
         "requests": journal.requests,
-        "left": lambda: {**views.left(world), "requests": journal.left},
+        "left": lambda _: {**views.left(worlds), "requests": journal.left},
+        "workspaces": lambda _: views.workspaces(worlds),
     }
     places = [f"/sandbox/{name}" for name in lists]
 
-    def view(read: Callable[[], Any]) -> Answering:
-        async def respond(_: Request) -> Response:
-            return _json(read())
+    def view(read: Callable[[str | None], Any]) -> Answering:
+        async def respond(asked: Request) -> Response:
+            return _json(read(_workspace(asked)))
 
         return respond
 
     async def request(asked: Request) -> Response:
         number = asked.path_params["number"]
         found = None
-        if number == "latest" or (number.isdecimal() and len(number) < 16):
-            found = journal.get(-1 if number == "latest" else int(number))
+        if number == "latest":
+            found = next(reversed(journal.requests(_workspace(asked))), None)
+        elif number.isdecimal() and len(number) < 16:
+            found = journal.get(int(number))
         return _missing("there is no request of that number") if found is None else _json(found)
 
     async def person(asked: Request) -> Response:
         name = asked.path_params["name"]
         if name == "latest":
-            everybody = views.people(world)
-            found = everybody[-1] if everybody else None
+            found = next(reversed(views.people(worlds, _workspace(asked))), None)
         else:
-            found = views.person(world, name)
+            found = views.person(worlds, name, _workspace(asked))
         return _missing("there is nobody of that name") if found is None else _json(found)
 
     async def event(asked: Request) -> Response:
-        return _what_became(journal, asked.path_params["id"])
+        requests = journal.requests(_workspace(asked))
+        return _what_became(requests, asked.path_params["id"])
 
     async def wait(asked: Request) -> Response:
-        return await _wait(world, asked.query_params, asked)
+        return await _wait(worlds, asked.query_params, asked)
 
     async def body(asked: Request) -> Response:
-        for message in views.messages(world):
-            if message.delivery_id == asked.path_params["delivery_id"]:
+        wanted = asked.path_params["delivery_id"]
+        for message in reversed(views.messages(worlds, _workspace(asked))):
+            if wanted in (message.delivery_id, "latest"):
                 html = str(message.fields.get("body") or "")
                 headers = {"Content-Security-Policy": MESSAGE_POLICY}
                 return Response(html, headers=headers, media_type="text/html")
@@ -129,19 +133,19 @@ def routes(
         try:
             given = orjson.loads(await read(asked) or b"")
             kind = given.pop("kind")
-            instructions[kind](**given)
+            instructions[kind](**{"workspace": _workspace(asked), **given})
         except (AttributeError, KeyError, TypeError, ValueError) as wrong:
             return _json({"error": f"no such instruction: {wrong}"}, 400)
         return _json({})
 
-    async def reset(_: Request) -> Response:
-        clear()
+    async def reset(asked: Request) -> Response:
+        clear(_workspace(asked))
         return _json({})
 
     return [
         Route("/", _asset("index.html"), methods=["GET"]),
         *(Route(f"/page/{name}", _asset(name), methods=["GET"]) for name in ASSETS),
-        Route("/sandbox", view(lambda: places), methods=["GET"]),
+        Route("/sandbox", view(lambda _: places), methods=["GET"]),
         *(Route(f"/sandbox/{name}", view(read), methods=["GET"]) for name, read in lists.items()),
         Route("/sandbox/requests/{number}", request, methods=["GET"]),
         Route("/sandbox/people/{name:path}", person, methods=["GET"]),
@@ -153,6 +157,11 @@ def routes(
         Route("/sandbox/misbehave", misbehave, methods=["POST"]),
         Route("/sandbox/reset", reset, methods=["POST"]),
     ]
+
+
+def _workspace(asked: Request) -> str | None:
+    """The workspace that is asked about; None: all."""
+    return asked.query_params.get("workspace")
 
 
 def _json(content: Any, status: int = 200) -> Response:
@@ -235,17 +244,17 @@ def _news(news: News, journal: Journal) -> bytes:
 
 def _summary(request: ReceivedRequest) -> dict[str, Any]:
     """A request without its headers, its body and its answer."""
-    names = ("index", "time", "method", "path", "status", "size", "seconds", "items")
+    names = ("index", "workspace", "time", "method", "path", "status", "size", "seconds", "items")
     return {name: getattr(request, name) for name in names}
 
 
 # For tests and scripts
 
 
-def _what_became(journal: Journal, event_id: str) -> Response:
+def _what_became(requests: list[ReceivedRequest], event_id: str) -> Response:
     """The verdict on the event of that id; a repeat does not hide the first one."""
     found: dict[str, Any] | None = None
-    for request in reversed(journal.requests()):
+    for request in reversed(requests):
         for item in reversed(request.items):
             if item.id is not None and event_id in (item.id, "latest"):
                 found = {"request": request.index, "item": item}
@@ -254,7 +263,7 @@ def _what_became(journal: Journal, event_id: str) -> Response:
     return _missing("no event of that id has come") if found is None else _json(found)
 
 
-async def _wait(world: World, query: Mapping[str, str], asked: Request) -> Response:
+async def _wait(worlds: Worlds, query: Mapping[str, str], asked: Request) -> Response:
     """The event that is asked for once it is there, else 408 with those most like it."""
     try:
         timeout = float(query.get("timeout", "5"))
@@ -265,21 +274,28 @@ async def _wait(world: World, query: Mapping[str, str], asked: Request) -> Respo
         usage = f"say event= and, if need be, customer= and timeout= (0 to {LONGEST_WAIT_SECONDS})"
         return _json({"error": usage}, 400)
     customer = query.get("customer")
+    workspace = _workspace(asked)
     until = time.monotonic() + timeout
     while True:
-        events = views.events(world) if customer is None else views.events_of(world, customer)
+        if customer is None:
+            events = views.events(worlds, workspace)
+        else:
+            events = views.events_of(worlds, customer, workspace)
         for event in events:
             if event.name == name:
                 return _json(event)
         if time.monotonic() >= until or _is_gone(asked):
             break
         await asyncio.sleep(LOOK_SECONDS)
-    return _json({"error": "it has not come", "nearest": _nearest(world, name)}, 408)
+    return _json(
+        {"error": "it has not come", "nearest": _nearest(views.events(worlds, workspace), name)},
+        408,
+    )
 
 
-def _nearest(world: World, name: str) -> list[Event]:
+def _nearest(events: list[Event], name: str) -> list[Event]:
     """The latest events of that name, whoever's they are, or of names much like it."""
-    latest = {(event.name, event.customer): event for event in views.events(world)}
+    latest = {(event.name, event.customer): event for event in events}
     names = {event_name for event_name, _ in latest}
     alike = [name, *difflib.get_close_matches(name, names, NEAREST, 0.5)]
     found = [event for each in alike for (n, _), event in latest.items() if n == each]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Objects:
     """The objects of one workspace. The lock of the `World` they are in guards them."""
 
-    def __init__(self) -> None:
+    def __init__(self, workspace: str) -> None:
+        self._workspace = workspace
         self._objects: dict[str, CustomObject] = {}
         self._by_name: dict[tuple[str, str], str] = {}
         # cio_object_id → the person's cio_id, or the anonymous id → the relationship's attributes.
@@ -48,7 +49,9 @@ class Objects:
             if which.object_type_id is None or which.object_id is None:
                 return None
             cio_object_id = "ob" + secrets.token_hex(5)
-            found = CustomObject(which.object_type_id, which.object_id, cio_object_id)
+            found = CustomObject(
+                which.object_type_id, which.object_id, cio_object_id, workspace=self._workspace
+            )
             self._objects[cio_object_id] = found
             self._by_name[found.object_type_id, found.object_id] = cio_object_id
             self._people[cio_object_id] = {}

@@ -27,7 +27,8 @@ FIXED: dict[str, tuple[str, ...]] = {"id": ("id",), "email": NAMES, "phone": NAM
 class People:
     """The people of one workspace. The lock of the `World` they are in guards them."""
 
-    def __init__(self) -> None:
+    def __init__(self, workspace: str) -> None:
+        self._workspace = workspace
         self._people: dict[str, Person] = {}
         self._by_name: dict[tuple[str, str], str] = {}
         self._by_anonymous_id: dict[str, str] = {}
@@ -47,7 +48,7 @@ class People:
         """The person of that identifier, made if need be; None if the call is to be ignored."""
         person = self.find(who)
         if person is None and who.type != "cio_id":
-            person = Person(cio_id=secrets.token_hex(6))
+            person = Person(cio_id=secrets.token_hex(6), workspace=self._workspace)
             self._people[person.cio_id] = person
             if who.type == "phone":
                 person.attributes["phone"] = who.value
@@ -112,7 +113,7 @@ class People:
     def suppress(self, person: Person) -> None:
         """Forget all but the identifiers of a person, which keep calls away from now on."""
         self.remove(person)
-        husk = Person(person.cio_id, suppressed=True)
+        husk = Person(person.cio_id, suppressed=True, workspace=self._workspace)
         self._people[husk.cio_id] = husk
         self._name_after(husk, person)
 

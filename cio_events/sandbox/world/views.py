@@ -13,40 +13,50 @@ from cio_events.sandbox.model.records import CustomObject, Person, Relationship
 if TYPE_CHECKING:
     from cio_events.sandbox.model.records import Event, Metric, OutboxMessage
     from cio_events.sandbox.world.world import World
+    from cio_events.sandbox.world.worlds import Worlds
 
 
-def people(world: World) -> list[Person]:
-    """Everybody, the suppressed too, in the order in which they were first heard of."""
-    with world.lock:
-        related = _by_person(world)
-        return [_person(found, related[found.cio_id]) for found in world.people]
+def people(worlds: Worlds, workspace: str | None = None) -> list[Person]:
+    """
+    Everybody, the suppressed too, in the order in which they were first heard of.
+
+    Here as in all others: those of one workspace, or of all without a name.
+    """
+    with worlds.lock:
+        found = []
+        for world in worlds.named(workspace):
+            related = _by_person(world)
+            found += [_person(one, related[one.cio_id]) for one in world.people]
+        return found
 
 
-def person(world: World, identifier: str) -> Person | None:
-    """The person of that id, e-mail address or `cio_id`."""
-    with world.lock:
-        found = _find(world, identifier)
-        return None if found is None else _person(found, _by_person(world)[found.cio_id])
+def person(worlds: Worlds, identifier: str, workspace: str | None = None) -> Person | None:
+    """The person of that id, e-mail address or `cio_id`: of the first workspace that has one."""
+    with worlds.lock:
+        for world in worlds.named(workspace):
+            found = _find(world, identifier)
+            if found is not None:
+                return _person(found, _by_person(world)[found.cio_id])
+        return None
 
 
-def events(world: World) -> list[Event]:
+def events(worlds: Worlds, workspace: str | None = None) -> list[Event]:
     """All events in the order of arrival."""
-    with world.lock:
-        return list(world.events)
+    with worlds.lock:
+        return [event for event in worlds.archive.events if _is_in(event, workspace)]
 
 
-def events_of(world: World, identifier: str) -> list[Event]:
-    """The events that now belong to the person of that id, e-mail address or `cio_id`."""
-    with world.lock:
-        found = _find(world, identifier)
-        if found is None:
-            return []
-        return [event for event in world.events if event.cio_id == found.cio_id]
+def events_of(worlds: Worlds, identifier: str, workspace: str | None = None) -> list[Event]:
+    """The events that now belong to the people of that id, e-mail address or `cio_id`."""
+    with worlds.lock:
+        people = [_find(world, identifier) for world in worlds.named(workspace)]
+        cio_ids = {found.cio_id for found in people if found is not None}
+        return [event for event in worlds.archive.events if event.cio_id in cio_ids]
 
 
-def objects(world: World) -> list[CustomObject]:
+def objects(worlds: Worlds, workspace: str | None = None) -> list[CustomObject]:
     """All objects, in the order in which they were made."""
-    with world.lock:
+    with worlds.lock:
         return [
             replace(
                 found,
@@ -54,30 +64,42 @@ def objects(world: World) -> list[CustomObject]:
                 relationships=_of_object(world, found),
                 anonymous_ids=world.objects.anonymous_ids(found),
             )
+            for world in worlds.named(workspace)
             for found in world.objects
         ]
 
 
-def metrics(world: World) -> list[Metric]:
+def metrics(worlds: Worlds, workspace: str | None = None) -> list[Metric]:
     """All reports on deliveries."""
-    with world.lock:
-        return list(world.metrics)
+    with worlds.lock:
+        return [metric for metric in worlds.archive.metrics if _is_in(metric, workspace)]
 
 
-def messages(world: World) -> list[OutboxMessage]:
+def messages(worlds: Worlds, workspace: str | None = None) -> list[OutboxMessage]:
     """The outbox."""
-    with world.lock:
-        return list(world.messages)
+    with worlds.lock:
+        return [message for message in worlds.archive.messages if _is_in(message, workspace)]
 
 
-def left(world: World) -> dict[str, int]:
+def workspaces(worlds: Worlds) -> list[str]:
+    """The names of the workspaces, in the order in which they were first heard of."""
+    with worlds.lock:
+        return worlds.names
+
+
+def left(worlds: Worlds) -> dict[str, int]:
     """How many of each have gone to make room for later ones."""
-    with world.lock:
+    with worlds.lock:
+        archive = worlds.archive
         return {
-            "events": world.events.left,
-            "metrics": world.metrics.left,
-            "messages": world.messages.left,
+            "events": archive.events.left,
+            "metrics": archive.metrics.left,
+            "messages": archive.messages.left,
         }
+
+
+def _is_in(record: Event | Metric | OutboxMessage, workspace: str | None) -> bool:
+    return workspace is None or record.workspace == workspace
 
 
 def message_json(message: OutboxMessage) -> dict[str, Any]:
@@ -86,6 +108,7 @@ def message_json(message: OutboxMessage) -> dict[str, Any]:
         "kind": message.kind,
         "delivery_id": message.delivery_id,
         "queued_at": message.queued_at,
+        "workspace": message.workspace,
         "fields": message.fields,
         "attachments": [
             {"name": name, "size": len(content), "base64": base64.b64encode(content).decode()}

@@ -6,23 +6,23 @@ The calls come here checked; nothing is refused, some are ignored, as Customer.i
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cio_events.sandbox.model import explanations as rules
-from cio_events.sandbox.model import limits
 from cio_events.sandbox.model.checks import Who
 from cio_events.sandbox.model.explanations import explain
 from cio_events.sandbox.model.records import Event, Metric, OutboxMessage, Person, PersonDevice
-from cio_events.sandbox.model.ring import Ring
 from cio_events.sandbox.world.objects import Objects, set_attributes
 from cio_events.sandbox.world.people import NAMES, People
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cio_events.sandbox.model.checks import Which
     from cio_events.sandbox.model.explanations import Explanation, Rule
+    from cio_events.sandbox.world.archive import Archive
 
 PREFERENCES = "cio_subscription_preferences"
 TOPIC = f"{PREFERENCES}.topics."
@@ -34,34 +34,23 @@ class World:
     """
     One workspace: its people and their events, its objects and its messages.
 
-    `lock` guards all of it: whoever calls a method, and whoever reads, holds it. An endpoint
-    holds it from the first item of a batch to the last.
+    The lock of the `Worlds` that it is one of guards it.
+
+    Args:
+        workspace: Its name.
+        archive: Where the events, metrics and messages of all go.
+        worlds: All of them, by their names.
     """
 
-    def __init__(self, *, bounded: bool = True) -> None:
-        self._bounded = bounded
-        self.request: int = 0
-        """The number of the request that is being answered."""
-        self.lock: threading.RLock = threading.RLock()
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.people: People = People()
-        self.objects: Objects = Objects()
-        self.events: Ring[Event] = Ring(self._most(limits.EVENTS_KEPT))
-        self.metrics: Ring[Metric] = Ring(self._most(limits.METRICS_KEPT))
-        self.messages: Ring[OutboxMessage] = Ring(
-            self._most(limits.MESSAGES_KEPT), self._most(limits.MESSAGE_BYTES_KEPT)
-        )
+    def __init__(self, workspace: str, archive: Archive, worlds: Mapping[str, World]) -> None:
+        self._workspace = workspace
+        self._archive = archive
+        self._worlds = worlds
+        self.people: People = People(workspace)
+        self.objects: Objects = Objects(workspace)
         self._findings: list[Explanation] = []
-        # Event id → the request that it came with first, in the order of arrival.
-        self._event_ids: dict[str, int] = {}
         # Anonymous id → the places of the events that are nobody's yet.
         self._anonymous_events: dict[str, list[int]] = {}
-
-    def _most(self, limit: int) -> int | None:
-        return limit if self._bounded else None
 
     # Findings: what is accepted, and not as was meant
 
@@ -129,7 +118,7 @@ class World:
                     self._find(against, name, message, value)
                     continue
             person.timestamps[name] = at
-            person.sources[name] = self.request
+            person.sources[name] = self._archive.request
             if name.startswith(TOPIC):
                 _set_topic(person.attributes, name.removeprefix(TOPIC), value)
             else:
@@ -178,11 +167,11 @@ class World:
             if name not in primary.attributes and name not in NAMES:
                 primary.attributes[name] = value
                 primary.timestamps[name] = secondary.timestamps.get(name, 0)
-                primary.sources[name] = secondary.sources.get(name, self.request)
+                primary.sources[name] = secondary.sources.get(name, self._archive.request)
         primary.merged += [*secondary.merged, secondary_name]
         primary.devices = {**secondary.devices, **primary.devices}
         primary.segments = sorted({*primary.segments, *secondary.segments})
-        for event in list(self.events):
+        for event in list(self._archive.events):
             if event.cio_id == secondary.cio_id:
                 self._give(event.order, primary)
 
@@ -235,30 +224,32 @@ class World:
             person = self.people.of_anonymous_id(event.anonymous_id)
             if person is None and event.anonymous_id is not None:
                 places = self._anonymous_events.setdefault(event.anonymous_id, [])
-                places.append(self.events.following)
+                places.append(self._archive.events.following)
             self._keep(event, person)
 
     def _is_repeat(self, event: Event) -> bool:
-        if event.id is None or event.id not in self._event_ids:
+        if event.id is None:
             return False
-        first = self._event_ids[event.id]
+        first = self._archive.first_request(self._workspace, event.id)
+        if first is None:
+            return False
         self._find(rules.REPEATED, "id", f"same id as request {first}: counted once", event.id)
         return True
 
     def _keep(self, event: Event, person: Person | None) -> None:
         if event.id is not None:
-            self._event_ids[event.id] = self.request
-            if self._bounded and len(self._event_ids) > limits.EVENT_IDS_KEPT:
-                del self._event_ids[next(iter(self._event_ids))]
+            self._archive.note(self._workspace, event.id)
         if event.timestamp < time.time() - CAMPAIGN_SECONDS:
             message = "older than 72 hours: triggers no campaign"
             self._find(rules.LATE, "timestamp", message, event.timestamp)
-        self.events.add(_of(event, person, self.events.following))
+        events = self._archive.events
+        kept = replace(event, workspace=self._workspace, order=events.following)
+        events.add(_of(kept, person))
 
     def _give(self, order: int, person: Person) -> None:
-        event = self.events.get(order)
+        event = self._archive.events.get(order)
         if event is not None:
-            self.events.replace(order, _of(event, person, order))
+            self._archive.events.replace(order, _of(event, person))
 
     # Those not known yet
 
@@ -281,22 +272,38 @@ class World:
 
     # Deliveries
 
+    def send(self, message: OutboxMessage, size: int) -> None:
+        """Put a message of so many bytes into the outbox."""
+        self._archive.messages.add(replace(message, workspace=self._workspace), size)
+
+    def of_recipient(self, who: Who) -> World:
+        """
+        The workspace of the person whom a message names.
+
+        An App API key does not say whose site id it belongs to: it is the one workspace that
+        knows the person, and the key's own where none or several do.
+        """
+        known = [world for world in self._worlds.values() if world.people.find(who) is not None]
+        return known[0] if len(known) == 1 else self
+
     def report(self, metric: Metric) -> None:
         """Note what became of a delivery."""
-        self.metrics.add(metric)
+        self._archive.metrics.add(replace(metric, workspace=self._workspace))
 
     def unsubscribe(self, delivery_id: str) -> None:
         """Unsubscribe the person to whom a message in the outbox went."""
-        for message in self.messages:
+        for message in self._archive.messages:
             if message.delivery_id == delivery_id:
                 ((kind, value),) = message.fields["identifiers"].items()
-                self.identify(Who(kind, str(value)), {"unsubscribed": True}, update_only=True)
+                who = Who(kind, str(value))
+                theirs = self._worlds[message.workspace].of_recipient(who)
+                theirs.identify(who, {"unsubscribed": True}, update_only=True)
 
 
-def _of(event: Event, person: Person | None, order: int) -> Event:
+def _of(event: Event, person: Person | None) -> Event:
     if person is None:
-        return replace(event, order=order)
-    return replace(event, order=order, cio_id=person.cio_id, customer=person.name)
+        return event
+    return replace(event, cio_id=person.cio_id, customer=person.name)
 
 
 def _set_topic(attributes: dict[str, Any], topic: str, value: Any) -> None:
