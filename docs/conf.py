@@ -27,7 +27,7 @@ python_use_unqualified_type_names = True
 
 # A link to a heading is checked too.
 myst_heading_anchors = 3
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 
 html_theme = "furo"
 html_title = f"cio-events {release}"

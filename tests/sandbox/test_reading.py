@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,24 @@ def test_the_stream_tells_what_was_and_what_comes(api: Api) -> None:
     with Api(api.sandbox) as other:
         track(other, "second")
     assert stream.names(1) == ["second"]
+    stream.close()
+
+
+def test_the_stream_pushes_at_most_ten_times_a_second(api: Api) -> None:
+    """However much arrives; nothing is lost of it."""
+    track(api, "first")
+    stream = Stream(api)
+    assert stream.names(1) == ["first"]
+    started, pushes, seen = time.monotonic(), 0, 0
+    with ThreadPoolExecutor(1) as pool, Api(api.sandbox) as other:
+        sending = pool.submit(lambda: [track(other, "more") for _ in range(200)])
+        while seen < 200:
+            seen += sum(len(request["items"]) for request in stream.next()["requests"])
+            pushes += 1
+        sending.result(TIMEOUT_SECONDS)
+    assert seen == 200
+    # The first may come at once, and what is read late was pushed in time.
+    assert pushes <= 10 * (time.monotonic() - started) + 2
     stream.close()
 
 

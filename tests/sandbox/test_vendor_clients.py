@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import socket
 import ssl
 import subprocess
@@ -16,13 +17,12 @@ import trustme
 
 from cio_events.sandbox import Sandbox
 from tests.sandbox.asking import TIMEOUT_SECONDS
-from tests.support.npm import install
+from tests.support.npm import NODE_CLIENT, installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NODE_CLIENT = "customerio-node@4.4.0"
 ULID = "01HFV2Z4Q8J9K3M5N7P1R6T0WX"
 
 
@@ -194,18 +194,17 @@ main().catch((error) => { console.error(error); process.exit(1); });
 
 @pytest.fixture(scope="module")
 def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the Node client."""
-    home = tmp_path_factory.mktemp("node")
-    install(home, NODE_CLIENT)
-    return home
+    """The directory that has the Node client."""
+    return installed(NODE_CLIENT, tmp_path_factory.mktemp("node"))
 
 
 def test_the_node_client(sandbox: Sandbox, tls: Tls, tmp_path: Path, node_modules: Path) -> None:
     """Every method of it that tracks or sends."""
-    (node_modules / "script.js").write_text(SCRIPT, encoding="utf-8")
+    (tmp_path / "script.js").write_text(SCRIPT, encoding="utf-8")
     ended = subprocess.run(
         ["node", "script.js", str(tls.port), str(tmp_path / "ca.pem")],
-        cwd=node_modules,
+        cwd=tmp_path,
+        env={**os.environ, "NODE_PATH": str(node_modules)},
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECONDS,

@@ -17,7 +17,8 @@ export function clock(seconds) {
 }
 
 export function moment(seconds) {
-  return new Date(seconds * 1000).toLocaleString([], {hour12: false});
+  // Of all countries, Sweden writes it in the order that sorts.
+  return new Date(seconds * 1000).toLocaleString("sv-SE");
 }
 
 export function pretty(value) {

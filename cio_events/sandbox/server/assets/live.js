@@ -2,11 +2,14 @@
 // a browser opens six connections to a host, and six streams would leave none for anything else.
 
 const KEPT = 10000;
+// A batch holds thousands: of their items too, no more than a browser keeps with ease.
+const ITEMS_KEPT = 100000;
 
 export class Live {
   constructor(changed, said) {
     this.requests = new Map();
     this.left = 0;
+    this.items = 0;
     this.mark = null;
     this.changed = changed;
     this.said = said;
@@ -73,11 +76,23 @@ export class Live {
   }
 
   keep(news) {
-    if (news.after === null) this.requests.clear();
-    for (const request of news.requests) this.requests.set(request.index, request);
-    while (this.requests.size > KEPT) this.requests.delete(this.requests.keys().next().value);
+    if (news.after === null) {
+      this.requests.clear();
+      this.items = 0;
+    }
+    for (const request of news.requests) {
+      this.requests.set(request.index, request);
+      this.items += request.items.length;
+    }
+    let left = 0;
+    for (const [index, request] of this.requests) {
+      if (this.requests.size <= KEPT && this.items <= ITEMS_KEPT) break;
+      this.requests.delete(index);
+      this.items -= request.items.length;
+      left += 1;
+    }
     this.mark = news.mark;
-    this.left = news.left;
+    this.left = Math.max(news.left, (news.after === null ? 0 : this.left) + left);
     this.changed(news);
   }
 }

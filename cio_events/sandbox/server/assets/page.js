@@ -2,7 +2,7 @@
 
 import {make, plural} from "./dom.js";
 import {Live} from "./live.js";
-import {detail, empty, rows} from "./views.js";
+import {detail, empty, head, namesOf, rows} from "./views.js";
 
 const VIEWS = ["people", "timeline", "requests"];
 // Rows in the page at once; more is for the filter.
@@ -19,11 +19,14 @@ let peopleAt = 0;
 let pending = false;
 let shownBefore = new Set();
 let opened = null;
+// Of the timeline of one person: who it is, and the names that they go by.
+let whose = {person: null, names: null, mark: null};
 
 function address() {
   const found = new URLSearchParams(location.search);
   const view = VIEWS.includes(found.get("view")) ? found.get("view") : "timeline";
-  return {view, q: found.get("q") ?? "", open: found.get("open")};
+  return {view, q: found.get("q") ?? "", open: found.get("open"), workspace: found.get("workspace"),
+    person: view === "timeline" ? found.get("person") : null};
 }
 
 function href(changes) {
@@ -65,30 +68,66 @@ async function refreshPeople() {
   draw();
 }
 
+async function refreshWhose(person) {
+  whose = {...whose, person, mark: live.mark, name: whose.person === person ? whose.name : person};
+  if (whose.name === person) whose.names = new Set([person.toLowerCase()]);
+  const {workspace} = address();
+  const of = workspace === null ? "" : `?workspace=${encodeURIComponent(workspace)}`;
+  const answer = await fetch(`/sandbox/people/${encodeURIComponent(person)}${of}`);
+  if (!answer.ok || whose.person !== person) return;
+  const found = await answer.json();
+  whose.names = namesOf(found);
+  whose.name = found.id ?? found.email ?? found.cio_id;
+  draw();
+}
+
+// To choose from where there are several; one that is asked for is always there.
+function showWorkspaces(chosen) {
+  const names = new Set(chosen === null ? [] : [chosen]);
+  for (const request of live.requests.values()) if (request.workspace) names.add(request.workspace);
+  by("workspaces").hidden = names.size < 2 && chosen === null;
+  const select = by("workspace");
+  const wanted = JSON.stringify([...names].sort());
+  if (select.dataset.names !== wanted) {
+    select.dataset.names = wanted;
+    select.replaceChildren(make("option", {value: ""}, "All workspaces"),
+      ...[...names].sort().map((name) => make("option", {value: name}, name)));
+  }
+  select.value = chosen ?? "";
+}
+
 function show() {
-  const {view, q, open} = address();
+  const {view, q, open, workspace, person} = address();
   for (const link of document.querySelectorAll("nav a")) {
-    link.href = href({view: link.dataset.view, open: null});
+    link.href = href({view: link.dataset.view, open: null, person: null});
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   if (document.activeElement !== filter) filter.value = q;
   if (view === "people" && refreshPeople.mark !== live.mark) refreshPeople();
-  const found = rows(view, [...live.requests.values()], people, q.toLowerCase().split(/\s+/).filter(Boolean));
+  if (person !== null && (whose.person !== person || whose.mark !== live.mark)) refreshWhose(person);
+  showWorkspaces(workspace);
+  const wanted = {words: q.toLowerCase().split(/\s+/).filter(Boolean), workspace,
+    names: person === null ? null : whose.person === person ? whose.names : new Set([person.toLowerCase()])};
+  const found = rows(view, [...live.requests.values()], people, wanted, ROWS);
   const focused = document.activeElement?.dataset?.key;
   if (live.requests.size === 0 && !q) {
     list.replaceChildren(empty(location.origin));
   } else {
-    const kept = found.slice(0, ROWS);
-    const note = found.length > ROWS
-      ? make("p", {class: "note"}, `The latest ${ROWS} of ${found.length.toLocaleString("en")}. Filter for others.`)
-      : found.length === 0 ? make("p", {class: "note"}, "Nothing matches the filter.") : null;
+    const kept = found.shown;
+    const note = found.count > ROWS
+      ? make("p", {class: "note"}, `The latest ${ROWS} of ${found.count.toLocaleString("en")}. Filter for others.`)
+      : found.count === 0 ? make("p", {class: "note"}, person === null || q ? "Nothing matches the filter." : "Nothing of theirs is kept.") : null;
     const fresh = (key) => shownBefore.size > 0 && !shownBefore.has(key);
-    const ordered = make("ol", {class: `rows ${view}`}, kept.map(({key, cells}) => make("li", {},
+    const ordered = make("ol", {class: "rows"}, kept.map(({key, cells}) => make("li", {},
       make("a", {class: fresh(key) ? "row fresh" : "row", href: href({open: key}), "data-key": key,
         "aria-current": open === key && "true"}, cells()))));
     const top = list.scrollTop;
-    list.replaceChildren(...[note, ordered].filter(Boolean));
+    const only = person === null ? null : make("p", {class: "note"},
+      "The timeline of ", make("strong", {}, whose.person === person ? whose.name : person), ". ",
+      make("a", {href: href({person: null})}, "Show everybody"));
+    const shown = kept.length ? make("div", {class: view}, head(view), ordered) : null;
+    list.replaceChildren(...[only, note, shown].filter(Boolean));
     list.scrollTop = top;
     shownBefore = new Set(kept.map(({key}) => key));
     if (focused) list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({preventScroll: true});
@@ -112,8 +151,8 @@ async function showDetail(view, open) {
   opened = wanted;
   const made = await detail(view, open, href);
   if (opened !== wanted) return;
-  const close = make("button", {type: "button", onclick: () => go({open: null})}, "Close");
-  panel.replaceChildren(...made, make("div", {class: "actions"}, close));
+  const close = make("button", {type: "button", class: "close", onclick: () => go({open: null})}, "Close");
+  panel.replaceChildren(close, ...made);
   if (!same) panel.scrollTop = 0;
 }
 
@@ -152,6 +191,7 @@ document.addEventListener("click", (event) => {
   show();
 });
 
+by("workspace").addEventListener("change", ({target}) => go({workspace: target.value || null, open: null}));
 filter.addEventListener("input", () => go({q: filter.value}, true));
 window.addEventListener("popstate", show);
 
@@ -167,7 +207,9 @@ form.elements.kind.addEventListener("change", () => {
 });
 
 async function instruct(instruction, done) {
-  const answer = await fetch("/sandbox/misbehave", {method: "POST", body: JSON.stringify(instruction)});
+  const {workspace} = address();
+  const of = workspace === null ? "" : `?workspace=${encodeURIComponent(workspace)}`;
+  const answer = await fetch(`/sandbox/misbehave${of}`, {method: "POST", body: JSON.stringify(instruction)});
   by("misbehave-said").textContent = answer.ok ? done : (await answer.json()).error;
 }
 

@@ -3,38 +3,83 @@
 import {bytes, clock, make, moment, plural, pretty} from "./dom.js";
 
 const matches = (words, ...texts) => {
+  if (words.length === 0) return true;
   const text = texts.filter((t) => t !== null && t !== undefined).join(" ").toLowerCase();
   return words.every((word) => text.includes(word));
 };
 
-// Rows as {key, cells}, the latest first; the cells are made for those alone that are shown.
-export function rows(view, requests, people, words) {
-  if (view === "people") return peopleRows(people, words);
-  const found = [];
+// What stands above the columns.
+const HEADS = {
+  people: ["Name", "E-mail", "Attributes", ""],
+  timeline: ["Arrived", "Logged", "Verdict", "Kind", "Name", "Customer", "Request"],
+  requests: ["Request", "Arrived", "Method", "Path", "Status", "Items", "Time", "Body"],
+};
+const NUMBERS = new Set(["Attributes", "Request", "Items", "Time", "Body"]);
+
+export function head(view) {
+  return make("div", {class: "head", "aria-hidden": "true"},
+    HEADS[view].map((text) => make("span", {class: NUMBERS.has(text) && "number"}, text)));
+}
+
+class Rows {
+  constructor(most) {
+    this.most = most;
+    this.shown = [];
+    this.count = 0;
+  }
+
+  add(key, cells) {
+    this.count += 1;
+    if (this.shown.length < this.most) this.shown.push({key, cells});
+  }
+}
+
+// The latest rows first, as {key, cells}, and how many there are beside those that are shown.
+export function rows(view, requests, people, {words, workspace, names}, most) {
+  const found = new Rows(most);
+  if (view === "people") {
+    peopleRows(people, words, workspace, found);
+    return found;
+  }
   for (const request of requests.sort((a, b) => b.index - a.index)) {
+    if (workspace !== null && request.workspace !== workspace) continue;
     if (view === "requests") requestRow(request, words, found);
-    else timelineRows(request, words, found);
+    else timelineRows(request, words, names, found);
   }
   return found;
 }
 
-function timelineRows(request, words, found) {
+// All that calls name a person by, or have named those by who were merged into them.
+export function namesOf(person) {
+  const names = [person.id, person.email, person.cio_id, `cio_${person.cio_id}`, person.attributes.phone,
+    person.attributes.anonymous_id, ...person.merged];
+  return new Set(names.filter((name) => typeof name === "string").map((name) => name.toLowerCase()));
+}
+
+// When it was logged, if that is another time than that of its arrival.
+function logged(item, request) {
+  if (item.timestamp === null || Math.abs(item.timestamp - request.time) < 2) return "";
+  const at = new Date(item.timestamp * 1000);
+  const sameDay = at.toDateString() === new Date(request.time * 1000).toDateString();
+  return sameDay ? clock(item.timestamp) : at.toLocaleDateString("en-CA");
+}
+
+function timelineRows(request, words, names, found) {
   for (let place = request.items.length - 1; place >= 0; place -= 1) {
     const item = request.items[place];
+    if (names !== null && !names.has(item.customer?.toLowerCase())) continue;
     const rules = item.findings.map((finding) => finding.rule);
     const verdict = item.verdict === "accepted" && rules.length ? "finding" : item.verdict;
     if (!matches(words, verdict, item.kind, item.name, item.customer, item.id, ...rules)) continue;
-    found.push({
-      key: `${request.index}.${place}`,
-      cells: () => [
-        make("span", {class: "quiet", title: item.timestamp === null ? null : `log call: ${moment(item.timestamp)}`}, clock(request.time)),
-        make("span", {class: verdict}, verdict),
-        make("span", {}, item.kind),
-        make("span", {class: "name"}, item.name ?? ""),
-        make("span", {}, item.customer ?? ""),
-        make("span", {class: "quiet number"}, `#${request.index}`),
-      ],
-    });
+    found.add(`${request.index}.${place}`, () => [
+      make("span", {class: "quiet"}, clock(request.time)),
+      make("span", {class: "quiet", title: item.timestamp === null ? null : `logged ${moment(item.timestamp)}`}, logged(item, request)),
+      make("span", {class: verdict}, verdict),
+      make("span", {}, item.kind),
+      make("span", {class: "name"}, item.name ?? ""),
+      make("span", {}, item.customer ?? ""),
+      make("span", {class: "quiet number"}, `#${request.index}`),
+    ]);
   }
 }
 
@@ -42,38 +87,31 @@ function requestRow(request, words, found) {
   const status = request.status ?? "dropped";
   if (!matches(words, request.method, request.path, status)) return;
   const refused = request.items.filter((item) => item.verdict === "refused").length;
-  found.push({
-    key: String(request.index),
-    cells: () => [
-      make("span", {class: "quiet number"}, `#${request.index}`),
-      make("span", {class: "quiet"}, clock(request.time)),
-      make("span", {}, request.method),
-      make("span", {class: "mono"}, request.path),
-      make("span", {class: status === 207 ? "odd" : status < 300 ? "ok" : "failed"}, status),
-      make("span", {class: refused ? "refused number" : "quiet number"},
-        refused ? `${refused} of ${request.items.length}` : plural(request.items.length, "item")),
-      make("span", {class: "quiet number"}, request.seconds === null ? "" : `${(request.seconds * 1000).toFixed(1)} ms`),
-      make("span", {class: "quiet number"}, bytes(request.size)),
-    ],
-  });
+  found.add(String(request.index), () => [
+    make("span", {class: "quiet number"}, `#${request.index}`),
+    make("span", {class: "quiet"}, clock(request.time)),
+    make("span", {}, request.method),
+    make("span", {class: "mono"}, request.path),
+    make("span", {class: status === 207 ? "odd" : status < 300 ? "ok" : "failed"}, status),
+    make("span", {class: refused ? "refused number" : "quiet number"},
+      refused ? `${refused} refused` : plural(request.items.length, "item")),
+    make("span", {class: "quiet number"}, request.seconds === null ? "" : `${(request.seconds * 1000).toFixed(1)} ms`),
+    make("span", {class: "quiet number"}, bytes(request.size)),
+  ]);
 }
 
-function peopleRows(people, words) {
-  const found = [];
+function peopleRows(people, words, workspace, found) {
   for (const person of [...people].reverse()) {
+    if (workspace !== null && person.workspace !== workspace) continue;
     const name = person.id ?? person.email ?? person.cio_id;
-    if (!matches(words, person.id, person.email, person.cio_id, JSON.stringify(person.attributes))) continue;
-    found.push({
-      key: person.cio_id,
-      cells: () => [
-        make("span", {class: "name"}, name),
-        make("span", {}, person.email ?? ""),
-        make("span", {class: "quiet number"}, plural(Object.keys(person.attributes).length, "attribute")),
-        make("span", {class: "odd"}, person.suppressed ? "suppressed" : ""),
-      ],
-    });
+    if (words.length && !matches(words, person.id, person.email, person.cio_id, JSON.stringify(person.attributes))) continue;
+    found.add(person.cio_id, () => [
+      make("span", {class: "name"}, name),
+      make("span", {}, person.email ?? ""),
+      make("span", {class: "quiet number"}, plural(Object.keys(person.attributes).length, "attribute")),
+      make("span", {class: "odd"}, person.suppressed ? "suppressed" : ""),
+    ]);
   }
-  return found;
 }
 
 export function empty(origin) {
@@ -116,7 +154,7 @@ function ofPerson(person, href) {
   ];
   if (person.suppressed) made.push(make("p", {class: "odd"}, "Suppressed: calls that name this person are ignored."));
   if (person.merged.length) made.push(make("p", {}, `Merged from ${person.merged.join(", ")}.`));
-  made.push(make("div", {class: "actions"}, make("a", {href: href({view: "timeline", q: name, open: null})}, "Timeline")));
+  made.push(make("div", {class: "actions"}, make("a", {href: href({view: "timeline", person: person.cio_id, q: "", open: null})}, "Timeline")));
   const attributes = Object.entries(person.attributes);
   if (attributes.length) {
     made.push(...part("Attributes", table(["Name", "Value", "Changed by", "When"], ...attributes.map(
@@ -140,8 +178,9 @@ function explained(finding) {
   const line = (term, text) => (text === null ? [] : [make("dt", {}, term), make("dd", {}, text)]);
   return make("div", {class: finding.reason === "finding" ? "explained" : "explained broken"},
     make("strong", {}, finding.message),
+    make("p", {}, finding.mend),
     make("dl", {}, line("Rule", finding.rule), line("Field", finding.field || null),
-      line("Value", finding.value), line("Limit", finding.limit), line("Mend", finding.mend)));
+      line("Value", finding.value), line("Limit", finding.limit)));
 }
 
 function ofRequest(request, place, href) {
