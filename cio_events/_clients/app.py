@@ -51,6 +51,7 @@ class AppClient(Client):
     """
 
     _urls = http.APP_URLS
+    _api = "App"
 
     @without_locals
     def __init__(
@@ -116,7 +117,7 @@ class AppClient(Client):
         Send *message*, whichever it is.
         """
         request = app.request(message)
-        answer = self._endpoint.send(request, timeout=timeout, repeatable=False)
+        answer = self._exchange(named(message), request, timeout, repeatable=False)
         status = answer.status
         if not 200 <= status < 300:
             text = self._text(named(message), request, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from urllib.parse import urlsplit
 
 from cio_events._calls.people import Call
 from cio_events._http.endpoint import Answer, Endpoint
+from cio_events._process import debugging
+from cio_events._process.diagnostics import say
 from cio_events._wire import answers
 from cio_events._wire.answers import Reading
 from cio_events._wire.masking import masked, shown, values_of
 from cio_events._wire.request import Request
+from cio_events.errors import NoAnswerError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,8 +35,12 @@ class Client:
     _urls: Mapping[str, str]
     """The base URL of each region."""
 
+    _api: str
+    """The name of the API."""
+
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        debugging.look()
 
     def close(self) -> None:
         """
@@ -53,6 +61,34 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._endpoint.base_url}>"
+
+    def _exchange(
+        self, what: str, request: Request, timeout: float | None, *, repeatable: bool = True
+    ) -> Answer:
+        """
+        Send *request*, and wait for the answer, whatever its status.
+
+        Raises:
+            NoAnswerError: There was none. It names *what* was asked.
+        """
+        began = time.perf_counter()
+        came = "not sent"
+        try:
+            answer = self._endpoint.send(request, timeout=timeout, repeatable=repeatable)
+            came = f"status {answer.status}"
+        except NoAnswerError as error:
+            came = f"no answer ({error.cause})" if error.cause else "no answer"
+            error.message = f"{what}: {error.message}"
+            error.args = (error.message,)
+            raise
+        finally:
+            if debugging.on:
+                milliseconds = (time.perf_counter() - began) * 1000
+                say(
+                    f"debug: request to the {self._api} API with {what}: {came}, "
+                    f"{milliseconds:.0f} ms"
+                )
+        return answer
 
     def _host(self) -> str:
         return urlsplit(self._endpoint.base_url).netloc

@@ -105,6 +105,7 @@ class TrackClient(Client, Verbs[None, float]):
     """
 
     _urls = http.TRACK_URLS
+    _api = "Track"
 
     @without_locals
     def __init__(
@@ -208,7 +209,7 @@ class TrackClient(Client, Verbs[None, float]):
         raise self._error("region", request, answer)
 
     def _ask(self, what: str, request: Request, timeout: float | None) -> Answer:
-        answer = self._endpoint.send(request, timeout=timeout)
+        answer = self._exchange(what, request, timeout)
         if not 200 <= answer.status < 300 or (
             answer.body and answers.read(answer.body, whole=answer.broken is None).is_text
         ):

@@ -321,9 +321,10 @@ class Dispatcher:
         now = monotonic()
         if isinstance(verdict, (TryAgain, Hold)):
             delay = flight.failed(load, verdict, now, self._options, self._order)
-            self._outcomes.delayed(
-                flight.destination.name, verdict, load, delay, held=flight.pace.held
-            )
+            if load not in self._refuse(flight):
+                self._outcomes.delayed(
+                    flight.destination.name, verdict, load, delay, held=flight.pace.held
+                )
             return
         flight.passed(load, now)
         if isinstance(verdict, Split):
@@ -336,11 +337,19 @@ class Dispatcher:
                 )
             else:
                 self._delivered(load, verdict)
-        for refused, hold in flight.refused():
+        self._refuse(flight)
+
+    def _refuse(self, flight: InFlight) -> list[Load]:
+        """
+        Give up what is refused, now that others have passed; returns it.
+        """
+        taken = flight.refused()
+        for refused, hold in taken:
             flight.ended(refused)
             self._outcomes.failed(
                 refused.envelopes, refused.attempts, "rejected", hold.status, [hold.detail]
             )
+        return [refused for refused, _ in taken]
 
     def _delivered(self, load: Load, verdict: Delivered) -> None:
         refused = sorted(verdict.refused)

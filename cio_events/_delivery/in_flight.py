@@ -150,6 +150,7 @@ class InFlight:
         if load is not None:
             self.under_way.add(load)
             load.attempts += 1
+            self.suspects.begin(load)
             self.pace.begin(now)
         return load
 

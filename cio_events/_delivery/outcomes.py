@@ -21,7 +21,7 @@ from cio_events._calls.people import Call
 from cio_events._delivery.destination import Batch, Hold, Split, TryAgain, Verdict
 from cio_events._delivery.ledger import Ledger
 from cio_events._process.clock import monotonic
-from cio_events._process.diagnostics import Diagnostics, say
+from cio_events._process.diagnostics import Diagnostics, calls, say
 from cio_events._wire.encode import call_of
 from cio_events._wire.envelope import Envelope, body_of, ulid_of
 from cio_events._wire.masking import masked, shown, values_in
@@ -138,7 +138,7 @@ class Outcomes:
                 lambda: (
                     f"delivery to the {destination} API fails for now ({reason}{_with(status)}"
                     f"{words()}); "
-                    f"{self._ledger.pending} calls wait and are tried again"
+                    f"{_waiting(self._ledger.pending)} tried again"
                 ),
             )
         elif held:
@@ -165,8 +165,10 @@ class Outcomes:
             what = f"status {status}"
         else:
             what = f"no answer ({getattr(verdict, 'reason', 'none')})"
-        calls = "1 call" if count == 1 else f"{count} calls"
-        line = f"request to the {destination} API with {calls}: {what}, {seconds * 1000:.0f} ms"
+        line = (
+            f"request to the {destination} API with {calls(count)}: {what}, "
+            f"{seconds * 1000:.0f} ms"
+        )
         self._news.append(map(say, (f"debug: {line}",)))
 
     # Saying it.
@@ -185,9 +187,8 @@ class Outcomes:
             new, self._new[reason] = self._new[reason], 0
             in_all = self._ledger.stats(0).failed_by_reason.get(reason, 0)
             what = "refused" if reason == "rejected" else f"did not get ({reason})"
-            calls = "1 call" if new == 1 else f"{new} calls"
             return (
-                f"customer.io {what} {calls}{f' ({status})' if status else ''}, the last: "
+                f"customer.io {what} {calls(new)}{f' ({status})' if status else ''}, the last: "
                 f"{_named(envelope)}{_quoted(detail, (envelope,))}; {in_all} since the start"
             )
 
@@ -277,6 +278,10 @@ def _quoted(words: str | None, envelopes: Sequence[Envelope]) -> str:
         return ""
     values = {value for envelope in envelopes for value in values_in(body_of(envelope))}
     return f": {masked(words, values)}"
+
+
+def _waiting(count: int) -> str:
+    return "1 call waits and is" if count == 1 else f"{count} calls wait and are"
 
 
 def _with(status: int | None) -> str:

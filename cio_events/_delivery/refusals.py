@@ -9,7 +9,7 @@ from __future__ import annotations
 from cio_events import signals
 from cio_events._calls.people import Call
 from cio_events._delivery.ledger import Ledger
-from cio_events._process.diagnostics import Diagnostics
+from cio_events._process.diagnostics import Diagnostics, calls
 from cio_events.errors import ParamError
 from cio_events.signals import DroppedReason, FailedReason, Report
 
@@ -92,8 +92,8 @@ class Refusals:
         if count:
             self._diagnostics.warn_once(
                 "full in all",
-                f"{count} calls were dropped in all, as more were pending than max_pending or "
-                "max_pending_bytes allow",
+                f"{calls(count)} {'was' if count == 1 else 'were'} dropped in all, as more were "
+                "pending than max_pending or max_pending_bytes allow",
             )
 
     def _dropped_as_full(self) -> int:

@@ -45,6 +45,8 @@ class Load(Batch):
 
         untested: Whether it has not been sent as it is now.
 
+        began_at: How many requests of others had passed when it was sent last.
+
         family: What halves have in common.
     """
 
@@ -60,6 +62,7 @@ class Load(Batch):
     family: object = field(default_factory=object)
     turn: int = 0
     untested: bool = False
+    began_at: int = 0
 
     def part(self, calls: list[Pending]) -> Load:
         """
@@ -151,6 +154,12 @@ class Suspects:
         Forget *load*.
         """
         self._loads.remove(load)
+
+    def begin(self, load: Load) -> None:
+        """
+        Note that *load*, suspected or not, is sent.
+        """
+        load.began_at = self._passes
 
     def is_out(self, load: Load) -> bool:
         """
@@ -282,9 +291,14 @@ class Suspects:
         load = load.part_of or load
         load.tries += 1
         load.untested = False
+        refused_before = load.refusal is not None
         load.refusal = verdict if isinstance(verdict, Hold) and verdict.final else None
         proof = load.failed_at >= 0 and self._passes > load.failed_at
-        load.failed_at = self._passes
+        if load.refusal is None:
+            load.failed_at = self._passes
+        elif not refused_before:
+            # What passes beside it shows as much as what passes behind it.
+            load.failed_at = load.began_at
         load.guilty = load.strikes >= STRIKES and proof
         if load.guilty and len(load.envelopes) == 1:
             load.convicted = True

@@ -38,7 +38,8 @@ def opened(
     except ParamError as error:
         if given.get(error.param) is not None:
             raise
-        return None, error
+        # As new: its frames hold the options, secrets included.
+        return None, ParamError(error.param, error.message, error.limit)
 
 
 def track(options: Options) -> http.Endpoint:

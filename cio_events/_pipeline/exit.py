@@ -5,20 +5,20 @@ What the end of its process does to a pipeline: it delivers in time, and then gi
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from cio_events import signals
 from cio_events._delivery.ledger import Ledger
 from cio_events._delivery.refusals import Refusals
 from cio_events._delivery.worker import Worker
 from cio_events._process import exits
 from cio_events._process.clock import monotonic
-from cio_events._process.diagnostics import Diagnostics
+from cio_events._process.diagnostics import Diagnostics, calls
 from cio_events.options import Options
 
-# How much of exit_timeout receivers may take to hear of what was given up.
-_SHARE_OF_RECEIVERS = 0.5
+# How much of the time for the exit is kept for receivers who hear of what is given up.
+_SHARE_OF_RECEIVERS = 0.25
 
 
 class EndOfProcess:
@@ -54,13 +54,13 @@ class EndOfProcess:
         Deliver what is pending.
 
         Args:
-            started: When the time began (`time.monotonic`).
+            started: When the time began (`monotonic`).
 
             timeout: Seconds from then on; None is the option ``exit_timeout``.
         """
         # Who presses Ctrl-C during an exit does not want to wait, and no traceback either.
         with suppress(KeyboardInterrupt):
-            return self.flush(self._left(started, timeout))
+            return self.flush(max(self._end(started, timeout) - monotonic(), 0.0))
         return False
 
     def deliver_before_exit(self, started: float, timeout: float | None = None) -> None:
@@ -69,17 +69,27 @@ class EndOfProcess:
 
         What is logged still later, from other exit hooks, is delivered by its own caller.
         """
-        delivered = self.flush_in_time(started, timeout)
+        end = self._end(started, timeout)
+        delivered = self._flush_until(end)
         # No thread survives what comes now.
-        self._worker.stop(self._left(started, timeout) if delivered else 0.0)
-        self._give_up()
+        self._worker.stop(max(end - monotonic(), 0.0) if delivered else 0.0)
+        self._give_up(end)
         self._refusals.say_in_all()
         self._worker = self._new_worker(threaded=False)
-        self._exit_left = self._left(started, timeout)
+        self._exit_left = max(end - monotonic(), 0.0)
 
-    def _left(self, started: float, timeout: float | None) -> float:
-        budget = self.options.exit_timeout if timeout is None else timeout
-        return max(started + budget - time.monotonic(), 0.0)
+    def _end(self, started: float, timeout: float | None) -> float:
+        return started + (self.options.exit_timeout if timeout is None else timeout)
+
+    def _flush_until(self, end: float) -> bool:
+        """
+        Deliver what is pending, in time for those who hear of the rest to be told until *end*.
+        """
+        started = monotonic()
+        left = max(end - started, 0.0)
+        if self.options.spool is None and signals.dropped.has_receivers_for(self):
+            left *= 1 - _SHARE_OF_RECEIVERS
+        return self.flush_in_time(started, left)
 
     def _expect_exit(self) -> None:
         self._expects_exit = True
@@ -90,28 +100,31 @@ class EndOfProcess:
     def _deliver_late(self, left: float) -> None:
         if self._worker.runs_here():
             return  # who delivers below us goes on with this call
-        started = time.monotonic()
+        end = monotonic() + left
         # What is needed to send has begun to go, once the interpreter is taken apart.
-        delivered = not sys.is_finalizing() and self.flush_in_time(started, left)
-        # Only what is spent here counts; other exit hooks may take their time.
-        self._exit_left = max(left - (time.monotonic() - started), 0.0)
+        delivered = not sys.is_finalizing() and self._flush_until(end)
         if delivered:
             self._close_endpoints()
         else:
-            self._give_up()
+            self._give_up(end)
+        # Only what is spent here counts; other exit hooks may take their time.
+        self._exit_left = max(end - monotonic(), 0.0)
 
-    def _give_up(self) -> None:
-        # Receivers that take their time must not put the end off without an end.
-        until = monotonic() + self.options.exit_timeout * _SHARE_OF_RECEIVERS
-        lost = self._worker.release("exit", until)
+    def _give_up(self, end: float) -> None:
+        """
+        Leave what is pending to the spool, or give it up; receivers are told until *end*.
+        """
+        lost = self._worker.release("exit", end)
         if lost:
             self._diagnostics.warn(
-                "exit", f"{lost} calls could not be delivered before the exit and are lost"
+                "exit",
+                f"{calls(lost)} could not be delivered before the exit and "
+                f"{'is' if lost == 1 else 'are'} lost",
             )
         elif self._ledger.pending and self.options.spool is not None:
             self._diagnostics.warn(
                 "exit",
-                f"{self._ledger.pending} calls could not be delivered before the exit and stay "
-                "in the spool",
+                f"{calls(self._ledger.pending)} could not be delivered before the exit and "
+                f"{'stays' if self._ledger.pending == 1 else 'stay'} in the spool",
             )
         self._close_endpoints()

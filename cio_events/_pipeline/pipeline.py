@@ -24,6 +24,7 @@ from cio_events._exported import exported
 from cio_events._pipeline.exit import EndOfProcess
 from cio_events._pipeline.verbs import BackgroundVerbs
 from cio_events._process import debugging, exits, forks, suppression
+from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._process.suppression import mark_records, suppress_capture, suppressed
 from cio_events._process.tracebacks import without_locals
@@ -360,11 +361,11 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             Whether everything was delivered.
         """
         timeout = self.options.timeout if timeout is None else timeout
-        end = time.monotonic() + timeout
+        end = monotonic() + timeout
         if self._closed != "closed":
             self._closed = "closed"
         delivered = self.flush(timeout)
-        self._worker.stop(max(end - time.monotonic(), 0.0))
+        self._worker.stop(max(end - monotonic(), 0.0))
         self._worker.release("closed")
         self._refusals.say_in_all()
         self._close_endpoints()

@@ -10,13 +10,13 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, TypeAlias
 
 from cio_events._exported import exported
 from cio_events._process import exits
+from cio_events._process.clock import monotonic
 from cio_events.errors import ParamError
 from cio_events.options import EXIT_TIMEOUT
 
@@ -116,7 +116,7 @@ class _Handler:
         """
         if not _holds_a_lock(frame) or not hasattr(signal, "pthread_kill"):
             return False
-        now = time.monotonic()
+        now = monotonic()
         if self._put_off_since is None:
             self._put_off_since = now
         if now - self._put_off_since > (EXIT_TIMEOUT if self.timeout is None else self.timeout):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
 
+from cio_events._process.clock import monotonic
 from cio_events.errors import CustomerIOWarning
 
 _logger = logging.getLogger("cio_events")
@@ -70,10 +70,17 @@ class Diagnostics:
 
         One that takes time to put together may be given as what does so.
         """
-        now = time.monotonic()
+        now = monotonic()
         if self._often or now >= self._quiet_until.get(kind, 0.0):
             self._quiet_until[kind] = now + _SECONDS_BETWEEN_LINES
             say(message if isinstance(message, str) else message())
+
+
+def calls(count: int) -> str:
+    """
+    So many calls, in words.
+    """
+    return "1 call" if count == 1 else f"{count} calls"
 
 
 def shown(name: str) -> str:

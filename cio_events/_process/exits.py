@@ -11,10 +11,10 @@ import atexit
 import os
 import sys
 import threading
-import time
 from typing import Protocol
 
 from cio_events._process import forks
+from cio_events._process.clock import monotonic
 
 
 class Delivering(Protocol):
@@ -94,7 +94,7 @@ def end(timeout: float | None = None) -> None:
     global _ending
     forks.in_child(_renew)
     _ending = True
-    started = time.monotonic()
+    started = monotonic()
     for pipeline in _hurried():
         pipeline.deliver_before_exit(started, timeout)
 
@@ -103,7 +103,7 @@ def flush(timeout: float | None = None) -> None:
     """
     Have all pipelines deliver what is pending, in as much time as `end` would take.
     """
-    started = time.monotonic()
+    started = monotonic()
     for pipeline in _hurried():
         pipeline.flush_in_time(started, timeout)
 

@@ -249,6 +249,7 @@ class Sandbox:
         headers: Mapping[str, str] | None = None,
         percent: float = 100,
         workspace: str | None = None,
+        text: str | None = None,
     ) -> None:
         """
         Answer the next requests with this, and do nothing else with them.
@@ -262,6 +263,7 @@ class Sandbox:
             headers: More headers, such as the `Location` of a redirect.
             percent: Of the requests that fit, how many it is done to, at random.
             workspace: Only requests of this one.
+            text: Only requests whose body contains this, as JSON has it.
         """
         if not HTTPStatus.OK <= status <= 599:
             raise ValueError("status must be 200 to 599")
@@ -272,7 +274,15 @@ class Sandbox:
             body = {} if status < 300 else {"meta": {"error": _phrase(status)}}
         reply = Reply(status, body, sent)
         self._faults.add(
-            Fault("fail", times, path, answer=reply, share=percent / 100, workspace=workspace)
+            Fault(
+                "fail",
+                times,
+                path,
+                answer=reply,
+                share=percent / 100,
+                workspace=workspace,
+                text=text,
+            )
         )
 
     def forget_next(
@@ -281,10 +291,11 @@ class Sandbox:
         path: str | None = None,
         percent: float = 100,
         workspace: str | None = None,
+        text: str | None = None,
     ) -> None:
         """Accept the next requests, then drop the connection without an answer."""
         share = percent / 100
-        self._faults.add(Fault("forget", times, path, share=share, workspace=workspace))
+        self._faults.add(Fault("forget", times, path, share=share, workspace=workspace, text=text))
 
     def drop_next(
         self,
@@ -292,10 +303,11 @@ class Sandbox:
         path: str | None = None,
         percent: float = 100,
         workspace: str | None = None,
+        text: str | None = None,
     ) -> None:
         """Drop the connection of the next requests and accept nothing."""
         share = percent / 100
-        self._faults.add(Fault("drop", times, path, share=share, workspace=workspace))
+        self._faults.add(Fault("drop", times, path, share=share, workspace=workspace, text=text))
 
     def delay(
         self,
@@ -306,6 +318,7 @@ class Sandbox:
         path: str | None = None,
         percent: float = 100,
         workspace: str | None = None,
+        text: str | None = None,
     ) -> None:
         """
         Answer that much later.
@@ -317,6 +330,7 @@ class Sandbox:
             path: Only requests whose path, percent-encoded, contains this.
             percent: Of the requests that fit, how many it is done to, at random.
             workspace: Only requests of this one.
+            text: Only requests whose body contains this, as JSON has it.
         """
         share = percent / 100
         self._faults.add(
@@ -328,6 +342,7 @@ class Sandbox:
                 before=before,
                 share=share,
                 workspace=workspace,
+                text=text,
             )
         )
 

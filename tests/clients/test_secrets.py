@@ -9,7 +9,7 @@ from types import TracebackType
 
 import pytest
 
-from cio_events import AppClient, ParamError, TrackClient
+from cio_events import AppClient, ParamError, Pipeline, TrackClient
 from cio_events._http.credentials import basic, bearer
 from cio_events._http.endpoint import app_url, track_url
 
@@ -59,3 +59,18 @@ def test_nothing_of_it_is_in_a_traceback(mistake: str) -> None:
     while error is not None:
         assert SECRET not in locals_of(error.__traceback__)
         error = error.__cause__ or error.__context__
+
+
+def test_nothing_of_it_is_kept_with_a_problem_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    A pipeline that cannot send goes on, and keeps why.
+    """
+    monkeypatch.setenv("CIO_SITE_ID", SECRET)
+    monkeypatch.setenv("CIO_API_KEY", f"{SECRET}:\n")
+    monkeypatch.setenv("CIO_APP_API_KEY", f"{SECRET}é")
+    with Pipeline() as pipeline:
+        for problem in (pipeline._no_track, pipeline._no_app):
+            assert problem is not None
+            assert (problem.__traceback__, problem.__context__) == (None, None)

@@ -13,6 +13,7 @@ import requests
 import trustme
 
 from cio_events import (
+    AnswerTimeoutError,
     APIError,
     Identify,
     NoAnswerError,
@@ -22,9 +23,19 @@ from cio_events import (
     TrackAnonymous,
     TrackClient,
 )
+from cio_events._process import debugging
 from cio_events.sandbox import Sandbox
 from tests.clients.talking import talk
-from tests.support.servers import ScriptedServer, Step, answer, redirect, reset, truncated, tunnel
+from tests.support.servers import (
+    ScriptedServer,
+    Step,
+    answer,
+    redirect,
+    reset,
+    stall,
+    truncated,
+    tunnel,
+)
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
@@ -330,3 +341,38 @@ class TestBatch:
         assert len(server.requests[1].body) == 500_000
         assert raised.value.limit == 500_000
         assert len(server.requests) == 2
+
+
+def test_error_without_an_answer_names_the_call() -> None:
+    """
+    As the others do; its kind and what else it tells stay.
+    """
+    with talk(reset(), stall(), timeout=0.3) as (_, client):
+        with pytest.raises(NoAnswerError, match=r'^track "bought" [0-9A-Z]{26}: the connection'):
+            client.track("5", "bought")
+        with pytest.raises(AnswerTimeoutError, match=r"^identify: .*did not answer") as caught:
+            client.identify("5", {"plan": "pro"})
+    error = caught.value
+    assert (error.maybe_received, str(error)) == (True, error.message)
+    assert str(pickle.loads(pickle.dumps(error))) == error.message
+
+
+def test_each_request_is_said_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    As a pipeline says it; nothing is said otherwise.
+    """
+    with talk() as (_, client):
+        client.track("5", "silent")
+    monkeypatch.setattr(debugging, "on", False)
+    monkeypatch.setenv("CIO_DEBUG", "1")
+    with talk(answer(), reset(), reset()) as (_, client):
+        client.track("5", "bought")
+        with pytest.raises(NoAnswerError):
+            client.identify("5", {})
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert lines[0].startswith('debug: request to the Track API with track "bought" ')
+    assert ": status 200, " in lines[0]
+    assert lines[1].startswith("debug: request to the Track API with identify: no answer (")

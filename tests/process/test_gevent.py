@@ -95,7 +95,7 @@ print(pipeline.flush(0.5), ticks - before > 20, longest < 2, pipeline.stats().pe
 
     assert life.code == 0
     assert life.lines == ["False True True 1"]
-    assert "1 calls could not be delivered before the exit and are lost" in life.err
+    assert "1 call could not be delivered before the exit and is lost" in life.err
     assert "Traceback" not in life.err
 
 

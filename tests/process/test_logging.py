@@ -126,7 +126,7 @@ def test_what_is_said_is_heard_where_loggers_are_disabled() -> None:
     )
 
     assert life.code == 0
-    assert "1 calls could not be delivered before the exit and are lost" in life.err
+    assert "1 call could not be delivered before the exit and is lost" in life.err
 
 
 def test_logging_in_a_file_and_from_there_to_customer_io(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_the_budget_is_kept_and_the_loss_is_said() -> None:
 
     assert life.code == -signal.SIGTERM
     assert time.monotonic() - started < 20
-    assert "1 calls could not be delivered before the exit and are lost" in life.err
+    assert "1 call could not be delivered before the exit and is lost" in life.err
     assert "Traceback" not in life.err
 
 

@@ -100,6 +100,13 @@ def test_an_instruction_can_be_for_some_paths(api: Api) -> None:
     assert [api.batch().status_code for _ in range(2)] == [500, 200]
 
 
+def test_an_instruction_can_be_for_some_bodies(api: Api) -> None:
+    """One text always fails, as one call may at Customer.io, and the rest passes."""
+    api.sandbox.fail_next(status=500, times=None, text='"refund"')
+    for name, status in (("purchase", 200), ("refund", 500), ("purchase", 200), ("refund", 500)):
+        assert api.post(EVENTS, json={"name": name}).status_code == status
+
+
 def test_without_end_until_healed(api: Api) -> None:
     """`times=None` is for ever, and `heal` ends it."""
     api.sandbox.fail_next(times=None)

@@ -19,8 +19,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cio_events import Pipeline
 from cio_events.sandbox import Sandbox
+from tests.soak.culprits import Culprits
 from tests.soak.faults import FAULTS, any_fault
-from tests.soak.process import CLOSE_SECONDS
+from tests.soak.process import CLOSE_SECONDS, THREADS
 from tests.soak.report import Soak, show
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _KILL_SECONDS = 30.0
 _FAULT_SECONDS = 1.0
+_CULPRIT_SECONDS = 60.0
 
 
 class Soaked:
@@ -45,6 +47,8 @@ class Soaked:
     """
 
     def __init__(self, url: str, directory: Path, name: str, rate: float) -> None:
+        self._name = name
+        self._culprits = 0
         self._notes = directory / f"{name}.notes"
         arguments = [url, str(directory / "spool"), str(self._notes), name, str(rate)]
         self.process = subprocess.Popen(
@@ -62,6 +66,14 @@ class Soaked:
         except OSError:
             return None
         return int(statm.split()[1]) * resource.getpagesize()
+
+    def log_culprit(self) -> str:
+        """
+        Have it log a culprit; returns whose.
+        """
+        self.process.send_signal(signal.SIGUSR1)
+        self._culprits += 1
+        return f"{self._name}.culprit{self._culprits - 1}"
 
     def kill(self) -> set[str]:
         """
@@ -106,7 +118,8 @@ def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
         shown = progress.add_task("soaking", total=seconds)
         lasting = Soaked(sandbox.url, directory, "lasting", rate)
         mortal = Soaked(sandbox.url, directory, "life0", rate)
-        kill_at = started + _KILL_SECONDS
+        kill_at, culprit_at = started + _KILL_SECONDS, started + _CULPRIT_SECONDS / 6
+        culprits = Culprits(sandbox, [f"lasting.{thread}" for thread in range(THREADS)])
         while (now := time.monotonic()) < started + seconds:
             memory = lasting.memory()
             if memory is not None:
@@ -114,6 +127,13 @@ def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
             fault = any_fault(dice)
             result.faults[fault] += 1
             FAULTS[fault](sandbox)
+            culprits.look()
+            if now >= culprit_at:
+                culprit_at += _CULPRIT_SECONDS
+                result.note(culprits.end())
+                # In turn of the one that lasts, and of the one that is killed with it soon.
+                one = (lasting, mortal)[result.culprits.total() % 2]
+                result.culprits[culprits.begin(one.log_culprit())] += 1
             if now >= kill_at:
                 kill_at += _KILL_SECONDS
                 result.accepted |= mortal.kill()
@@ -121,7 +141,7 @@ def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
                 mortal = Soaked(sandbox.url, directory, f"life{result.kills}", rate)
             time.sleep(max(now + _FAULT_SECONDS - time.monotonic(), 0.0))
             progress.update(shown, completed=now - started, description=f"soaking ({fault})")
-        sandbox.heal()
+        result.note(culprits.end())
         progress.update(shown, completed=seconds, description="closing")
         for process in (mortal, lasting):
             accepted, ledger = process.end()

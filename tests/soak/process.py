@@ -2,7 +2,8 @@
 The process that is soaked: its threads log tagged records until SIGTERM, or until it is killed.
 
 ``python -m tests.soak.process URL SPOOL NOTES NAME RATE``. Each record is noted in the file
-NOTES once its log call has returned: from then on it is accepted, and must arrive.
+NOTES once its log call has returned: from then on it is accepted, and must arrive. For each
+SIGUSR1 a customer more logs a culprit, and then an event each second.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import threading
 
 import cio_events
+from tests.soak.culprits import DATA
 
 THREADS = 8
 
@@ -49,11 +51,14 @@ def main(url: str, spool: str, notes: str, name: str, rate: float) -> None:
     logging.getLogger("cio_events").propagate = False
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    wanted = threading.Semaphore(0)
+    signal.signal(signal.SIGUSR1, lambda *_: wanted.release())
     noted = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     threads = [
         threading.Thread(target=_log, args=(f"{name}.{thread}", rate, noted, stop))
         for thread in range(THREADS)
     ]
+    threads.append(threading.Thread(target=_log_culprits, args=(name, noted, stop, wanted)))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -65,13 +70,31 @@ def main(url: str, spool: str, notes: str, name: str, rate: float) -> None:
 def _log(who: str, rate: float, noted: int, stop: threading.Event) -> None:
     count = 0
     while not stop.wait(1 / rate):
-        event = f"{who}.{count}"
-        data = {"number": count, "pad": "x" * (count * 7 % 400)}
-        logger.info(event, extra={"cio_customer": who, "cio_data": data})
-        # Neither buffered nor locked: a kill between two lines loses no note of what was logged.
-        os.write(noted, f"{event}\n".encode())
+        _log_one(who, count, {"number": count, "pad": "x" * (count * 7 % 400)}, noted)
         count += 1
 
 
+def _log_culprits(
+    name: str, noted: int, stop: threading.Event, wanted: threading.Semaphore
+) -> None:
+    customers: list[str] = []
+    seconds = 0
+    while not stop.wait(1.0):
+        seconds += 1
+        for who in customers:
+            _log_one(who, seconds, {}, noted)
+        while wanted.acquire(blocking=False):
+            customers.append(f"{name}.culprit{len(customers)}")
+            _log_one(customers[-1], seconds, DATA, noted)
+
+
+def _log_one(who: str, number: int, data: dict[str, object], noted: int) -> None:
+    event = f"{who}.{number}"
+    logger.info(event, extra={"cio_customer": who, "cio_data": data})
+    # Neither buffered nor locked: a kill between two lines loses no note of what was logged.
+    os.write(noted, f"{event}\n".encode())
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:5], float(sys.argv[5]))
+    url, spool, notes, name, rate = sys.argv[1:]
+    main(url, spool, notes, name, float(rate))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from tests.soak.culprits import Found
+
 # What a process may grow by between its second fifth and its last: measured where nothing leaks.
 _GROWTH_ALLOWED = 1.10
 
@@ -39,6 +41,10 @@ class Soak:
 
         faults: How often each went wrong.
 
+        culprits: How many calls there were of each kind with which every request failed.
+
+        stood: How those stood that did for long enough.
+
         statuses: How often each status was answered; None where there was no answer.
 
         memory: Bytes of the process that lasted, each second.
@@ -55,11 +61,20 @@ class Soak:
     arrived: list[str] = field(default_factory=list)
     kills: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    culprits: Counter[str] = field(default_factory=Counter)
+    stood: list[Found] = field(default_factory=list)
     statuses: Counter[int | None] = field(default_factory=Counter)
     memory: list[int] = field(default_factory=list)
     pending: int = 0
     dead: int = 0
     ledgers: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def note(self, found: Found | None) -> None:
+        """
+        Keep how a culprit stood, if it did.
+        """
+        if found is not None:
+            self.stood.append(found)
 
     @property
     def missing(self) -> set[str]:
@@ -117,6 +132,10 @@ class Soak:
             "nothing that was accepted is missing": not self.missing,
             "nothing was taken twice": not self.repeated,
             "each customer's events are in order": not self.disordered,
+            "culprits stopped nobody but their own customers": not any(
+                found.stopped for found in self.stood
+            ),
+            "who stood behind a culprit waited": not any(found.behind for found in self.stood),
             "nothing is left, and nothing has failed": not (self.pending or self.dead),
             "the ledgers balance": self.balanced,
             f"memory is flat (at most {_GROWTH_ALLOWED} times as much)": self.growth
@@ -140,6 +159,8 @@ def show(soak: Soak) -> RenderableType:
         ("out of order", f"{soak.disordered:,}"),
         ("left pending", f"{soak.pending:,}"),
         ("failed for good", f"{soak.dead:,}"),
+        ("culprits", f"{soak.culprits.total():,}"),
+        ("  of them stood for half a minute and more", f"{len(soak.stood):,}"),
         ("SIGKILLs", f"{soak.kills:,}"),
         ("requests", f"{soak.statuses.total():,}"),
         ("memory, last fifth ÷ second fifth", f"{soak.growth:.3f}"),
@@ -148,6 +169,7 @@ def show(soak: Soak) -> RenderableType:
     return Group(
         figures,
         _counts("What went wrong", soak.faults),
+        _counts("Culprits", soak.culprits),
         _counts("Answers", {str(status or "none"): n for status, n in soak.statuses.items()}),
         _memory(soak.memory),
         *(
@@ -155,6 +177,11 @@ def show(soak: Soak) -> RenderableType:
             for verdict, holds in soak.verdicts().items()
         ),
         *(Text(f"  missing: {name}", "red") for name in sorted(soak.missing)[:10]),
+        *(
+            Text(f"  stopped by a culprit ({found.kind}): {who}", "red")
+            for found in soak.stood
+            for who in found.stopped
+        ),
     )
 
 

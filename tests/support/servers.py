@@ -312,6 +312,8 @@ class ScriptedServer:
 
         tls: A server's context, for TLS.
 
+        port: Where to listen; 0 takes a free one.
+
     Attributes:
         requests: What was read, oldest first.
 
@@ -323,7 +325,9 @@ class ScriptedServer:
 
     """
 
-    def __init__(self, script: Iterable[Step] = (), *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, script: Iterable[Step] = (), *, tls: ssl.SSLContext | None = None, port: int = 0
+    ) -> None:
         self.requests: list[Received] = []
         self.connections = 0
         self.closing = threading.Event()
@@ -332,7 +336,7 @@ class ScriptedServer:
         self._socks: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         # By name over TLS, since that is what certificates are for.
         self.url = f"https://localhost:{self.port}" if tls else f"http://127.0.0.1:{self.port}"

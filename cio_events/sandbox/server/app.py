@@ -141,7 +141,7 @@ def _exchange(
         shown = f"{path}?{request.url.query}" if request.url.query else path
         workspace = credentials.workspace(request.headers.get("authorization", ""))
         noted = journal.arrived(request.method, shown, request.headers.items(), body, workspace)
-        fate = faults.take(path, workspace)
+        fate = faults.take(path, workspace, raw or b"")
         done: list[Item] = []
         breaking = fate.breaking
         await faults.wait(fate, before=True)

@@ -28,11 +28,15 @@ class Fault:
     """Of the requests that fit, how many it is used for, from 0 to 1."""
     workspace: str | None = None
     """Whose requests; None: anybody's."""
+    text: str | None = None
+    """A part of the body, as it comes; None: any body, or none."""
 
-    def fits(self, path: str, workspace: str | None) -> bool:
+    def fits(self, path: str, workspace: str | None, body: bytes) -> bool:
         """Whether it is meant for such a request."""
-        return (self.path is None or self.path in path) and (
-            self.workspace is None or self.workspace == workspace
+        return (
+            (self.path is None or self.path in path)
+            and (self.workspace is None or self.workspace == workspace)
+            and (self.text is None or self.text.encode() in body)
         )
 
 
@@ -75,17 +79,19 @@ class Faults:
                 return
             if fault.times is None:
                 # Two endless ones for the same path would hide one another for ever.
-                same = (None, fault.path, fault.workspace)
-                self._delays = [d for d in self._delays if (d.times, d.path, d.workspace) != same]
+                same = (None, fault.path, fault.workspace, fault.text)
+                self._delays = [
+                    d for d in self._delays if (d.times, d.path, d.workspace, d.text) != same
+                ]
             self._delays.append(fault)
             self._delays.sort(key=lambda delay: delay.times is None)
 
-    def take(self, path: str, workspace: str | None) -> Fate:
+    def take(self, path: str, workspace: str | None, body: bytes) -> Fate:
         """What happens to such a request; the instructions are counted as used."""
         with self._lock:
             return Fate(
-                _take(self._breaking, path, workspace),
-                _take(self._delays, path, workspace),
+                _take(self._breaking, path, workspace, body),
+                _take(self._delays, path, workspace, body),
                 self._wakings,
             )
 
@@ -127,9 +133,11 @@ class Faults:
                 waiter.get_loop().call_soon_threadsafe(_wake, waiter)
 
 
-def _take(faults: list[Fault], path: str, workspace: str | None) -> Fault | None:
+def _take(faults: list[Fault], path: str, workspace: str | None, body: bytes) -> Fault | None:
     for place, fault in enumerate(faults):
-        if fault.fits(path, workspace) and (fault.share >= 1 or random.random() < fault.share):
+        if fault.fits(path, workspace, body) and (
+            fault.share >= 1 or random.random() < fault.share
+        ):
             if fault.times is not None:
                 fault.times -= 1
                 if fault.times == 0:
