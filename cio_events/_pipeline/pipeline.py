@@ -28,14 +28,10 @@ from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._process.suppression import mark_records, suppress_capture, suppressed
 from cio_events._process.tracebacks import without_locals
-from cio_events._wire.encode import (
-    encode,
-    encode_event,
-    encode_refused,
-    too_long_attribute,
-)
+from cio_events._wire.encode import encode, encode_refused, too_long_attribute
 from cio_events._wire.envelope import Envelope
 from cio_events._wire.json import Unsaid
+from cio_events._wire.plain_event import encode_event
 from cio_events.errors import ParamError
 from cio_events.options import Options, options_from
 from cio_events.signals import DroppedReason, FailedReason
@@ -186,7 +182,11 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         envelope = encode_event(customer, name, data, id_, now, seconds, self.id_type)
         if envelope is None or not self._ledger.admit(len(envelope)):
             return None
-        self._put(envelope)
+        # As _put() does, whose call would take as long as one of these lines.
+        self._buffer.put(envelope)
+        self._worker.notify()
+        if not self._expects_exit or self._exit_left is not None:
+            self._mind_exit()
         return id_
 
     def refuse(self, error: ParamError) -> FailedReason:
@@ -257,6 +257,12 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """
         self._buffer.put(envelope)
         self._worker.notify()
+        self._mind_exit()
+
+    def _mind_exit(self) -> None:
+        """
+        Have the end of the process wait for what was put; what comes after it leaves at once.
+        """
         if not self._expects_exit:
             self._expect_exit()
         if self._exit_left is not None:

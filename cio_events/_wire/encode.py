@@ -9,13 +9,11 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from cio_events._calls import limits
-from cio_events._calls.people import CIO_ID_PREFIX, Call, IdType
-from cio_events._calls.validation import Data
+from cio_events._calls.people import Call
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of, seal
 from cio_events._wire.identifiers import v1_names
-from cio_events._wire.json import Unsaid, dumps, inert, is_finite, is_flat
+from cio_events._wire.json import Unsaid, dumps, is_finite, is_flat
 from cio_events._wire.natural import TooLarge
-from cio_events._wire.people import event
 from cio_events._wire.registry import Kind, kind_and_body, kind_called, kind_of
 from cio_events.errors import ParamError
 
@@ -24,11 +22,7 @@ Api: TypeAlias = Literal["v2", "v1"]
 # Looked up for each call.
 _dumps = orjson.dumps
 _BATCH, _SINGLE, _APP = Route.BATCH, Route.SINGLE, Route.APP
-# Joining an enum's bytes takes twice as long.
-_BATCH_BYTES: bytes = Route.BATCH.value
 _V2_OPERATION_BYTES = limits.V2_OPERATION_BYTES
-_ID_BYTES, _EVENT_NAME_BYTES = limits.ID_BYTES, limits.EVENT_NAME_BYTES
-_ATTRIBUTE_VALUE_BYTES = limits.ATTRIBUTE_VALUE_BYTES
 
 # Ten times what Customer.io takes: enough to see what went wrong.
 _REFUSED_BYTES = 1_000_000
@@ -56,53 +50,6 @@ def encode(
     elif api == "v2" and kind.batched(call):
         return seal(_BATCH, now, id_, kind.mark + body)
     return seal(_SINGLE, now, id_, kind.mark + body)
-
-
-def encode_event(
-    customer: object,
-    name: object,
-    data: Data,
-    id_: str,
-    now: int,
-    timestamp: int,
-    id_type: IdType | Literal["auto"] = "auto",
-) -> Envelope | None:
-    """
-    What `encode` makes of ``Track(customer, name, data, timestamp=timestamp)``, without making it.
-
-    Most calls are such an event, of which nobody asks for the object. *data* has been found
-    `obviously_fits`, and *id_type* is what a plain text means. None means that something else
-    needs a closer look: that of `Track`, which then says what is wrong, if anything is.
-    """
-    if (
-        type(customer) is not str
-        # Neither empty nor beginning with a space or a dot.
-        or customer <= "/"
-        or len(customer) > _ID_BYTES
-        or not customer.isascii()
-        or type(name) is not str
-        or not (name := name.strip())
-        or len(name) > _EVENT_NAME_BYTES
-        or not name.isascii()
-    ):
-        return None
-    if id_type == "auto":
-        # Looking for one letter is quicker than a method's call.
-        if "_" in customer and customer.startswith(CIO_ID_PREFIX):
-            return None
-        id_type = "email" if "@" in customer else "id"
-    elif id_type == "cio_id":
-        return None
-    plain = data if is_flat(data) else inert(data)
-    if plain is None:
-        return None
-    try:
-        operation = _dumps(event({id_type: customer}, name, plain, id_, timestamp))
-    except TypeError:
-        return None
-    if len(operation) > _ATTRIBUTE_VALUE_BYTES:
-        return None
-    return seal(_BATCH_BYTES, now, id_, operation)
 
 
 def encode_refused(call: Call, id_: str, now: int) -> Envelope | None:

@@ -24,6 +24,9 @@ _ULID = slice(7, 33)
 
 HEADER_BYTES = 33
 
+HEADER_FORM = b"%b%b%b"
+"""The header for who writes it together with a body: route, time in six bytes, and ULID."""
+
 
 class Route(bytes, Enum):
     """

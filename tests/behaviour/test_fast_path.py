@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from cio_events import CustomerIOHandler, CustomerIOProcessor, ParamError, Pipeline, Track
 from cio_events._calls.validation import obviously_fits
-from cio_events._wire.encode import encode, encode_event
+from cio_events._wire.encode import encode
+from cio_events._wire.plain_event import encode_event
 from tests.behaviour.watching import settled
 from tests.support.servers import ScriptedServer
 
