@@ -14,28 +14,22 @@ import logging.config
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+
+import cio_events.integrations.celery
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
-        "customerio": {"class": "cio_events.CustomerIOHandler"},
-    },
-    "root": {"level": "INFO", "handlers": ["customerio", "console"]},
+    "handlers": {"customerio": {"class": "cio_events.CustomerIOHandler"}},
+    "root": {"level": "INFO", "handlers": ["customerio"]},
 }
+logging.config.dictConfig(LOGGING)
 
 log = logging.getLogger("shop")
 
 app = Celery("shop", broker=os.environ.get("BROKER_URL", "redis://localhost"))
-
-
-@setup_logging.connect
-def configure_logging(**_: object) -> None:
-    """Configure logging ourselves: Celery would take the handlers of the root logger away."""
-    logging.config.dictConfig(LOGGING)
+# Or the worker would take the handler away.
+cio_events.integrations.celery.install()
 
 
 @app.task

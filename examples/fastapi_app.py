@@ -9,16 +9,15 @@ Credentials come from CIO_SITE_ID and CIO_API_KEY. To try it without an account,
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import structlog
 from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 import cio_events
+from cio_events.integrations.asgi import DeliverAtShutdown
 
 structlog.configure(
     processors=[
@@ -31,15 +30,9 @@ structlog.configure(
 log = structlog.get_logger()
 
 
-@asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Deliver what is pending before the server stops."""
-    pipeline = cio_events.configure()
-    yield
-    await run_in_threadpool(pipeline.close)
-
-
-app = FastAPI(lifespan=lifespan)
+app = FastAPI()
+# What is pending is delivered when the server has served its last request.
+app.add_middleware(DeliverAtShutdown)
 
 
 @app.middleware("http")

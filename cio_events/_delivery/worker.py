@@ -18,9 +18,9 @@ from cio_events._delivery.destination import Destination
 from cio_events._delivery.dispatcher import Dispatcher
 from cio_events._delivery.ledger import Ledger
 from cio_events._delivery.outcomes import Outcomes
+from cio_events._process import exits
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics
-from cio_events._process.exits import exiting
 from cio_events._process.suppression import THREAD_NAME, suppress_capture
 from cio_events.options import Options
 from cio_events.signals import DroppedReason
@@ -290,7 +290,7 @@ class Worker:
                 self._thread is not None
                 or self._dispatcher.stopping
                 or not self._threaded
-                or exiting()
+                or exits.exiting()
             ):
                 return
             # Here and not in __init__: gevent may have patched the process since then.
@@ -363,7 +363,12 @@ class Worker:
         else:
             self._state = _State.GATHERING
             seconds = self._options.flush_interval
-            if self._waiters or self.blocked or self._ledger.pending_bytes >= self._full:
+            if (
+                self._waiters
+                or self.blocked
+                or exits.at_once
+                or self._ledger.pending_bytes >= self._full
+            ):
                 seconds = 0.0
         try:
             bell.get(timeout=min(seconds, _LONGEST_SLEEP))

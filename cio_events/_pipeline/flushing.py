@@ -18,12 +18,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from cio_events._exported import exported
 from cio_events._pipeline.default import get_pipeline
 from cio_events._pipeline.pipeline import Pipeline
+from cio_events._process.diagnostics import warn
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     F = TypeVar("F", bound=Callable[..., Any])
+
+# AWS Lambda ends a function after 3 seconds, unless it is told otherwise.
+_SECONDS = 2.0
 
 
 @exported
@@ -39,23 +43,22 @@ class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
 
     It is a decorator for functions and coroutine functions, and a context manager for ``with``
     and ``async with``; there, the event loop is not blocked. What cannot be delivered in time
-    stays pending.
+    stays pending, and a warning says how many calls that are.
 
     Args:
         pipeline: What to flush; None is the default pipeline.
 
-        timeout: Seconds to wait at the most; None is the pipeline's option ``timeout``.
+        timeout: Seconds to wait at the most. The default, 2, is less than the 3 that AWS gives a
+            function unless it is told otherwise.
 
     Raises:
         ParamError: An argument is invalid.
     """
 
-    def __init__(self, pipeline: Pipeline | None = None, *, timeout: float | None = None) -> None:
+    def __init__(self, pipeline: Pipeline | None = None, *, timeout: float = _SECONDS) -> None:
         if pipeline is not None and not isinstance(pipeline, Pipeline):
             raise ParamError("pipeline", "must be a Pipeline; the decorator is @flushing()")
-        if timeout is not None and (
-            isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0
-        ):
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
             raise ParamError("timeout", "must be a number of seconds, 0 or more")
         self._pipeline = pipeline
         self._timeout = timeout
@@ -106,24 +109,41 @@ class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        flushed: Future[bool] = Future()
-        flushed.set_running_or_notify_cancel()
+        await off_the_loop(self._flush)
 
-        def flush() -> None:
-            try:
-                flushed.set_result(self._flush())
-            except BaseException as error:  # noqa: BLE001 - raised by the await
-                flushed.set_exception(error)
+    def _flush(self) -> None:
+        pipeline = self._pipeline or get_pipeline()
+        if not pipeline.flush(self._timeout):
+            warn(
+                "flushing",
+                lambda: (
+                    f"{pipeline.stats().pending} calls could not be delivered before the function "
+                    "returned; they stay pending until it is called again"
+                ),
+            )
 
-        # Not in the loop's executor, which makes the loop's end fail where no thread can be had.
-        thread = threading.Thread(target=flush, name="cio_events-flush", daemon=True)
+
+async def off_the_loop(wait: Callable[[], object]) -> None:
+    """
+    Call *wait* on a thread of its own, so that the event loop goes on meanwhile.
+    """
+    done: Future[None] = Future()
+    done.set_running_or_notify_cancel()
+
+    def run() -> None:
         try:
-            waiting = asyncio.wrap_future(flushed, loop=asyncio.get_running_loop())
-            thread.start()
-        except RuntimeError:  # no thread, or another kind of event loop
-            self._flush()
+            wait()
+        except BaseException as error:  # noqa: BLE001 - raised by the await
+            done.set_exception(error)
         else:
-            await waiting
+            done.set_result(None)
 
-    def _flush(self) -> bool:
-        return (self._pipeline or get_pipeline()).flush(self._timeout)
+    # Not in the loop's executor, which makes the loop's end fail where no thread can be had.
+    thread = threading.Thread(target=run, name="cio_events-flush", daemon=True)
+    try:
+        waiting = asyncio.wrap_future(done, loop=asyncio.get_running_loop())
+        thread.start()
+    except RuntimeError:  # no thread, or another kind of event loop
+        wait()
+    else:
+        await waiting

@@ -43,13 +43,15 @@ def install_signal_handlers(
     Have all pipelines deliver before one of these signals ends the process.
 
     Then the handler that was there before is called; where there was none, the signal's default
-    ends the process, and what could not be delivered is dropped as ``exit``. A second signal
-    does not wait. A signal that was ignored stays ignored, and `KeyboardInterrupt` is raised at
-    once, as it leads to an exit in good order.
+    ends the process, and what could not be delivered is dropped as ``exit``. What is still logged
+    after the first signal, by requests that are served to their end, say, leaves at once. A second
+    signal does not wait. A signal that was ignored stays ignored, and `KeyboardInterrupt` is
+    raised at once, as it leads to an exit in good order.
 
     Servers that handle SIGTERM themselves and then exit in good order, as gunicorn and Celery
-    do, need none of this; uvicorn does, as it ends itself by the signal in the end. To install
-    again changes the timeout.
+    do, need none of this. ASGI servers are better served by
+    `cio_events.integrations.asgi.DeliverAtShutdown`, which waits for the last request too. To
+    install again changes the timeout.
 
     Args:
         signals: Which; each has to be one that ends a process.

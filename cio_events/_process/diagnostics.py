@@ -96,6 +96,9 @@ _process = Diagnostics()
 warn_once: Callable[[str, str | Callable[[], str]], None] = _process.warn_once
 """Say something that concerns no pipeline in particular, once for each *kind*."""
 
+warn: Callable[[str, str | Callable[[], str]], None] = _process.warn
+"""Say something that concerns no pipeline in particular, at most once a minute for a *kind*."""
+
 warn_few: Callable[[str, str, str], None] = _process.warn_few
 """Say something of a name, once for each of the first names of a *kind*."""
 
@@ -104,6 +107,8 @@ def say(message: str) -> None:
     """
     Say *message*, and never raise, whatever the application's handlers and filters do.
     """
+    # A dictConfig with disable_existing_loggers disables this logger, which is nobody's wish.
+    _logger.disabled = False
     with suppress(Exception):
         if _logger.isEnabledFor(logging.WARNING) and _heard() and not _inside_a_handler():
             _logger.warning(message)

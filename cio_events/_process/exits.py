@@ -43,6 +43,12 @@ _pipelines_with_calls: dict[Delivering, None] = {}
 _exit_hooks_of: int | None = None  # the process that has them
 _ending = False
 
+at_once: bool = False
+"""
+Whether calls leave without waiting for company: this process was told to end, or is a forked
+child, of which nobody knows how it will end.
+"""
+
 
 def expect_exit(pipeline: Delivering) -> None:
     """
@@ -60,9 +66,14 @@ def expect_exit(pipeline: Delivering) -> None:
 
 
 def _renew() -> None:
-    global _ending
+    global _ending, at_once
     _ending = False
+    at_once = True
     _pipelines_with_calls.clear()
+
+
+# Without hooking forks, which whoever makes a pipeline does.
+forks.in_child(_renew, hook=False)
 
 
 def forget(pipeline: Delivering) -> None:
@@ -102,7 +113,11 @@ def end(timeout: float | None = None) -> None:
 def flush(timeout: float | None = None) -> None:
     """
     Have all pipelines deliver what is pending, in as much time as `end` would take.
+
+    It is for a process that was told to end: what is still logged from now on leaves at once.
     """
+    global at_once
+    at_once = True
     started = monotonic()
     for pipeline in _hurried():
         pipeline.flush_in_time(started, timeout)

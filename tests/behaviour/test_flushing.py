@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import math
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cio_events import Pipeline, Track, signals
+from cio_events import Pipeline, Track, flushing, signals
 from cio_events._destinations.customerio import TrackAPI
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import (
@@ -429,3 +430,20 @@ def test_delivery_goes_on_after_a_fault_of_ours(
 
     assert len(sandbox.events) == 6
     assert [line for line in said(caplog) if "MemoryError" in line]
+
+
+def test_flushing_says_what_is_left(make: MakePipeline, caplog: Any) -> None:
+    """The function returns, and the calls stay pending."""
+    with ScriptedServer([stall()]) as server:
+        pipeline = make(track_url=server.url, flush_interval=3600)
+        with flushing(pipeline, timeout=0.1):
+            pipeline.send(Track("5", "x"))
+        assert pipeline.stats().pending == 1
+        pipeline.close(0)
+
+    assert "1 calls could not be delivered before the function returned" in "".join(said(caplog))
+
+
+def test_flushing_has_less_time_than_a_function_of_aws() -> None:
+    """Three seconds, unless it is told otherwise."""
+    assert 0 < inspect.signature(flushing).parameters["timeout"].default < 3

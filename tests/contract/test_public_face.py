@@ -50,7 +50,7 @@ SIGNATURES = [
     "TrackClient.region(*, timeout=None)",
     "deadline(seconds)",
     # Life, and what it leaves behind
-    "flushing(pipeline=None, *, timeout=None)",
+    "flushing(pipeline=None, *, timeout=2.0)",
     f"install_signal_handlers(signals={(signal.SIGTERM, signal.SIGINT)}, *, timeout=None)",
     "Pipeline.failures()",
     "Pipeline.resend(ids=None)",

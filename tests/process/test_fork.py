@@ -286,3 +286,26 @@ def test_the_parents_sockets_are_left_alone(
     assert len(server.requests) == 80
     assert len(ports["parent"]) == len(ports["child"]) == 1
     assert ports["parent"].isdisjoint(ports["child"])
+
+
+def test_what_a_child_takes_leaves_at_once(sandbox: Sandbox) -> None:
+    """
+    Nobody knows how it will end: here by os._exit, before its interval is over.
+    """
+    life = live(
+        """
+        pipeline = make(flush_interval=3600)
+        say("parent")
+
+        def child():
+            say("child")
+            while pipeline.stats().pending:
+                time.sleep(0.01)
+
+        assert forked(child) == 0
+        """,
+        sandbox.url,
+    )
+
+    assert ended_well(life)
+    assert names(sandbox) == ["child", "parent"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import sys
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.process.life import PRELUDE, ROOT, Running, ids_sent, names
+from tests.support.load import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,13 +56,6 @@ def get(port: int) -> str:
         return ""
     finally:
         connection.close()
-
-
-def free_port() -> int:
-    """A port on loopback that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 @pytest.mark.parametrize("preload", [True, False], ids=["preload", "no preload"])

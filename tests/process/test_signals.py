@@ -432,3 +432,31 @@ def test_asyncio_is_told_once(sandbox: Sandbox) -> None:
     assert (life.code, life.err) == (0, "")
     assert life.out == "[1]\n"
     assert names(sandbox) == ["event"]
+
+
+def test_after_the_first_signal_what_is_logged_leaves_at_once(sandbox: Sandbox) -> None:
+    """
+    A server that handles the signal serves what is open, and may then be ended by anything.
+    """
+    with start(
+        """
+        told = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: told.set())
+        pipeline = make(flush_interval=3600)
+        cio_events.install_signal_handlers()
+        say("before")
+        print("ready", flush=True)
+        while not told.wait(0.01):
+            pass
+        say("after")
+        while pipeline.stats().pending:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """,
+        sandbox.url,
+    ) as running:
+        assert running.line() == "ready"
+        running.send(signal.SIGTERM)
+        assert running.end().code == -signal.SIGKILL
+
+    assert names(sandbox) == ["before", "after"]

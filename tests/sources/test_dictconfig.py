@@ -18,6 +18,7 @@ from cio_events import signals
 from cio_events._calls.people import Identifier, Track
 from cio_events._pipeline import default as pipelines
 from cio_events._pipeline.pipeline import Pipeline
+from cio_events._process.diagnostics import say
 from cio_events._sources.fields import MARKS, TAGS
 from cio_events._sources.logging import CustomerIOHandler
 from cio_events.errors import ParamError
@@ -180,6 +181,21 @@ class TestDictConfig:
         assert pipelines.get_pipeline().stats().pending == 1_000
         sandbox.heal()
         assert len(Arrivals(sandbox, pipelines.get_pipeline()).events()) == 1_000
+
+    def test_our_own_logger_survives_another(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that disables all loggers there were."""
+        for logger in logging.root.manager.loggerDict.values():
+            if isinstance(logger, logging.Logger):
+                monkeypatch.setattr(logger, "disabled", logger.disabled)
+        handlers = ROOT.handlers[:]
+        logging.config.dictConfig({"version": 1, "disable_existing_loggers": True})
+        ROOT.handlers[:] = handlers
+
+        say("still heard")
+
+        assert "still heard" in caplog.messages
 
     @pytest.mark.skipif(sys.version_info < (3, 12), reason="dictConfig makes no listener")
     def test_behind_a_queue(self, sandbox: Sandbox) -> None:

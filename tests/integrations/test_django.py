@@ -1,0 +1,92 @@
+"""The entry in INSTALLED_APPS: the example project's tests, commands and development server."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tests.support.load import PATIENT, Server, free_port, lost
+from tests.support.scripts import ROOT, SECONDS, environment, run_python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cio_events.sandbox import Sandbox
+
+PROJECT = ROOT / "examples" / "django_shop"
+JOINED = {"email": "lucy@example.com", "source": "footer"}
+
+
+def test_the_projects_own_tests_pass() -> None:
+    """The page's project is complete, and its tests see what it logs."""
+    _, err = run_python("manage.py", "test", env=environment(), cwd=PROJECT)
+
+    assert "Ran 4 tests" in err
+    assert err.rstrip().endswith("OK\nDestroying test database for alias 'default'...")
+
+
+def test_runserver_with_autoreload(sandbox: Sandbox, tmp_path: Path) -> None:
+    """It ends its child by SIGKILL: events have left before, whatever the interval."""
+    command = [sys.executable, "manage.py", "runserver", str(free_port())]
+    with Server(command, sandbox, cwd=PROJECT, DATABASE=str(tmp_path / "db")) as running:
+        for _ in range(3):
+            assert running.ask("POST", "/newsletter", JOINED) == {"status": "joined"}
+        deadline = time.monotonic() + SECONDS
+        while len(sandbox.events) < 3:
+            assert time.monotonic() < deadline, running.lines
+            time.sleep(0.02)
+        lines = running.end()
+
+    assert lost(lines, sandbox) == set()
+
+
+def test_runserver_without_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    """SIGTERM would end it at once; it delivers first."""
+    command = [sys.executable, "manage.py", "runserver", "--noreload", str(free_port())]
+    with Server(command, sandbox, cwd=PROJECT, DATABASE=str(tmp_path / "db")) as running:
+        for _ in range(3):
+            running.ask("POST", "/newsletter", JOINED)
+        opened = running.request("POST", "/newsletter", JOINED).reaches_the_application()
+        lines = running.end()
+        opened.close()
+
+    assert len(sandbox.events) == 3
+    assert lost(lines, sandbox) == set()
+
+
+COMMAND = """
+import os, signal, sys
+sys.argv = ["manage.py", "remind", "5"]
+
+from shop.management.commands import remind
+handle = remind.Command.handle
+
+def handle_and_be_ended(self, *args, **options):
+    handle(self, *args, **options)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+remind.Command.handle = handle_and_be_ended
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+from django.core.management import execute_from_command_line
+execute_from_command_line(sys.argv)
+"""
+
+
+def test_a_command_that_is_ended(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Amid its work, as a container is stopped."""
+    env = environment(sandbox, **{**PATIENT, "DATABASE": str(tmp_path / "db")})
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND],
+        env=env,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    assert [(event.customer, event.name) for event in sandbox.events] == [("5", "reminded")]
