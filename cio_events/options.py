@@ -243,7 +243,7 @@ class Options:
     )
     hold_interval: float = _row(
         60.0,
-        _seconds,
+        _some_seconds,
         "How often a destination with wrong settings is tried again.",
         "People mend wrong credentials, and people take minutes.",
     )

@@ -28,6 +28,9 @@ V2_BATCH_BYTES = 500_000
 # documentation of the App API bounds.
 ATTACHMENTS_BYTES = 2_000_000
 
+# Ids, or e-mail addresses, of a triggered broadcast.
+BROADCAST_RECIPIENTS = 10_000
+
 # The budget for walking what a call holds, which bounds time and memory whatever that is: how
 # many values, and how deep. The bytes of texts are bounded too.
 NODES = 10_000

@@ -281,6 +281,8 @@ class SendWhatsApp(Message):
     Attributes:
         to: The phone number, such as ``+15551234567``; None is what the template says.
 
+        from_: The sender, instead of the template's.
+
         tracked: Whether clicks are tracked.
 
         send_to_unsubscribed: Whether a person who has unsubscribed gets it.
@@ -289,6 +291,7 @@ class SendWhatsApp(Message):
     tag: ClassVar[str] = "send_whatsapp"
 
     to: str | None = None
+    from_: str | None = None
     tracked: bool | None = None
     send_to_unsubscribed: bool | None = None
 

@@ -74,7 +74,7 @@ REFUSED: dict[str, list[Any]] = {
     "exit_timeout": [-1, "x", None],
     "retry_base": [-0.1, "x"],
     "retry_cap": [-1, "x"],
-    "hold_interval": [-1, "x"],
+    "hold_interval": [-1, "x", 0, 10**400],
     "spool": ["", " ", 5, b"/x"],
     "hidden": [5, None, [5], [""]],
     "payload": ["all", "", None],

@@ -100,6 +100,7 @@ ALL = {
     SendWhatsApp: {
         **SHARED,
         "to": "+15551234567",
+        "from": "+15557654321",
         "tracked": True,
         "send_to_unsubscribed": True,
     },

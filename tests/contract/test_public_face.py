@@ -45,6 +45,10 @@ SIGNATURES = [
     "AppClient.send_push(message, *, timeout=None)",
     "AppClient.send_sms(message, *, timeout=None)",
     "AppClient.send_whatsapp(message, *, timeout=None)",
+    (
+        "AppClient.trigger_broadcast(broadcast_id, data=None, *, recipients=None, ids=None, "
+        "emails=None, ignore_missing=None, add_duplicates=None, timeout=None)"
+    ),
     "TrackClient.send(call, *, timeout=None)",
     "TrackClient.batch(calls, *, timeout=None)",
     "TrackClient.region(*, timeout=None)",

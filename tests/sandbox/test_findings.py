@@ -84,6 +84,13 @@ def basic(api: Api, path: str) -> None:
     raw(api.sandbox, "PUT", path, b"{}", Authorization="Basic c2l0ZTprZXk=")
 
 
+def twice(api: Api) -> None:
+    """Trigger a broadcast twice within ten seconds."""
+    bearer = {"Authorization": "Bearer app-key"}
+    for _ in range(2):
+        raw(api.sandbox, "POST", "/v1/campaigns/12/triggers", b"{}", **bearer)
+
+
 EXAMPLES: dict[str, Callable[[Api], object]] = {
     "required": lambda api: track(api, name=None),
     "not an object": lambda api: track(api, data=5),
@@ -121,6 +128,7 @@ EXAMPLES: dict[str, Callable[[Api], object]] = {
     ),
     "not Base64": lambda api: message(api, attachments={"a": "%"}),
     "too many recipients": lambda api: message(api, bcc=",".join("a@b" for _ in range(15))),
+    "broadcast triggered too soon": twice,
     "unknown field": lambda api: message(api, subjekt="Hello"),
     "wrong type": lambda api: message(api, tracked="yes"),
     "identifier of somebody else": taken,

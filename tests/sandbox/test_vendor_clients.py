@@ -187,6 +187,9 @@ async function main() {
   await app.sendInboxMessage(
     new cio.SendInboxMessageRequest({...who, disable_message_retention: true}));
   await app.sendInApp(new cio.SendInAppRequest({...who, disable_message_retention: true}));
+  await app.triggerBroadcast(1, {headline: 'News'}, {segment: {id: 7}});
+  await app.triggerBroadcast(2, {}, {emails: ['lucy@example.com'], email_ignore_missing: true});
+  await app.triggerBroadcast(3, {}, {ids: ['5'], id_ignore_missing: true});
 }
 main().catch((error) => { console.error(error); process.exit(1); });
 """
@@ -211,4 +214,4 @@ def test_the_node_client(sandbox: Sandbox, tls: Tls, tmp_path: Path, node_module
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert_nothing_refused(sandbox, 22)
+    assert_nothing_refused(sandbox, 25)

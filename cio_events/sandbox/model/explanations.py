@@ -129,6 +129,9 @@ BODY_TOO_LARGE = Rule("body too large", "too_large", "Send less in one request."
 WRONG_SEGMENT_SIZE = Rule("wrong number of ids", "invalid", "Send from 1 to 1 000 ids.")
 NOT_BASE64 = Rule("not Base64", "invalid", "Encode the attachment's bytes with standard Base64.")
 TOO_MANY_RECIPIENTS = Rule("too many recipients", "invalid", "Send several messages.")
+TOO_SOON = Rule(
+    "broadcast triggered too soon", "invalid", "Wait ten seconds between two triggers of it."
+)
 UNKNOWN_FIELD = Rule(
     "unknown field", "invalid", "Look for a typing error; what templates use goes to message_data."
 )

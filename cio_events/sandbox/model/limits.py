@@ -11,6 +11,8 @@ ATTRIBUTES_PER_CALL = 300
 OPERATION_BYTES = 32_000  # one v2 operation, alone or in a batch
 BATCH_BYTES = 500_000  # a whole v2 batch
 SEGMENT_CUSTOMERS = 1_000  # people a request to a manual segment
+BROADCAST_SECONDS = 10  # between two triggers of one broadcast
+BROADCAST_RECIPIENTS = 10_000  # ids or addresses that a trigger names
 RECIPIENTS = 15  # to, cc and bcc of an e-mail together
 MESSAGE_BYTES = 2_048_000  # a whole transactional message, as JSON
 

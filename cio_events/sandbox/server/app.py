@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
-from cio_events.sandbox.api import app_api, items, track_v1, track_v2
+from cio_events.sandbox.api import app_api, broadcasts, items, track_v1, track_v2
 from cio_events.sandbox.api.exchange import Arrival, Body, Reply, Resource
 from cio_events.sandbox.model import explanations as rules
 from cio_events.sandbox.model import limits
@@ -59,6 +59,7 @@ def build(
         *track_v1.RESOURCES,
         *track_v2.RESOURCES,
         *app_api.RESOURCES,
+        *broadcasts.RESOURCES,
     )
 
     def serve(resource: Resource) -> Callable[[Request], Awaitable[Response]]:

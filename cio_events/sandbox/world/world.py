@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cio_events.sandbox.model import explanations as rules
+from cio_events.sandbox.model import limits
 from cio_events.sandbox.model.checks import Who
 from cio_events.sandbox.model.explanations import explain
 from cio_events.sandbox.model.records import Event, Metric, OutboxMessage, Person, PersonDevice
@@ -49,6 +50,8 @@ class World:
         self.people: People = People(workspace)
         self.objects: Objects = Objects(workspace)
         self._findings: list[Explanation] = []
+        # Broadcast → when it was triggered last, and how often.
+        self._triggered: dict[int, tuple[float, int]] = {}
         # Anonymous id → the places of the events that are nobody's yet.
         self._anonymous_events: dict[str, list[int]] = {}
 
@@ -275,6 +278,15 @@ class World:
     def send(self, message: OutboxMessage, size: int) -> None:
         """Put a message of so many bytes into the outbox."""
         self._archive.messages.add(replace(message, workspace=self._workspace), size)
+
+    def trigger(self, broadcast: int) -> int | None:
+        """The number of a broadcast's next trigger; None if it is too soon for one."""
+        last, number = self._triggered.get(broadcast, (float("-inf"), 0))
+        now = time.monotonic()
+        if now - last < limits.BROADCAST_SECONDS:
+            return None
+        self._triggered[broadcast] = now, number + 1
+        return number + 1
 
     def of_recipient(self, who: Who) -> World:
         """
