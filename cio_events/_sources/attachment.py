@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Iterator
 from typing import Protocol
 from weakref import WeakSet
 
@@ -60,7 +61,7 @@ def look() -> None:
     """
     Say once that some handler was on a logger, and is on none and behind nothing any more.
     """
-    attached = {id(handler) for logger in _loggers() for handler in logger.handlers}
+    attached = {id(handler) for logger in loggers() for handler in logger.handlers}
     alone = [
         handler
         for handler in _handlers
@@ -84,7 +85,21 @@ def _was_attached(handler: Attached) -> bool:
     )
 
 
-def _loggers() -> list[logging.Logger]:
+def places() -> Iterator[tuple[logging.Logger, logging.Handler]]:
+    """
+    Each logger that has a CustomerIOHandler, and the handler.
+    """
+    ours = {id(handler) for handler in _handlers}
+    for logger in loggers():
+        for handler in logger.handlers:
+            if id(handler) in ours:
+                yield logger, handler
+
+
+def loggers() -> list[logging.Logger]:
+    """
+    All loggers that others can find, the root logger first.
+    """
     known = list(logging.root.manager.loggerDict.values())
     return [logging.root, *(logger for logger in known if isinstance(logger, logging.Logger))]
 

@@ -18,6 +18,7 @@ from cio_events._process.suppression import interrupted, suppressed
 from cio_events._sources.debugging import say_outcome, say_untagged
 from cio_events._sources.fields import TAGS, TRIGGERS, Shape, Shapes, say_misplaced
 from cio_events._sources.record import Record
+from cio_events._sources.setup import expect_report
 from cio_events._sources.tags import call_of, summary_tags
 from cio_events.errors import ParamError
 
@@ -70,6 +71,7 @@ class Capture:
             if not issubclass(type(pipeline), Pipeline):
                 raise ParamError("pipeline", "must be a Pipeline, or None for the default one")
         debugging.look()
+        expect_report()
         self._pipeline = pipeline
         self._event_key = event_key
         self._hidden = hidden

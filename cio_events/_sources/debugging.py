@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cio_events._pipeline.default import get_pipeline
 from cio_events._process.diagnostics import say, shown
+from cio_events._sources import setup
 from cio_events._sources.fields import MARKS, TRIGGERS
 from cio_events._wire.masking import masked
 
@@ -28,6 +29,7 @@ def say_outcome(
     """
     with suppress(Exception):  # what a record holds may raise anything
         if (pipeline or get_pipeline()).options.debug:
+            setup.report()
             keys = ", ".join(_keys(fields)[:_KEYS_SHOWN])
             say(f"debug: record {_name(event)} with {keys}: {outcome}")
 
@@ -37,6 +39,8 @@ def say_untagged(pipeline: Pipeline | None, fields: Mapping[Any, Any], event: ob
     Say why a record is no call that has keys like tags, but none that makes it one.
     """
     with suppress(Exception):
+        if (pipeline or get_pipeline()).options.debug:
+            setup.report()
         keys = fields.keys()
         if TRIGGERS.isdisjoint(keys) and MARKS.isdisjoint(keys) and _keys(fields):
             outcome = "not captured, since it has neither cio_customer nor cio"
