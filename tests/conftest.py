@@ -14,10 +14,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from cio_events._pipeline import default as pipelines
 from cio_events._sources import attachment
 from cio_events.sandbox import Sandbox
+from tests.support import nursery
+from tests.support.effort import times
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -34,6 +37,9 @@ for _number, _default in (
 # Several hundred processes begin here. Where nothing compiled is kept, each compiles all it needs.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+settings.register_profile("ours", settings.default, max_examples=times(100))
+settings.load_profile("ours")
 
 # Twice as many as the smallest machine has cores: the tests wait more than they compute.
 WORKERS = 4
@@ -70,6 +76,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         finally:
             # By name, as a forked child may still have the file open.
             fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def pytest_sessionfinish() -> None:
+    """End the process that tests' children were forked from."""
+    nursery.close()
 
 
 @pytest.fixture(scope="session")

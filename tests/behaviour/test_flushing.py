@@ -28,6 +28,7 @@ from tests.behaviour.watching import (
     settled,
     threads_of_ours,
 )
+from tests.support.effort import times
 from tests.support.servers import ScriptedServer, answer, stall
 
 MakePipeline = Callable[..., Pipeline]
@@ -357,7 +358,7 @@ def test_leaving_the_block_closes(make: MakePipeline, sandbox: Sandbox) -> None:
 
 def test_nothing_is_pending_forever_when_threads_log_during_a_close(make: MakePipeline) -> None:
     """A call that slips in while the pipeline closes is delivered or dropped, and counted."""
-    for _ in range(30):
+    for _ in range(times(30)):
         pipeline, go = make(), threading.Event()
 
         def log(pipeline: Pipeline = pipeline, go: threading.Event = go) -> None:

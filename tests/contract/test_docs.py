@@ -18,7 +18,7 @@ from cio_events.sandbox import Sandbox
 from cio_events.signals import DroppedReason, FailedReason
 from tests.contract.options import updated
 from tests.contract.pages import PAGES, SECTIONS, blocks, table
-from tests.support.scripts import SECONDS, environment, run_python
+from tests.support.scripts import SECONDS, environment, run_code, run_python
 
 
 @dataclass
@@ -137,7 +137,7 @@ def test_the_examples_do_what_they_say(section: str, sandbox: Sandbox, tmp_path:
     code = "\n".join(blocks(section, "python"))
     code = code if section in STANDS_ALONE else PRELUDE + code
 
-    run_python("-c", code, env=environment(sandbox), cwd=tmp_path)
+    run_code(code, env=environment(sandbox), cwd=tmp_path)
 
     expected = OUTCOMES[section]
     found = [(event.customer, event.name, event.data) for event in sandbox.events]
@@ -170,6 +170,8 @@ def test_the_quickstart_prints_what_is_shown() -> None:
     assert re.sub(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b", "01M89…", out) == shown
 
 
+COMMAND = "from cio_events.__main__ import main; main()"
+
 REFUSED = """
 import cio_events
 pipeline = cio_events.configure(spool="spool")
@@ -183,7 +185,7 @@ def test_the_commands_of_a_spool_print_what_is_shown(sandbox: Sandbox, tmp_path:
     """
     (shown,) = blocks("spool#From the shell", "text")
     env = environment(sandbox, TZ="UTC", COLUMNS="100")
-    run_python("-c", REFUSED, env=env, cwd=tmp_path)
+    run_code(REFUSED, env=env, cwd=tmp_path)
     varying = {
         r"\b01[0-9A-HJKMNP-TV-Z]{24}\b": "",
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d": "",
@@ -197,7 +199,7 @@ def test_the_commands_of_a_spool_print_what_is_shown(sandbox: Sandbox, tmp_path:
     printed, id_ = "", ""
     for line in re.findall(r"^\$ cio-events (.*)$", shown, re.MULTILINE):
         words = [id_ if word.startswith("01") else word for word in line.split()]
-        out, _ = run_python("-m", "cio_events", *words, env=env, cwd=tmp_path)
+        out, _ = run_code(COMMAND, *words, env=env, cwd=tmp_path)
         id_ = id_ or re.findall(r"\b01\w{24}\b", out)[0]
         printed += f"$ cio-events {line}\n{out}"
     for pattern, example in varying.items():

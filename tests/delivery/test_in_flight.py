@@ -20,6 +20,7 @@ from cio_events._wire import batch as v2
 from cio_events._wire.encode import customers_of, encode
 from cio_events._wire.envelope import Envelope, Route, route_of
 from cio_events.options import Options
+from tests.support.effort import times
 
 NOW = 1_704_067_200_000
 
@@ -83,7 +84,7 @@ CALLS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(200), deadline=None)
 @given(st.lists(CALLS, max_size=120), st.sampled_from(["v1", "v2"]), st.integers(0, 10**6))
 def test_requests_keep_each_customers_order(calls: list[Call], api: Any, seed: int) -> None:
     """All is sent once; nobody is in two at once; a batch is within its limit."""

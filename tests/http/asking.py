@@ -19,6 +19,7 @@ from cio_events._http.credentials import basic
 from cio_events._http.endpoint import Endpoint
 from cio_events._wire.request import Request
 from cio_events.errors import NoAnswerError
+from tests.support.scripts import run_code
 from tests.support.servers import Peer
 
 if TYPE_CHECKING:
@@ -73,10 +74,16 @@ def server_context(ca: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def run_python(script: str, **environ: str) -> str:
+def run_python(script: str, *, fresh: bool = False, **environ: str) -> str:
     """
-    What *script* prints in an interpreter of its own, to which all warnings are errors.
+    What *script* prints in a process of its own, to which all warnings are errors.
+
+    With `fresh`, it has an interpreter of its own as well.
     """
+    if not fresh:
+        printed, said = run_code(textwrap.dedent(script), env={**os.environ, **environ})
+        assert said == ""
+        return printed
     environ = {**os.environ, "PYTHONPATH": str(Path.cwd()), **environ}
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(script)]
     done = subprocess.run(

@@ -139,7 +139,7 @@ class TestForks:
             thread.join()
             print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         """
-        done = run_python(script, PYTHONPATH=f"{tmp_path}{os.pathsep}{Path.cwd()}")
+        done = run_python(script, fresh=True, PYTHONPATH=f"{tmp_path}{os.pathsep}{Path.cwd()}")
 
         assert done == "7\n"
 
@@ -170,7 +170,7 @@ class TestImport:
             Endpoint(track_url("eu"), basic("a", "b")).close()
             print(json.dumps(sorted({"requests", "urllib3"} & set(sys.modules))))
         """
-        assert json.loads(run_python("import json\n" + textwrap.dedent(script))) == []
+        assert json.loads(run_python("import json\n" + textwrap.dedent(script), fresh=True)) == []
 
     def test_nothing_is_printed_when_a_client_is_left_open(self) -> None:
         """

@@ -25,6 +25,7 @@ from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._wire.encode import customers_of, encode
 from cio_events._wire.envelope import Envelope, Route, route_of
 from cio_events.options import Options
+from tests.support.effort import times
 
 NOW = 1_704_067_200_000
 OPTIONS = Options(retry_base=0.5, retry_cap=8.0, hold_interval=5.0)
@@ -131,7 +132,7 @@ CALLS = st.one_of(
 TROUBLE = st.lists(st.sampled_from([None, None, Delivered(200), Split(), *PASSING]), max_size=40)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=times(100), deadline=None)
 @given(
     st.lists(CALLS, min_size=1, max_size=60),
     st.sets(st.integers(0, 59), max_size=3),
@@ -170,7 +171,7 @@ def test_any_answers_lose_nothing_and_culprits_stop_only_their_customers(
             assert own == sorted(own)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=times(40), deadline=None)
 @given(st.integers(2, 500), st.integers(0, 499), st.integers(0, 10**6))
 def test_one_culprit_is_found_by_few_requests(count: int, bad: int, seed: int) -> None:
     """Beside the first attempts, two for each halving; and then it waits alone."""

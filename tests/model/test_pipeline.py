@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from cio_events import Call, Identify, Merge, Pipeline, SendPush, Track, TrackAnonymous
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import LONG, Heard, balanced, eventually, threads_of_ours
+from tests.support.effort import times
 
 # Its threads and forks take all that there is, and wait for the rest.
 pytestmark = pytest.mark.alone
@@ -400,7 +401,7 @@ _SETTINGS = settings(
 )
 
 TestModel = Machine.TestCase
-TestModel.settings = settings(_SETTINGS, max_examples=25)
+TestModel.settings = settings(_SETTINGS, max_examples=times(25))
 
 TestModelWithSpool = SpoolMachine.TestCase
-TestModelWithSpool.settings = settings(_SETTINGS, max_examples=15)
+TestModelWithSpool.settings = settings(_SETTINGS, max_examples=times(15))

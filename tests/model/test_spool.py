@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from cio_events._buffers.failures import Failure
 from cio_events._buffers.spool import backlog, buffer, file
+from tests.support.effort import times
 from tests.support.spools import Noting, envelope, number_of, opened
 
 pytestmark = pytest.mark.alone
@@ -121,7 +122,7 @@ class SpoolModel(RuleBasedStateMachine):
 
 
 SpoolModel.TestCase.settings = settings(
-    max_examples=25,
+    max_examples=times(25),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support.nursery import Child
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -94,20 +96,28 @@ class Ended:
         return self.out.splitlines()
 
 
-def start(script: str, url: str, *, prelude: str = PRELUDE, **environ: str) -> Running:
+def start(
+    script: str, url: str, *, prelude: str = PRELUDE, fresh: bool = False, **environ: str
+) -> Running:
     """
     Begin to run *script*, after the prelude, with the Track API at *url*.
+
+    With another prelude, what is imported and when is the script's own matter: it gets a new
+    interpreter, and so it does for `fresh`.
     """
-    return Running(
-        [sys.executable, "-c", prelude + textwrap.dedent(script)], url, cwd=ROOT, environ=environ
-    )
+    code = prelude + textwrap.dedent(script)
+    if fresh or prelude is not PRELUDE:
+        return Running([sys.executable, "-c", code], url, cwd=ROOT, environ=environ)
+    return Running(code, url, cwd=ROOT, environ=environ)
 
 
-def live(script: str, url: str, *, prelude: str = PRELUDE, **environ: str) -> Ended:
+def live(
+    script: str, url: str, *, prelude: str = PRELUDE, fresh: bool = False, **environ: str
+) -> Ended:
     """
     Run *script*, after the prelude, to its end.
     """
-    with start(script, url, prelude=prelude, **environ) as running:
+    with start(script, url, prelude=prelude, fresh=fresh, **environ) as running:
         return running.end()
 
 
@@ -126,31 +136,33 @@ class Running:
     """
 
     def __init__(
-        self, command: list[str], url: str, *, cwd: Path, environ: dict[str, str]
+        self, command: list[str] | str, url: str, *, cwd: Path, environ: dict[str, str]
     ) -> None:
-        self._process: subprocess.Popen[str] = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env={
-                **{
-                    name: value
-                    for name, value in os.environ.items()
-                    if "proxy" not in name.lower()
-                },
-                # From 3.12 on, a fork beside threads warns; here, it is the point.
-                "PYTHONWARNINGS": "ignore:This process:DeprecationWarning",
-                "PYTHONPATH": str(ROOT),
-                "CIO_TRACK_URL": url,
-                # On a loaded machine, what is to be delivered may take a while.
-                "CIO_EXIT_TIMEOUT": "20",
-                **environ,
-            },
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        """Start a command, or a script whose imports are done."""
+        env = {
+            **{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
+            # From 3.12 on, a fork beside threads warns; here, it is the point.
+            "PYTHONWARNINGS": "ignore:This process:DeprecationWarning",
+            "PYTHONPATH": str(ROOT),
+            "CIO_TRACK_URL": url,
+            # On a loaded machine, what is to be delivered may take a while.
+            "CIO_EXIT_TIMEOUT": "20",
+            **environ,
+        }
+        self._process: subprocess.Popen[str] | Child
+        if isinstance(command, str):
+            self._process = Child(command, env=env, cwd=cwd, start_new_session=True)
+        else:
+            self._process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
         self.pid = self._process.pid
 
     def __enter__(self) -> Self:

@@ -152,6 +152,7 @@ def test_a_pipeline_that_nobody_keeps_delivers(sandbox: Sandbox) -> None:
         gc.collect()
         """,
         sandbox.url,
+        fresh=True,
     )
 
     assert life.code == 0
@@ -206,6 +207,7 @@ def test_the_first_event_may_come_from_an_exit_hook(sandbox: Sandbox, *, configu
             make()
         """,
         sandbox.url,
+        fresh=True,
     )
 
     assert (life.code, life.err) == (0, "")
@@ -424,6 +426,7 @@ def test_nothing_is_owed_at_the_exit_of_a_process_that_logs_nothing(sandbox: San
         print(registered, threading.active_count(), "requests" in sys.modules)
         """,
         sandbox.url,
+        fresh=True,
     )
 
     assert (life.code, life.err) == (0, "")

@@ -47,6 +47,7 @@ def test_a_fork_during_the_import_of_requests(sandbox: Sandbox, tmp_path: Path) 
         print(forked(child), pipeline.flush(20))
         """,
         sandbox.url,
+        fresh=True,
     )
 
     assert ended_well(life)
@@ -84,6 +85,7 @@ def test_a_fork_during_the_first_record(sandbox: Sandbox, tmp_path: Path) -> Non
         first.join()
         """,
         sandbox.url,
+        fresh=True,
         CIO_SITE_ID="site",
         CIO_API_KEY="key",
     )
@@ -108,6 +110,7 @@ def test_nothing_is_imported_after_the_first_import(sandbox: Sandbox) -> None:
         print(sorted(set(sys.modules) - before))
         """,
         sandbox.url,
+        fresh=True,
     )
 
     assert ended_well(life)

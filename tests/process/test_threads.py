@@ -71,6 +71,7 @@ say("event")
 print("requests" in sys.modules)
 """,
         sandbox.url,
+        fresh=True,
     )
 
     assert life.code == 0

@@ -24,6 +24,7 @@ from cio_events._sources.logging import CustomerIOHandler
 from cio_events.errors import ParamError
 from tests.sources.arrivals import CREDENTIALS, LONG, Arrivals
 from tests.sources.records import Kept, Unprintable
+from tests.support.effort import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -290,7 +291,7 @@ def undelivered() -> Iterator[Pipeline]:
     pipeline.close(0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(200), deadline=None)
 @given(
     st.fixed_dictionaries(
         {"cio_customer": st.just("5") | VALUES, "msg": st.text(min_size=1) | VALUES}

@@ -17,10 +17,11 @@ from cio_events import ObjectIdentifier, Pipeline
 from cio_events._pipeline.verbs import Verbs
 from tests.sources.arrivals import Arrivals
 from tests.sources.ways import SOURCES, by_loguru
+from tests.support.effort import times
 from tests.support.graphs import BadClass, BadList, graphs
 
 bounded = settings(
-    max_examples=25,
+    max_examples=times(25),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

@@ -23,6 +23,7 @@ from cio_events._sources.structlog import CustomerIOProcessor
 from cio_events.errors import ParamError
 from tests.sources.arrivals import CREDENTIALS, Arrivals
 from tests.sources.records import FilteringLogger, Unprintable, logger_with
+from tests.support.effort import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,7 +194,7 @@ def undelivered() -> Iterator[Pipeline]:
     pipeline.close(0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(200), deadline=None)
 @given(FIELDS, st.dictionaries(KEYS, VALUES))
 def test_no_record_makes_it_raise(
     undelivered: Pipeline, needed: dict[str, Any], rest: dict[str, Any]

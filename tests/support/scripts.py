@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from cio_events.sandbox import Sandbox
+from tests.support.nursery import Child
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +34,18 @@ def environment(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
             "CIO_APP_URL": sandbox.url,
         }
     return kept | more
+
+
+def run_code(code: str, *arguments: str, env: dict[str, str], cwd: Path = ROOT) -> tuple[str, str]:
+    """
+    Run *code*, warnings as errors, in a process whose imports of ours are done.
+
+    Returns what it printed and what it said.
+    """
+    with Child(code, arguments, env=env, cwd=cwd) as child:
+        printed, said = child.communicate(SECONDS)
+        assert child.returncode == 0, printed + said
+    return printed, said
 
 
 def run_python(

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cio_events._buffers.spool import Spool
 from cio_events._calls.ulid import new_id
 from cio_events._wire.envelope import Route, accepted_at, seal
+from tests.support.nursery import Child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cio_events._wire.envelope import Envelope
 
 ROOT = Path(__file__).parents[2]
@@ -88,31 +84,17 @@ def spool_files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.iterdir() if path.suffix == ".spool")
 
 
-@contextmanager
-def child(code: str, *args: object, **options: object) -> Iterator[subprocess.Popen[str]]:
+def child(code: str, *args: object) -> Child:
     """A process that runs *code*; it is killed at the end, if it still runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", CHILD_START + code, *map(str, args)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stdin=subprocess.PIPE,
-        text=True,
-        **options,  # type: ignore[call-overload]
-    )
-    try:
-        with process:
-            yield process
-            process.kill()
-    finally:
-        process.kill()
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    return Child(CHILD_START + code, [*map(str, args)], env={**env, "PYTHONPATH": str(ROOT)})
 
 
-def run_child(code: str, *args: object, **options: object) -> str:
+def run_child(code: str, *args: object) -> str:
     """Run *code* in a process to its end; returns what it printed."""
-    with child(code, *args, **options) as process:
-        output, _ = process.communicate(timeout=CHILD_SECONDS)
-        assert process.returncode == 0, output
+    with child(code, *args) as process:
+        output, said = process.communicate(timeout=CHILD_SECONDS)
+        assert process.returncode == 0, output + said
         return output
 
 

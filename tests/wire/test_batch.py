@@ -27,6 +27,7 @@ from cio_events._delivery.destination import Batch
 from cio_events._wire import batch as v2
 from cio_events._wire.encode import call_of, customers_of, encode, too_long_attribute
 from cio_events._wire.envelope import Route, accepted_at, body_of, route_of, seal, ulid_of
+from tests.support.effort import times
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 OTHER = "01BX5ZZKBKACTAV9WEVGEMMVRZ"
@@ -202,7 +203,7 @@ CALLS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(300), deadline=None)
 @given(CALLS)
 def test_call_comes_back_from_its_bytes(call: Any) -> None:
     """What was waiting is the call again, with the id and the time of its acceptance."""
@@ -218,7 +219,7 @@ def test_call_comes_back_from_its_bytes(call: Any) -> None:
     assert vars(back) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=times(100), deadline=None)
 @given(CALLS)
 def test_envelope_says_what_it_holds(call: Any) -> None:
     """Route, time and id are in the header; whom it is about is the key of its order."""

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from cio_events._calls.times import unix_seconds
 from cio_events._wire.json import dumps
 from cio_events._wire.natural import TooLarge
+from tests.support.effort import times
 
 
 def strict(text: bytes) -> Any:
@@ -394,7 +395,7 @@ def _loop(value: object) -> list[object]:
     return loop
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(200), deadline=None)
 @given(st.dictionaries(st.text(), VALUES, max_size=5))
 def test_no_value_loses_an_event(data: dict[str, Any]) -> None:
     """Whatever the values are, each name arrives, in strict JSON."""

@@ -26,6 +26,7 @@ from cio_events._wire.encode import encode
 from cio_events._wire.envelope import body_of
 from cio_events._wire.json import Unsaid, dumps
 from cio_events._wire.natural import TooLarge, step_for
+from tests.support.effort import times
 from tests.support.graphs import Hashless, PretendsToBeText, graphs
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -258,7 +259,7 @@ def test_class_that_claims_to_be_equal_to_text_is_none() -> None:
     assert through({"a": PretendsToBeText()}) == {"a": "<PretendsToBeText>"}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=times(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graphs(), st.booleans())
 def test_no_graph_of_objects_raises_or_has_no_end(value: Any, leave_out: bool) -> None:
     """It is strict JSON within the budget, or too large."""

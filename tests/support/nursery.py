@@ -1,0 +1,262 @@
+"""
+Child processes that begin with the imports done: each is forked from one process that did them.
+
+Starting Python and importing ``cio_events`` costs more than what most scripts of tests do. A child
+from here is a process like any other: it runs its script in ``__main__`` with standard streams,
+arguments, environment and directory of its own, and ends as the interpreter ends. What the first
+call imports is there as well. A test of what is imported when, or of options of the interpreter,
+needs a new interpreter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import CodeType
+
+    from typing_extensions import Self
+
+ROOT = Path(__file__).parents[2]
+
+_MESSAGE_BYTES = 8
+_SERVE = "import sys; from tests.support import nursery; exec(nursery.serve(int(sys.argv[1])))"
+
+
+class Child:
+    """A script in a process of its own, with what is needed of `subprocess.Popen`."""
+
+    def __init__(
+        self,
+        code: str,
+        arguments: Sequence[str] = (),
+        *,
+        env: Mapping[str, str],
+        cwd: Path = ROOT,
+        start_new_session: bool = False,
+    ) -> None:
+        """Start it."""
+        theirs_in, ours_in = os.pipe()
+        ours_out, theirs_out = os.pipe()
+        ours_err, theirs_err = os.pipe()
+        ours_status, theirs_status = os.pipe()
+        try:
+            _nursery().ask(
+                {
+                    "code": code,
+                    "arguments": list(arguments),
+                    "env": dict(env),
+                    "cwd": str(cwd),
+                    "session": start_new_session,
+                },
+                [theirs_in, theirs_out, theirs_err, theirs_status],
+            )
+        finally:
+            for descriptor in (theirs_in, theirs_out, theirs_err, theirs_status):
+                os.close(descriptor)
+        self.stdin: IO[str] = os.fdopen(ours_in, "w", encoding="utf-8")
+        self.stdout: IO[str] = os.fdopen(ours_out, encoding="utf-8")
+        self.stderr: IO[str] = os.fdopen(ours_err, encoding="utf-8")
+        self._status = os.fdopen(ours_status, "rb", buffering=0)
+        self.pid = int(self._status.read(_MESSAGE_BYTES))
+        self.returncode: int | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self.wait()
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+    def poll(self) -> int | None:
+        """Its exit code as soon as it has ended; negative for a signal."""
+        return self._look(0)
+
+    def _look(self, timeout: float | None) -> int | None:
+        with self._lock:
+            if self.returncode is None and select.select([self._status], [], [], timeout)[0]:
+                self.returncode = int(self._status.read(_MESSAGE_BYTES))
+                self._status.close()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended."""
+        code = self._look(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired("a child", timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """Wait until it has ended; returns what it printed and what it wrote to stderr."""
+        with suppress(BrokenPipeError):
+            self.stdin.close()
+        texts = ["", ""]
+
+        def read(index: int, pipe: IO[str]) -> None:
+            texts[index] = pipe.read()
+
+        readers = [
+            threading.Thread(target=read, args=each, daemon=True)
+            for each in enumerate((self.stdout, self.stderr))
+        ]
+        for reader in readers:
+            reader.start()
+        end = time.monotonic() + timeout
+        for reader in readers:
+            reader.join(max(0.0, end - time.monotonic()))
+            if reader.is_alive():
+                self.kill()
+                raise subprocess.TimeoutExpired("a child", timeout)
+        self.wait(max(0.0, end - time.monotonic()))
+        return texts[0], texts[1]
+
+
+class _Nursery:
+    """The process that children are forked from."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (self._socket, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        env = {name: value for name, value in os.environ.items() if not name.startswith("CIO_")}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _SERVE, str(theirs.fileno())],
+                cwd=ROOT,
+                env={**env, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._lock = threading.Lock()
+
+    def ask(self, what: dict[str, object], descriptors: list[int]) -> None:
+        """Have a child started."""
+        with self._lock:
+            socket.send_fds(self._socket, [json.dumps(what).encode()], descriptors)
+
+    def close(self) -> None:
+        """End it."""
+        self._socket.close()
+        self._process.wait()
+
+
+_running: list[_Nursery] = []
+_starting = threading.Lock()
+
+
+def _nursery() -> _Nursery:
+    with _starting:
+        if not _running:
+            _running.append(_Nursery())
+        return _running[0]
+
+
+def close() -> None:
+    """End the process that children are forked from, if there is one."""
+    with _starting:
+        while _running:
+            _running.pop().close()
+
+
+def serve(descriptor: int) -> CodeType:
+    """Fork a child for each request; returns, in the child, what it has to run."""
+    import gc
+
+    # structlog would import it, which takes longer than all the rest.
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    import cio_events
+
+    del sys.modules["rich"]
+    with cio_events.Pipeline(site_id="site", api_key="key") as pipeline:
+        pipeline._track._transport()
+    del pipeline
+    gc.collect()
+    gc.freeze()
+    with socket.socket(fileno=descriptor) as requests:
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(requests, 1 << 20, 4)
+            while _reaped():
+                pass
+            if not message:
+                break
+            # Its keeper waits for it, so that this process does not have to.
+            if os.fork() == 0:
+                requests.close()
+                return _keep(json.loads(message), *descriptors)
+            for each in descriptors:
+                os.close(each)
+    while _reaped(os.WNOHANG):
+        pass
+    os._exit(0)
+
+
+def _reaped(options: int = os.WNOHANG) -> bool:
+    try:
+        return os.waitpid(-1, options)[0] != 0
+    except ChildProcessError:
+        return False
+
+
+def _keep(what: dict[str, object], stdin: int, stdout: int, stderr: int, status: int) -> CodeType:
+    """Fork the child and tell its end; returns in the child alone."""
+    pid = os.fork()
+    if pid == 0:
+        os.close(status)
+        for number, each in enumerate((stdin, stdout, stderr)):
+            os.dup2(each, number)
+            os.close(each)
+        return _begin(**what)  # type: ignore[arg-type]
+    for each in (0, 1, 2, stdin, stdout, stderr):
+        os.close(each)
+    os.write(status, b"%*d" % (_MESSAGE_BYTES, pid))
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with suppress(OSError):  # nobody wants to know any more
+        os.write(status, b"%*d" % (_MESSAGE_BYTES, code))
+    os._exit(0)
+
+
+def _begin(
+    code: str, arguments: list[str], env: dict[str, str], cwd: str, session: bool
+) -> CodeType:
+    import warnings
+
+    if session:
+        os.setsid()
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(cwd)
+    time.tzset()
+    sys.argv[1:] = arguments
+    if "PYTHONWARNINGS" in env:
+        warnings._processoptions([env["PYTHONWARNINGS"]])  # type: ignore[attr-defined]
+    else:
+        warnings.simplefilter("error")
+    return compile(code, "<string>", "exec")
