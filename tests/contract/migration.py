@@ -1,16 +1,14 @@
 """
 The migration tables of the documentation: each function of the vendor's clients, and ours for it.
 
-``python -m tests.contract.migration`` writes them into their pages.
-`tests.contract.test_migration` shows that they are true.
+`tests.contract.migration_pages` writes them into their pages, `tests.contract.test_migration`
+shows that they are true.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
-
-from tests.contract.pages import DOCS, with_table
 
 
 @dataclass(frozen=True)
@@ -58,40 +56,46 @@ class Row:
     ours: Sent | None = field(default=None)
 
 
-def _customer(*more: str) -> tuple[str, ...]:
+def customer(*more: str) -> tuple[str, ...]:
+    """
+    The path of a customer, or below it.
+    """
     return ("api", "v1", "customers", "5", *more)
 
 
-_EVENTS = _customer("events")
+EVENTS = customer("events")
 _ANONYMOUS = ("api", "v1", "events")
-_DEVICES = _customer("devices")
+DEVICES = customer("devices")
 _MERGE = ("api", "v1", "merge_customers")
-_PLAN = {"plan": "basic"}
-_SOCKS = {"price": 13.99}
-_MERGED = Sent("POST", _MERGE, {"primary": {"id": "5"}, "secondary": {"email": "a@b.c"}})
-_PURCHASE = Sent("POST", _EVENTS, {"name": "purchase", "data": _SOCKS})
-_VISIT = Sent("POST", _ANONYMOUS, {"anonymous_id": "a1", "name": "visit", "data": {"page": "/"}})
-_INVITATION = {"recipient": "alex@example.com"}
-_INVITE = Sent("POST", _ANONYMOUS, {"name": "invite", "data": _INVITATION})
+PLAN = {"plan": "basic"}
+SOCKS = {"price": 13.99}
+MERGED = Sent("POST", _MERGE, {"primary": {"id": "5"}, "secondary": {"email": "a@b.c"}})
+PURCHASE = Sent("POST", EVENTS, {"name": "purchase", "data": SOCKS})
+VISIT = Sent("POST", _ANONYMOUS, {"anonymous_id": "a1", "name": "visit", "data": {"page": "/"}})
+_RECIPIENT = {"recipient": "alex@example.com"}
+INVITATION = Sent("POST", _ANONYMOUS, {"name": "invite", "data": _RECIPIENT})
 _DEVICE = {"id": "token", "platform": "ios"}
-_OUR_DEVICE = Sent(
+OUR_DEVICE = Sent(
     "PUT",
-    _DEVICES,
+    DEVICES,
     {"device": {**_DEVICE, "last_used": 1700000000, "attributes": {"app": "2.0"}}},
 )
 
 
-def _message(kind: str, **fields: Any) -> Sent:
+def message(kind: str, **fields: Any) -> Sent:
+    """
+    The request that sends a message of that kind.
+    """
     body = {"identifiers": {"id": "5"}, "transactional_message_id": 3, **fields}
     return Sent("POST", ("v1", "send", kind), body)
 
 
-_EMAIL = _message("email", to="lucy@example.com", message_data={"order": 7})
-_GO_EMAIL = _message(
+EMAIL = message("email", to="lucy@example.com", message_data={"order": 7})
+_GO_EMAIL = message(
     "email", to="lucy@example.com", message_data={"order": 7}, transactional_message_id="3"
 )
-_PUSH = _message("push", title="On its way")
-_ATTACHED = _message("email", to="lucy@example.com", attachments={"a.txt": "aGk="})
+PUSH = message("push", title="On its way")
+ATTACHED = message("email", to="lucy@example.com", attachments={"a.txt": "aGk="})
 
 IDENTIFY = (
     'track.identify("5", {"plan": "basic"})',
@@ -150,9 +154,9 @@ ATTACH = (
     'log.info("receipt", cio=message)',
 )
 
-_IDENTIFY_NOTE = "In the log, `_timestamp` says when it was so."
-_EVENT_NOTE = "The event has an `id`, a ULID, so that Customer.io counts it once."
-_RECEIPT_NOTE = (
+IDENTIFY_NOTE = "In the log, `_timestamp` says when it was so."
+EVENT_NOTE = "The event has an `id`, a ULID, so that Customer.io counts it once."
+RECEIPT_NOTE = (
     "A `Receipt` comes back, in the log with `signals.sent`. In the background it is sent at most "
     "once."
 )
@@ -183,24 +187,24 @@ GO = [
         'configure(site_id="site", api_key="key", user_agent="shop/1.0")',
         "On deletes too.",
     ),
-    Row("`Identify`", *IDENTIFY, _IDENTIFY_NOTE, Sent("PUT", _customer(), _PLAN)),
-    Row("`Track`", *TRACK, _EVENT_NOTE, _PURCHASE),
-    Row("`TrackAnonymous`", *TRACK_ANONYMOUS, _EVENT_NOTE, _VISIT),
-    Row('`TrackAnonymous` with `""`', *INVITE, "It must have a `recipient`.", _INVITE),
-    Row("`Delete`", *DELETE, request=Sent("DELETE", _customer())),
+    Row("`Identify`", *IDENTIFY, IDENTIFY_NOTE, Sent("PUT", customer(), PLAN)),
+    Row("`Track`", *TRACK, EVENT_NOTE, PURCHASE),
+    Row("`TrackAnonymous`", *TRACK_ANONYMOUS, EVENT_NOTE, VISIT),
+    Row('`TrackAnonymous` with `""`', *INVITE, "It must have a `recipient`.", INVITATION),
+    Row("`Delete`", *DELETE, request=Sent("DELETE", customer())),
     Row(
         "`AddDevice`",
         *ADD_DEVICE,
         "`last_used` is a number, not a text.",
         Sent(
             "PUT",
-            _DEVICES,
+            DEVICES,
             {"device": {**_DEVICE, "last_used": "1700000000", "attributes": {"app": "2.0"}}},
         ),
-        _OUR_DEVICE,
+        OUR_DEVICE,
     ),
-    Row("`DeleteDevice`", *DELETE_DEVICE, request=Sent("DELETE", (*_DEVICES, "token"))),
-    Row("`MergeCustomers`", *MERGE, request=_MERGED),
+    Row("`DeleteDevice`", *DELETE_DEVICE, request=Sent("DELETE", (*DEVICES, "token"))),
+    Row("`MergeCustomers`", *MERGE, request=MERGED),
     Row(
         "`IdentifyCtx`, `TrackCtx`, `TrackAnonymousCtx`, `DeleteCtx`, `AddDeviceCtx`, "
         "`DeleteDeviceCtx`, `MergeCustomersCtx`",
@@ -212,28 +216,28 @@ GO = [
     Row(
         "`SendEmail`",
         *SEND_EMAIL,
-        _RECEIPT_NOTE,
+        RECEIPT_NOTE,
         _GO_EMAIL,
-        _EMAIL,
+        EMAIL,
     ),
     Row(
         "`SendEmailRequest.Attach`",
         *ATTACH,
         "Takes bytes, text, paths and files; `AttachmentExistsError` for a name used twice.",
-        _message(
+        message(
             "email",
             to="lucy@example.com",
             transactional_message_id="3",
             attachments={"a.txt": "aGk="},
         ),
-        _ATTACHED,
+        ATTACHED,
     ),
     Row(
         "`SendPush`",
         *SEND_PUSH,
-        _RECEIPT_NOTE,
-        _message("push", transactional_message_id="3", title="On its way"),
-        _PUSH,
+        RECEIPT_NOTE,
+        message("push", transactional_message_id="3", title="On its way"),
+        PUSH,
     ),
     Row(
         "`NewDevice`",
@@ -242,12 +246,12 @@ GO = [
         'log.info("shipped", cio=SendPush(transactional_message_id=3, identifiers="5", '
         'custom_device=Device("token", "ios")))',
         "No `attributes` instead of null.",
-        _message(
+        message(
             "push",
             transactional_message_id="3",
             custom_device={"token": "token", "platform": "ios", "attributes": None},
         ),
-        _message("push", custom_device={"token": "token", "platform": "ios"}),
+        message("push", custom_device={"token": "token", "platform": "ios"}),
     ),
     Row(
         "`CustomerIOError`",
@@ -283,40 +287,40 @@ PYTHON = [
         'configure(site_id="site", api_key="key", region="eu")',
         "Redirects are not followed.",
     ),
-    Row('cio.identify("5", plan="basic")', *IDENTIFY, "", Sent("PUT", _customer(), _PLAN)),
-    Row('cio.track("5", "purchase", {"price": 13.99})', *TRACK, _EVENT_NOTE, _PURCHASE),
+    Row('cio.identify("5", plan="basic")', *IDENTIFY, "", Sent("PUT", customer(), PLAN)),
+    Row('cio.track("5", "purchase", {"price": 13.99})', *TRACK, EVENT_NOTE, PURCHASE),
     Row(
         'cio.track_anonymous("a1", "visit", {"page": "/"})',
         *TRACK_ANONYMOUS,
-        _EVENT_NOTE,
-        _VISIT,
+        EVENT_NOTE,
+        VISIT,
     ),
     Row(
         'cio.track_anonymous(None, "invite", {"recipient": "alex@example.com"})',
         *INVITE,
         "It must have a `recipient`.",
-        _INVITE,
+        INVITATION,
     ),
     Row(
         'cio.pageview("5", "/pricing", ref="ad")',
         'track.track("5", "/pricing", {"ref": "ad"}, type="page")',
         'log.info("/pricing", cio="page", cio_customer="5", ref="ad")',
         'There is also `"screen"`.',
-        Sent("POST", _EVENTS, {"type": "page", "name": "/pricing", "data": {"ref": "ad"}}),
+        Sent("POST", EVENTS, {"type": "page", "name": "/pricing", "data": {"ref": "ad"}}),
     ),
     Row(
         'cio.backfill("5", "purchase", 1700000000, price=13.99)',
         'track.track("5", "purchase", {"price": 13.99}, timestamp=1700000000)',
         'log.info("purchase", cio_customer="5", price=13.99, cio_timestamp=1700000000)',
         "Aware datetimes of any zone; milliseconds are recognised.",
-        Sent("POST", _EVENTS, {"name": "purchase", "data": _SOCKS, "timestamp": 1700000000}),
+        Sent("POST", EVENTS, {"name": "purchase", "data": SOCKS, "timestamp": 1700000000}),
     ),
     Row(
         'cio.delete("5")',
         *DELETE,
         "No body.",
-        Sent("DELETE", _customer(), {}),
-        Sent("DELETE", _customer()),
+        Sent("DELETE", customer(), {}),
+        Sent("DELETE", customer()),
     ),
     Row(
         'cio.add_device("5", "token", "ios", last_used=1700000000, app="2.0")',
@@ -324,35 +328,35 @@ PYTHON = [
         "All but `last_used` are the device's `attributes`, where Customer.io looks for them.",
         Sent(
             "PUT",
-            _DEVICES,
+            DEVICES,
             {"device": {**_DEVICE, "last_used": 1700000000, "app": "2.0"}},
         ),
-        _OUR_DEVICE,
+        OUR_DEVICE,
     ),
     Row(
         'cio.delete_device("5", "token")',
         *DELETE_DEVICE,
         "No body.",
-        Sent("DELETE", (*_DEVICES, "token"), {}),
-        Sent("DELETE", (*_DEVICES, "token")),
+        Sent("DELETE", (*DEVICES, "token"), {}),
+        Sent("DELETE", (*DEVICES, "token")),
     ),
     Row(
         'cio.suppress("5")',
         'track.suppress("5")',
         'log.info("banned", cio=Suppress("5"))',
         "No body.",
-        Sent("POST", _customer("suppress"), {}),
-        Sent("POST", _customer("suppress")),
+        Sent("POST", customer("suppress"), {}),
+        Sent("POST", customer("suppress")),
     ),
     Row(
         'cio.unsuppress("5")',
         'track.unsuppress("5")',
         'log.info("back", cio=Unsuppress("5"))',
         "No body.",
-        Sent("POST", _customer("unsuppress"), {}),
-        Sent("POST", _customer("unsuppress")),
+        Sent("POST", customer("unsuppress"), {}),
+        Sent("POST", customer("unsuppress")),
     ),
-    Row('cio.merge_customers("id", "5", "email", "a@b.c")', *MERGE, "", _MERGED),
+    Row('cio.merge_customers("id", "5", "email", "a@b.c")', *MERGE, "", MERGED),
     Row(
         'cio.batch([{"type": "person", "action": "event", "identifiers": {"id": "5"}, '
         '"name": "purchase", "attributes": {"price": 13.99}}])',
@@ -369,7 +373,7 @@ PYTHON = [
                         "action": "event",
                         "identifiers": {"id": "5"},
                         "name": "purchase",
-                        "attributes": _SOCKS,
+                        "attributes": SOCKS,
                     }
                 ]
             },
@@ -381,22 +385,22 @@ PYTHON = [
         'api.send_email(SendEmailRequest(to="lucy@example.com", transactional_message_id=3, '
         'identifiers={"id": "5"}, message_data={"order": 7}))',
         *SEND_EMAIL,
-        _RECEIPT_NOTE + " `_from` is `from_`.",
-        _EMAIL,
+        RECEIPT_NOTE + " `_from` is `from_`.",
+        EMAIL,
     ),
     Row(
         'request = SendEmailRequest(to="lucy@example.com", transactional_message_id=3, '
         'identifiers={"id": "5"}); request.attach("a.txt", "hi"); api.send_email(request)',
         *ATTACH,
         "Also paths and files; over 2 MB it is refused.",
-        _ATTACHED,
+        ATTACHED,
     ),
     Row(
         "api.send_push(SendPushRequest(transactional_message_id=3, "
         'identifiers={"id": "5"}, title="On its way"))',
         *SEND_PUSH,
-        _RECEIPT_NOTE + " `device` is `custom_device`.",
-        _PUSH,
+        RECEIPT_NOTE + " `device` is `custom_device`.",
+        PUSH,
     ),
 ]
 
@@ -413,16 +417,10 @@ for _kind, _name in (
             'identifiers={"id": "5"}))',
             f'app.send_{_kind}({_name}({_to}transactional_message_id=3, identifiers="5"))',
             f'log.info("news", cio={_name}({_to}transactional_message_id=3, identifiers="5"))',
-            _RECEIPT_NOTE,
-            _message(_kind, **({"to": "+15551234567"} if _to else {})),
+            RECEIPT_NOTE,
+            message(_kind, **({"to": "+15551234567"} if _to else {})),
         )
     )
-
-# Which page has which table.
-PAGES = {
-    "migrating/go-customerio.md": GO,
-    "migrating/customerio.md": PYTHON,
-}
 
 
 def markdown(rows: list[Row]) -> str:
@@ -435,11 +433,3 @@ def markdown(rows: list[Row]) -> str:
         cells = (theirs, *(f"`{code}`" if code else "" for code in (row.now, row.log)), row.note)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    for name, rows_of_page in PAGES.items():
-        file = DOCS / name
-        file.write_text(
-            with_table(file.read_text(encoding="utf-8"), markdown(rows_of_page)), encoding="utf-8"
-        )

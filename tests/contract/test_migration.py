@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import re
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,13 +35,17 @@ from cio_events import (
     TransactionalError,
     signals,
 )
-from tests.contract.migration import GO, PAGES, PYTHON, Row, Sent, markdown
+from cio_events.sandbox import Sandbox
+from tests.contract.migration import GO, PYTHON, Row, Sent, markdown
+from tests.contract.migration_node import NODE
+from tests.contract.migration_pages import PAGES
 from tests.contract.pages import DOCS, with_table
+from tests.support.npm import NODE_CLIENT, installed
 from tests.support.servers import Received, ScriptedServer, answer, stall
 
 RECEIPT = answer(200, b'{"delivery_id":"abc","queued_at":1700000000}')
 
-SENDING = [row for row in (*GO, *PYTHON) if row.request is not None]
+SENDING = [row for row in (*GO, *PYTHON, *NODE) if row.request is not None]
 SENDING_PYTHON = [row for row in PYTHON if row.request is not None]
 
 # What ``from cio_events import *`` brings.
@@ -189,7 +195,7 @@ def test_every_function_of_the_vendors_python_client_has_a_row() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_the_pages_have_the_tables(page: str) -> None:
     """
-    As ``python -m tests.contract.migration`` writes them.
+    As ``python -m tests.contract.migration_pages`` writes them.
     """
     text = (DOCS / page).read_text(encoding="utf-8")
 
@@ -262,7 +268,9 @@ def calm_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-ROWS_THAT_MAKE = [row for row in (*GO, *PYTHON) if re.match(r"(TrackClient|AppClient)\(", row.now)]
+ROWS_THAT_MAKE = [
+    row for row in (*GO, *PYTHON, *NODE) if re.match(r"(TrackClient|AppClient)\(", row.now)
+]
 
 
 @pytest.mark.usefixtures("calm_environment")
@@ -410,3 +418,59 @@ def test_both_can_be_closed() -> None:
 
     assert len(server.requests) == 2
     assert pipeline.closed
+
+
+RUN_NODE = """
+const fs = require('fs');
+Object.assign(globalThis, require('customerio-node'));
+const [port, ca] = process.argv.slice(1);
+const options = {port, ca: fs.readFileSync(ca), timeout: 20000};
+const cio = new TrackClient('site', 'key', {...options, url: 'https://localhost/api/v1'});
+const api = new APIClient('key', {...options, url: 'https://localhost/v1'});
+let request;
+(async () => {
+  for (const line of JSON.parse(fs.readFileSync(0))) await eval(line);
+})().catch((error) => { console.error(error); process.exit(1); });
+"""
+
+
+def test_the_vendors_node_client_sends_what_the_table_says(tmp_path: Path) -> None:
+    """
+    The client itself is run, line after line.
+    """
+    modules = installed(NODE_CLIENT, tmp_path)
+    ca = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(context)
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    rows = [row for row in NODE if row.request is not None]
+    with ScriptedServer([RECEIPT] * len(rows), tls=context) as server:
+        ended = subprocess.run(
+            ["node", "-e", RUN_NODE, "--", str(server.port), str(tmp_path / "ca.pem")],
+            input=json.dumps([row.theirs for row in rows]),
+            env={**os.environ, "NODE_PATH": str(modules)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert ended.returncode == 0, ended.stderr
+    assert [as_sent(received) for received in server.requests] == [row.request for row in rows]
+
+
+def test_both_columns_mean_the_same_person(sandbox: Sandbox) -> None:
+    """
+    By the shape of a text, as Customer.io reads it.
+    """
+    with (
+        TrackClient("site", "key", url=sandbox.url) as track,
+        Pipeline(site_id="site", api_key="key", track_url=sandbox.url) as pipeline,
+    ):
+        for who in ("lucy@example.com", "5"):
+            track.identify(who, {"now": True})
+            pipeline.identify(who, {"log": True})
+        assert pipeline.flush(20)
+
+    wanted = [{"now": True, "log": True}] * 2
+    assert [dict(one.attributes) for one in sandbox.people] == wanted
