@@ -14,7 +14,7 @@ THREAD_NAME = "cio_events"
 """The flushing thread's."""
 
 SUPPRESSED = "_cio_suppressed"
-"""The attribute of records that were made in suppressed code."""
+"""The attribute of records that were made in suppressed code, and a key of loguru's ``extra``."""
 
 # A context variable and not a thread's local: greenlets of one thread have one each, also when
 # gevent patches the process after this module was imported.
@@ -31,7 +31,13 @@ def suppress_capture() -> Iterator[None]:
     """
     token = _suppressed.set(True)
     try:
-        yield
+        # loguru's records do not come from logging's factory (mark_records), and may be queued.
+        theirs = getattr(sys.modules.get("loguru"), "logger", None)
+        if theirs is None:
+            yield
+        else:
+            with theirs.contextualize(**{SUPPRESSED: True}):
+                yield
     finally:
         _suppressed.reset(token)
 

@@ -202,9 +202,12 @@ class CustomerIOHandler(logging.Handler):
         """
         Capture a record that has its tags in the dictionary *nest*.
         """
-        if not _is_foreign(record) or not MARKS.isdisjoint(attributes):
-            return
         fields, name = attributes[nest], record.msg
+        if not _is_foreign(record) or (nest == "extra" and loguru.queued_by_us(fields)):
+            self._of_nests.pass_by(fields, name, OURS)
+            return
+        if not MARKS.isdisjoint(attributes):
+            return
         if nest == "extra":
             # loguru's, made for this record alone; its text may end in a traceback.
             if issubclass(type(name), str):

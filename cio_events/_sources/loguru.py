@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 from collections.abc import Mapping
 from typing import Any, cast
 
-from cio_events._process.suppression import SUPPRESSED, THREAD_NAME
+from cio_events._process.suppression import SUPPRESSED, suppressed
 
 
 def record_of(message: object) -> logging.LogRecord | None:
@@ -25,22 +24,25 @@ def record_of(message: object) -> logging.LogRecord | None:
     theirs = getattr(message, "record", None)
     if type(theirs) is not dict:
         return None
-    thread = theirs["thread"]
-    # Behind loguru's own queue, which no record factory sees.
-    ours = thread.name == THREAD_NAME and thread.id != threading.get_ident()
     return logging.makeLogRecord(
         {
-            **({SUPPRESSED: True} if ours else {}),
             "name": theirs["name"] or "",
             "levelno": theirs["level"].no,
             "levelname": theirs["level"].name,
             "msg": theirs["message"],
             "created": theirs["time"].timestamp(),
-            "thread": thread.id,
-            "threadName": thread.name,
+            "pathname": theirs["file"].path,
+            "lineno": theirs["line"],
             "extra": theirs["extra"],
         }
     )
+
+
+def queued_by_us(extra: Mapping[str, Any]) -> bool:
+    """
+    Whether a record with this *extra* was made in suppressed code, and comes from a queue.
+    """
+    return SUPPRESSED in extra and not suppressed()
 
 
 def bound_to_context() -> Mapping[str, Any]:

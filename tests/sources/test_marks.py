@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import loguru
 import pytest
 import structlog
 
@@ -127,53 +128,105 @@ def test_a_dictionary_of_the_application_can_be_logged_again(
     assert [event.data for event in arrivals.events()] == [{"price": 1}] * 2
 
 
+class Queue:
+    """
+    Lines that another thread hands to the handler: by *log*, and all of them once it is *drained*.
+    """
+
+    def __init__(self, handler: CustomerIOHandler) -> None:
+        records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+        self.app = logging.Logger("app")  # noqa: LOG001
+        self.app.addHandler(logging.handlers.QueueHandler(records))
+        self._listener = logging.handlers.QueueListener(records, handler)
+        self._listener.start()
+
+    def log(self, event: str, **fields: Any) -> None:
+        """A line of logging."""
+        self.app.warning(event, extra=fields)
+
+    def drained(self) -> None:
+        """Wait until the handler has seen all, and end."""
+        self._listener.stop()
+
+
+class QueueOfStructlog(Queue):
+    def log(self, event: str, **fields: Any) -> None:
+        """A line of structlog's, whose fields go to logging."""
+        processors = [structlog.stdlib.render_to_log_kwargs]
+        structlog.wrap_logger(self.app, processors=processors).warning(event, **fields)
+
+
+class QueueOfLoguru(Queue):
+    def __init__(self, handler: CustomerIOHandler) -> None:
+        loguru.logger.remove()
+        loguru.logger.add(self.sink(handler), enqueue=True, catch=False, format="{message}")
+
+    def sink(self, handler: CustomerIOHandler) -> Any:
+        """What loguru's own thread writes to."""
+        return handler
+
+    def log(self, event: str, **fields: Any) -> None:
+        """A line of loguru's."""
+        loguru.logger.bind(**fields).warning(event)
+
+    def drained(self) -> None:
+        """Wait until the sink has seen all, and end."""
+        loguru.logger.complete()
+        loguru.logger.remove()
+
+
+class QueueOfLoguruToLogging(QueueOfLoguru):
+    def sink(self, handler: CustomerIOHandler) -> Any:
+        """Records of logging, as loguru's page about it propagates them."""
+
+        class Propagate(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                handler.handle(record)
+
+        return Propagate()
+
+
+@pytest.mark.parametrize("way", [Queue, QueueOfStructlog, QueueOfLoguru, QueueOfLoguruToLogging])
 class TestOverQueues:
-    """What is ours stays ours behind a QueueHandler, where another thread looks at it."""
+    """What is ours stays ours behind a queue, where another thread looks at it."""
 
     @pytest.mark.parametrize("signal", ["sent", "failed"])
-    def test_what_receivers_log_is_not_captured(self, signal: str, sandbox: Sandbox) -> None:
+    def test_what_receivers_log_is_not_captured(
+        self, way: Callable[[CustomerIOHandler], Queue], signal: str, sandbox: Sandbox
+    ) -> None:
         """It would make a new call for each call, and never end."""
-        records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-        app = logging.Logger("app")  # noqa: LOG001
-        app.addHandler(logging.handlers.QueueHandler(records))
         heard = threading.Event()
+        who = "5" if signal == "sent" else ""
 
         def receive(_: object, **__: object) -> None:
-            app.warning("heard", extra={"cio_customer": "5" if signal == "sent" else ""})
+            lines.log("heard", cio_customer=who)
             heard.set()
 
         with Pipeline(**CREDENTIALS, track_url=sandbox.url, flush_interval=0) as pipeline:
-            listener = logging.handlers.QueueListener(records, CustomerIOHandler(pipeline))
-            listener.start()
+            lines = way(CustomerIOHandler(pipeline))
             with getattr(signals, signal).connected_to(receive, sender=pipeline):
-                app.warning("x", extra={"cio_customer": "5" if signal == "sent" else ""})
+                lines.log("x", cio_customer=who)
                 assert heard.wait(LONG)
                 assert pipeline.flush(LONG)
-                listener.stop()
+                lines.drained()
                 assert pipeline.flush(LONG)
             assert pipeline.stats().received == 1
 
-    def test_what_before_send_logs_is_not_captured(self, sandbox: Sandbox) -> None:
-        """On the caller's thread."""
-        records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-        app = logging.Logger("app")  # noqa: LOG001
-        app.addHandler(logging.handlers.QueueHandler(records))
+    def test_what_before_send_logs_is_not_captured(
+        self, way: Callable[[CustomerIOHandler], Queue], sandbox: Sandbox
+    ) -> None:
+        """On the caller's thread; what is logged there by others is."""
 
         def before_send(call: Any) -> Any:
-            app.warning("filtered", extra={"cio_customer": "5"})
+            lines.log("filtered", cio_customer="5", cio_event="filtered")
             return call
 
         with Pipeline(
             **CREDENTIALS, track_url=sandbox.url, flush_interval=0, before_send=before_send
         ) as pipeline:
-            listener = logging.handlers.QueueListener(records, CustomerIOHandler(pipeline))
-            structlog.wrap_logger(None, processors=[CustomerIOProcessor(pipeline), _drop]).info(
-                "x", cio_customer="5"
-            )
-            listener.start()
-            listener.stop()
-            assert Arrivals(sandbox, pipeline).balance() == (1, 0, 0)
-
-
-def _drop(*_: object) -> Any:
-    raise structlog.DropEvent
+            lines = way(CustomerIOHandler(pipeline))
+            pipeline.track("5", "x")
+            lines.log("y", cio_customer="5", cio_event="y")
+            lines.drained()
+            events = Arrivals(sandbox, pipeline).events()
+            assert [event.name for event in events] == ["x", "y"]
