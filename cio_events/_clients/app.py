@@ -16,13 +16,15 @@ from cio_events._calls.messages import (
     SendWhatsApp,
 )
 from cio_events._calls.validation import Data
-from cio_events._clients.base import Client, named
+from cio_events._clients.base import Client, say_unsaid
 from cio_events._exported import exported
 from cio_events._http import credentials
 from cio_events._http import endpoint as http
 from cio_events._http.endpoint import Answer
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire import answers, app, broadcasts
+from cio_events._wire.json import Unsaid
+from cio_events._wire.masking import named
 from cio_events._wire.request import Request
 from cio_events.errors import NoAnswerError, TransactionalError
 from cio_events.options import TIMEOUT
@@ -178,7 +180,9 @@ class AppClient(Client):
         """
         Send *message*, whichever it is.
         """
-        request = app.request(message)
+        unsaid: list[Unsaid] = []
+        request = app.request(message, unsaid)
+        say_unsaid(unsaid)
         answer = self._answer(named(message), request, timeout)
         receipt = app.receipt_of(answer.body)
         if receipt is None:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cio_events._calls.people import Call
 from cio_events._http.endpoint import Answer, Endpoint
 from cio_events._process import debugging
-from cio_events._process.diagnostics import say
+from cio_events._process.diagnostics import say, warn_once
 from cio_events._wire import answers
 from cio_events._wire.answers import Reading
-from cio_events._wire.masking import masked, shown, values_of
+from cio_events._wire.json import Unsaid
+from cio_events._wire.masking import masked, values_of
 from cio_events._wire.request import Request
 from cio_events.errors import NoAnswerError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-# How much of an event's name is shown. Customer.io takes no more bytes either.
-_NAME_CHARACTERS = 100
+
+# Of how many values in one request.
+_UNSAID_TOLD = 10
 
 
 class Client:
@@ -141,16 +142,13 @@ class Client:
         return "to ask elsewhere: the region is probably wrong"
 
 
-def named(call: Call, id_: str | None = None) -> str:
+def say_unsaid(unsaid: Sequence[Unsaid]) -> None:
     """
-    A call as errors name it: its kind, an event's name, and its id.
+    Say of which values a call that is sent says nothing.
     """
-    name = getattr(call, "name", None)
-    parts = [call.tag]
-    if isinstance(name, str):
-        parts.append(f'"{shown(name, _NAME_CHARACTERS)}"')
-        parts += filter(None, [getattr(call, "id", None) or id_])
-    return " ".join(parts)
+    for one in unsaid[:_UNSAID_TOLD]:
+        # Bounded by the type: which names a call has is the application's own.
+        warn_once(f"unsaid {one.kind} {one.left_out}", f"{one.key!a}: {one.problem}")
 
 
 def _is_page(body: bytes) -> bool:

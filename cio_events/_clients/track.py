@@ -13,12 +13,11 @@ from cio_events._calls import limits
 from cio_events._calls.people import Call
 from cio_events._calls.ulid import new_id
 from cio_events._calls.verbs import Verbs
-from cio_events._clients.base import Client, named
+from cio_events._clients.base import Client, say_unsaid
 from cio_events._exported import exported
 from cio_events._http import credentials
 from cio_events._http import endpoint as http
 from cio_events._http.exchange import Answer
-from cio_events._process.diagnostics import warn_once
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire import answers
 from cio_events._wire import batch as v2
@@ -26,15 +25,13 @@ from cio_events._wire import single as v1
 from cio_events._wire.encode import check_size, encode
 from cio_events._wire.envelope import Envelope, Route, route_of
 from cio_events._wire.json import Unsaid
+from cio_events._wire.masking import named
 from cio_events._wire.request import Request
 from cio_events.errors import APIError, ParamError
 from cio_events.options import TIMEOUT
 
 if TYPE_CHECKING:
     import requests
-
-# Of how many values in one call.
-_UNSAID_TOLD = 10
 
 _P = ParamSpec("_P")
 
@@ -148,12 +145,13 @@ class TrackClient(Client, Verbs[None, float]):
         id_ = new_id(_now())
         unsaid: list[Unsaid] = []
         request = v1.request(call, id_, unsaid)
-        for one in unsaid[:_UNSAID_TOLD]:
-            # Bounded by the type: which names a call has is the application's own.
-            warn_once(f"unsaid {one.kind}", f"{one.key!a}: {one.problem}")
+        say_unsaid(unsaid)
         if request.body is not None and len(request.body) > limits.V2_OPERATION_BYTES:
             check_size(call)
-        self._ask(named(call, id_), request, timeout)
+        what = named(call)
+        if isinstance(getattr(call, "name", None), str):
+            what = f"{what} {getattr(call, 'id', None) or id_}"
+        self._ask(what, request, timeout)
 
     def batch(self, calls: Iterable[Call], *, timeout: float | None = None) -> list[Refusal]:
         """
@@ -173,11 +171,13 @@ class TrackClient(Client, Verbs[None, float]):
         together = list(calls)
         if not together:
             return []
-        envelopes = [_for_batch(index, call) for index, call in enumerate(together)]
+        unsaid: list[Unsaid] = []
+        envelopes = [_for_batch(index, call, unsaid) for index, call in enumerate(together)]
         body = v2.batch(envelopes)
         if len(body) > limits.V2_BATCH_BYTES:
             limit = limits.V2_BATCH_BYTES
             raise ParamError("calls", f"are together over {limit} bytes", limit)
+        say_unsaid(unsaid)
         request = Request("POST", v2.BATCH_PATH, body)
         what = f"a batch of {len(together)} calls"
         answer = self._ask(what, request, timeout)
@@ -221,10 +221,10 @@ class TrackClient(Client, Verbs[None, float]):
         return APIError(answer.status, url, answer.body, self._text(what, request, answer))
 
 
-def _for_batch(index: int, call: Call) -> Envelope:
+def _for_batch(index: int, call: Call, unsaid: list[Unsaid]) -> Envelope:
     now = _now()
     try:
-        envelope = encode(call, new_id(now), now, "v2")
+        envelope = encode(call, new_id(now), now, "v2", unsaid)
     except ParamError as error:
         raise ParamError("calls", f"of number {index}, {error}", error.limit) from None
     if route_of(envelope) is not Route.BATCH:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from cio_events import signals
 from cio_events._calls.people import Call
 from cio_events._delivery.ledger import Ledger
-from cio_events._process.diagnostics import Diagnostics, calls
+from cio_events._process.diagnostics import Diagnostics, calls, where
+from cio_events._wire.masking import named
 from cio_events.errors import ParamError
 from cio_events.signals import DroppedReason, FailedReason, Report
 
@@ -45,7 +46,10 @@ class Refusals:
         self._ledger.fail(reason)
         in_all = self._ledger.stats(0).failed_by_reason.get(reason, 0)
         more = f"; {in_all} since the start" if in_all > 1 else ""
-        self._diagnostics.warn(f"{reason} {error}", f"a call is not sent: {error}{more}")
+        which = "a call" if call is None else f"{named(call)} {id_}"
+        self._diagnostics.warn(
+            f"{reason} {error}", lambda: f"{which} is not sent: {error}{where()}{more}"
+        )
         if signals.failed.receivers:
             report = Report(call, id_, 0, reason=reason, detail=str(error))
             signals.announce(signals.failed, self._sender, report=report)

@@ -25,7 +25,7 @@ from cio_events._pipeline.exit import EndOfProcess
 from cio_events._pipeline.verbs import BackgroundVerbs
 from cio_events._process import debugging, exits, forks, suppression
 from cio_events._process.clock import monotonic
-from cio_events._process.diagnostics import Diagnostics
+from cio_events._process.diagnostics import Diagnostics, where
 from cio_events._process.suppression import mark_records, suppress_capture, suppressed
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire.encode import encode, encode_refused, too_long_attribute
@@ -324,7 +324,9 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         for one in unsaid:
             if len(self._told) < _UNSAID_TOLD and one not in self._told:
                 self._told.add(one)
-                self._diagnostics.warn_once(f"unsaid {one}", f"{one.key!a}: {one.problem}")
+                self._diagnostics.warn_once(
+                    f"unsaid {one}", f"{one.key!a}: {one.problem}{where()}"
+                )
 
     def _wait_for_room(self, size: int) -> bool:
         """

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 
 from cio_events._process.clock import monotonic
 from cio_events.errors import CustomerIOWarning
@@ -46,7 +47,7 @@ class Diagnostics:
             self._once.add(kind)
             say(message if isinstance(message, str) else message())
 
-    def warn_few(self, kind: str, name: str, message: str) -> None:
+    def warn_few(self, kind: str, name: str, message: str | Callable[[], str]) -> None:
         """
         Say *message* of something called *name*, once for each of the first names of a *kind*.
 
@@ -60,6 +61,7 @@ class Diagnostics:
         if said > _MOST_NAMES:
             return
         self._once.add(key)
+        message = message if isinstance(message, str) else message()
         if said == _MOST_NAMES:
             message += f" (more than {_MOST_NAMES} different ones; no more of them are named)"
         say(f"{shown(name)} {message}")
@@ -83,6 +85,21 @@ def calls(count: int) -> str:
     return "1 call" if count == 1 else f"{count} calls"
 
 
+origin: ContextVar[Callable[[], str] | None] = ContextVar("cio_events_origin", default=None)
+"""Tells which record a call is made of, while one is."""
+
+
+def where() -> str:
+    """
+    Which record has the mistake that is said now, as an addition to that; ``""`` if none has.
+    """
+    told = origin.get()
+    try:
+        return f" ({told()})" if told is not None else ""
+    except Exception:  # noqa: BLE001 - what a record holds may raise anything
+        return ""
+
+
 def shown(name: str) -> str:
     """
     A *name* that may come from outside, as one short line without escapes.
@@ -99,7 +116,7 @@ warn_once: Callable[[str, str | Callable[[], str]], None] = _process.warn_once
 warn: Callable[[str, str | Callable[[], str]], None] = _process.warn
 """Say something that concerns no pipeline in particular, at most once a minute for a *kind*."""
 
-warn_few: Callable[[str, str, str], None] = _process.warn_few
+warn_few: Callable[[str, str, str | Callable[[], str]], None] = _process.warn_few
 """Say something of a name, once for each of the first names of a *kind*."""
 
 

@@ -30,16 +30,25 @@ def suppress_capture() -> Iterator[None]:
     What is logged inside is not captured.
     """
     token = _suppressed.set(True)
+    theirs = context_of_loguru()
+    # Its records do not come from logging's factory (mark_records), and may be queued.
+    bound = theirs.set({**theirs.get({}), SUPPRESSED: True}) if theirs is not None else None
     try:
-        # loguru's records do not come from logging's factory (mark_records), and may be queued.
-        theirs = getattr(sys.modules.get("loguru"), "logger", None)
-        if theirs is None:
-            yield
-        else:
-            with theirs.contextualize(**{SUPPRESSED: True}):
-                yield
+        yield
     finally:
+        if theirs is not None and bound is not None:
+            theirs.reset(bound)
         _suppressed.reset(token)
+
+
+def context_of_loguru() -> ContextVar[dict[str, Any]] | None:
+    """
+    Where loguru keeps what is bound to the context; None where loguru is not in use.
+
+    Its own ``contextualize`` waits for whoever waits in ``complete`` for our records.
+    """
+    context = getattr(sys.modules.get("loguru._logger"), "context", None)
+    return context if isinstance(context, ContextVar) else None
 
 
 def mark_records() -> None:

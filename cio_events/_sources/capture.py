@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from structlog.contextvars import get_contextvars
@@ -12,11 +13,12 @@ from structlog.contextvars import get_contextvars
 from cio_events._calls.people import Call
 from cio_events._pipeline.default import get_pipeline
 from cio_events._process import debugging
-from cio_events._process.diagnostics import warn_few, warn_once
+from cio_events._process.diagnostics import origin, warn_few, warn_once
 from cio_events._process.forks import late_imports
 from cio_events._process.suppression import interrupted, suppressed
 from cio_events._sources.debugging import say_outcome, say_untagged
-from cio_events._sources.fields import TAGS, TRIGGERS, Shape, Shapes, say_misplaced
+from cio_events._sources.fields import TAGS, TRIGGERS, Shape, Shapes, misplaced, say_misplaced
+from cio_events._sources.origin import origin_of
 from cio_events._sources.record import Record
 from cio_events._sources.setup import expect_report
 from cio_events._sources.tags import call_of, summary_tags
@@ -84,6 +86,7 @@ class Capture:
         event: object,
         logged_at: float | None = None,
         context: Callable[[], Mapping[str, Any]] = get_contextvars,
+        source: object = None,
     ) -> bool:
         """
         Hand the call that a tagged record asks for to the pipeline, and mark *fields*.
@@ -97,6 +100,8 @@ class Capture:
             logged_at: When it was logged, in Unix seconds, if that may be a while ago.
 
             context: Tells what is bound to the context.
+
+            source: The record of logging, or the logger that structlog has wrapped.
 
         Returns:
             Whether it was captured now, and not before, and is none of our own.
@@ -119,13 +124,17 @@ class Capture:
             shape = shapes[tuple(read)]
             if copy_context() and (bound := context()):
                 left_out = _merged(read, shape, bound)
+                if not TRIGGERS.isdisjoint(left_out):
+                    said_of = partial(origin_of, event, read, source)
+                    warn_once("bound", lambda: f"{_TRIGGER_IS_BOUND} ({said_of()})")
                 if left_out:
                     read = {key: value for key, value in read.items() if key not in left_out}
                     shape = shapes[tuple(read)]
                     if TRIGGERS.isdisjoint(read):
                         return self.pass_by(fields, event, _BOUND)
-            if shape.hidden:
-                say_misplaced(read, shape)
+            if shape.hidden or shape.misplaced:
+                for key in misplaced(read, shape):
+                    say_misplaced(key, partial(origin_of, event, read, source))
             id_ = reason = None
             if shape.plain:
                 # Loops, which are faster than comprehensions.
@@ -139,9 +148,12 @@ class Capture:
                         del data[key]
                 id_ = pipeline.accept_event(read["cio_customer"], event, data, logged_at)
             if id_ is None:
-                id_, reason = _accept(
-                    pipeline, Record(read, event, shape, logged_at, pipeline.id_type)
-                )
+                record = Record(read, event, shape, logged_at, pipeline.id_type)
+                token = origin.set(partial(origin_of, event, read, source))
+                try:
+                    id_, reason = _accept(pipeline, record)
+                finally:
+                    origin.reset(token)
         except Exception as error:
             if pipeline is not None and pipeline.strict:
                 raise
@@ -210,7 +222,7 @@ def _merged(fields: Mapping[str, Any], shape: Shape, bound: Mapping[str, Any]) -
     """
     if not shape.explicit and not all(key in fields for key in bound):
         return set()
-    merged = {
+    return {
         key
         for key, value in bound.items()
         if key in fields
@@ -218,9 +230,6 @@ def _merged(fields: Mapping[str, Any], shape: Shape, bound: Mapping[str, Any]) -
         and key not in shape.explicit
         and (key not in TAGS or key in TRIGGERS)
     }
-    if not TRIGGERS.isdisjoint(merged):
-        warn_once("bound", _TRIGGER_IS_BOUND)
-    return merged
 
 
 def _count_lost(pipeline: Pipeline | None, error: Exception) -> str:

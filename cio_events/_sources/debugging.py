@@ -12,13 +12,12 @@ from cio_events._pipeline.default import get_pipeline
 from cio_events._process.diagnostics import say, shown
 from cio_events._sources import setup
 from cio_events._sources.fields import MARKS, TRIGGERS
-from cio_events._wire.masking import masked
+from cio_events._sources.origin import event_name
 
 if TYPE_CHECKING:
     from cio_events._pipeline.pipeline import Pipeline
 
 _KEYS_SHOWN = 12
-_NAME_SHOWN = 100
 
 
 def say_outcome(
@@ -31,7 +30,7 @@ def say_outcome(
         if (pipeline or get_pipeline()).options.debug:
             setup.report()
             keys = ", ".join(_keys(fields)[:_KEYS_SHOWN])
-            say(f"debug: record {_name(event)} with {keys}: {outcome}")
+            say(f"debug: record {event_name(event, [])} with {keys}: {outcome}")
 
 
 def say_untagged(pipeline: Pipeline | None, fields: Mapping[Any, Any], event: object) -> None:
@@ -50,10 +49,3 @@ def say_untagged(pipeline: Pipeline | None, fields: Mapping[Any, Any], event: ob
 def _keys(fields: Mapping[Any, Any]) -> list[str]:
     # Each is a name that the application's code has; cut and escaped all the same.
     return [shown(key) for key in fields if type(key) is str and key.startswith("cio")]
-
-
-def _name(event: object) -> str:
-    # The application may have put an address or a number into it.
-    if type(event) is not str:
-        return f"<{type(event).__name__}>"
-    return f'"{masked(event, (), _NAME_SHOWN)}"'

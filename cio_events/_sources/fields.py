@@ -7,7 +7,7 @@ Records of one line of code have the same keys, so that each set of keys is judg
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from structlog.processors import CallsiteParameter
 
 from cio_events._calls import limits
 from cio_events._calls.validation import obviously_fits
-from cio_events._process.diagnostics import warn_few, warn_once
+from cio_events._process.diagnostics import warn_few
 from cio_events._sources.instrumentation import written_by_instrumentation
 
 TRIGGERS = frozenset({"cio_customer", "cio"})
@@ -110,6 +110,8 @@ class Shape(NamedTuple):
         explicit: Keys that the log call or ``bind`` gave for certain, and no processor.
 
         hidden: Keys that are about logging, but may hold something else.
+
+        misplaced: Keys that somebody has probably meant to be sent, and are not.
     """
 
     payload: tuple[Any, ...]
@@ -117,6 +119,7 @@ class Shape(NamedTuple):
     plain: bool
     explicit: frozenset[Any]
     hidden: tuple[str, ...]
+    misplaced: tuple[str, ...]
 
 
 class Shapes(dict[tuple[object, ...], Shape]):
@@ -165,14 +168,18 @@ class Shapes(dict[tuple[object, ...], Shape]):
         explicit: frozenset[object] = frozenset()
         if self._event_key == "event" and "event" in keys:
             explicit = frozenset(keys[: keys.index("event")])
-        for key in _CALL_SITE & explicit:
-            _say_hidden(str(key))
         shape = Shape(
             tuple(payload),
             tuple(rest) if len(rest) < len(payload) else None,
             _TAGS_OF_OTHERS.isdisjoint(keys) and obviously_fits(payload),
             explicit,
             tuple(key for key in ("level", "logger", "timestamp") if key in keys),
+            tuple(
+                key
+                for key in keys
+                if isinstance(key, str)
+                and (_is_misspelt(key) or (key in _CALL_SITE and key in explicit))
+            ),
         )
         if len(keys) <= limits.ATTRIBUTES and all(map(_is_usual, keys)):
             if len(self) >= _SHAPES_REMEMBERED:
@@ -187,21 +194,29 @@ class Shapes(dict[tuple[object, ...], Shape]):
             return False
         if key.startswith("_"):
             return key in _OF_THE_VENDOR_WITH_UNDERSCORE
-        if key.startswith("cio_") and not (key in _OF_THE_VENDOR or key.startswith(_PREFERENCE)):
-            # It is probably misspelt.
-            warn_few(
-                "no tag",
-                key,
-                "is no tag, and is not sent; an attribute of that name can be sent in cio_data",
-            )
+        if _is_misspelt(key):
             return False
         return not any(fnmatchcase(key, glob) for glob in self._globs)
 
 
-def say_misplaced(fields: Mapping[str, object], shape: Shape) -> None:
+def _is_misspelt(key: str) -> bool:
+    return (
+        key.startswith("cio_")
+        and key not in TAGS
+        and key not in MARKS
+        and key not in _OF_THE_VENDOR
+        and not key.startswith(_PREFERENCE)
+    )
+
+
+def misplaced(fields: Mapping[str, object], shape: Shape) -> list[str]:
     """
-    Say once what is hidden as being about logging, and holds what no processor writes.
+    The keys with what somebody has probably meant to be sent, and is not.
+
+    That is a tag that is none, and what is hidden as being about logging and holds what no
+    processor writes.
     """
+    keys = list(shape.misplaced)
     for key in shape.hidden:
         value = fields[key]
         if type(value) is str and (key != "level" or value in _LEVELS):
@@ -211,14 +226,22 @@ def say_misplaced(fields: Mapping[str, object], shape: Shape) -> None:
         else:
             fits = isinstance(value, (str, float) if key == "timestamp" else str)
         if not fits:
-            _say_hidden(key)
+            keys.append(key)
+    return keys
 
 
-def _say_hidden(key: str) -> None:
-    warn_once(
-        f"hidden {key}",
-        f"{key} is about logging and is not sent; an attribute of that name can be sent in "
-        "cio_data",
+def say_misplaced(key: str, where: Callable[[], str]) -> None:
+    """
+    Say once of a misplaced *key* how to send it; *where* tells of the record.
+    """
+    what = "is no tag" if _is_misspelt(key) else "is about logging"
+    warn_few(
+        "misplaced",
+        key,
+        lambda: (
+            f"{what} and is not sent; an attribute of that name can be sent in cio_data "
+            f"({where()})"
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from cio_events._process.tracebacks import without_locals
 from cio_events._sources import attachment, loguru
 from cio_events._sources.capture import OURS, Capture
 from cio_events._sources.fields import MARKS, OF_LOG_RECORDS
+from cio_events._sources.origin import origin_of
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
@@ -40,10 +41,12 @@ _WAS_RENDERED = (
     "a tag was rendered into the text of its record before CustomerIOHandler saw it, so that no "
     "call can be made of it; CustomerIOProcessor belongs into structlog's chain then"
 )
-_POSITIONAL = (
+POSITIONAL = (
     "tags were given to a log call as a positional dictionary and are not sent: they have to be "
-    "extra= (or keyword arguments in structlog)"
+    "extra= in logging, or keyword arguments in structlog"
 )
+"""What is said of them."""
+
 _NO_TEMPLATE = (
     "an event's name was read from the text that a QueueHandler has made, which may be another "
     "each time: cio_event gives a name, or CustomerIOHandler can stand beside the queue, since "
@@ -152,7 +155,9 @@ class CustomerIOHandler(logging.Handler):
             self.seen = record.name
         if "cio_customer" in attributes or "cio" in attributes:
             if _is_foreign(record):
-                self._of_attributes(attributes, _name_of(record, attributes), _time_of(record))
+                self._of_attributes(
+                    attributes, _name_of(record, attributes), _time_of(record), source=record
+                )
             elif debugging.on:
                 self._of_attributes.pass_by(attributes, record.msg, OURS)
             return
@@ -162,13 +167,13 @@ class CustomerIOHandler(logging.Handler):
             if "cio_customer" in message or "cio" in message:
                 self._capture_message(record, attributes, cast("dict[str, Any]", message))
         elif issubclass(type(message), str) and _is_rendered_tag(message):
-            warn_once("rendered", _WAS_RENDERED)
+            _say_once("rendered", _WAS_RENDERED, record)
         for nest in _NESTS:
             if nest in attributes and _is_tagged(attributes[nest]):
                 self._capture_nest(record, attributes, nest)
                 return
         if _is_tagged(record.args):
-            warn_once("positional", _POSITIONAL)
+            _say_once("positional", POSITIONAL, record)
         if debugging.on and _is_foreign(record):
             nests = [attributes[nest] for nest in _NESTS if nest in attributes]
             for fields in (attributes, message, *nests):
@@ -187,12 +192,14 @@ class CustomerIOHandler(logging.Handler):
             return
         if "_logger" in attributes and "_name" in attributes:
             # structlog's wrap_for_formatter has been here: the event is the record's own.
-            captured = self._of_structlog(message, message.get("event"), _time_of(record))
+            captured = self._of_structlog(
+                message, message.get("event"), _time_of(record), source=record
+            )
         else:
             # The application's, which may log it again.
             record.msg = message = dict(message)
             name = message.get("event", message.get("message", message.get("msg")))
-            captured = self._of_dictionaries(message, name, _time_of(record))
+            captured = self._of_dictionaries(message, name, _time_of(record), source=record)
         if captured:
             _mark(attributes, message)
 
@@ -212,12 +219,20 @@ class CustomerIOHandler(logging.Handler):
             # loguru's, made for this record alone; its text may end in a traceback.
             if issubclass(type(name), str):
                 name = name.partition("\n")[0]
-            captured = self._of_nests(fields, name, _time_of(record), loguru.bound_to_context)
+            captured = self._of_nests(
+                fields, name, _time_of(record), loguru.bound_to_context, record
+            )
         else:
             attributes[nest] = fields = dict(fields)
-            captured = self._of_nests(fields, _name_of(record, fields), _time_of(record))
+            captured = self._of_nests(
+                fields, _name_of(record, fields), _time_of(record), source=record
+            )
         if captured:
             _mark(attributes, fields)
+
+
+def _say_once(kind: str, message: str, record: logging.LogRecord) -> None:
+    warn_once(kind, lambda: f"{message} ({origin_of(record.msg, record.__dict__, record)})")
 
 
 def _is_tagged(value: object) -> bool:
@@ -251,7 +266,7 @@ def _name_of(record: logging.LogRecord, fields: dict[str, Any]) -> object:
         return message
     what = fields.get("cio", "track")
     if "cio_event" not in fields and type(what) is str and what in _EVENTS:
-        warn_once("queue", _NO_TEMPLATE)
+        _say_once("queue", _NO_TEMPLATE, record)
     return message.partition("\n")[0]
 
 

@@ -7,11 +7,10 @@ loguru keeps what was bound or given to a log call in a dictionary of its own, `
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from cio_events._process.suppression import SUPPRESSED, suppressed
+from cio_events._process.suppression import SUPPRESSED, context_of_loguru, suppressed
 
 
 def record_of(message: object) -> logging.LogRecord | None:
@@ -49,9 +48,5 @@ def bound_to_context() -> Mapping[str, Any]:
     """
     What ``logger.contextualize`` has bound.
     """
-    room = sys.modules.get("loguru._logger")
-    context = getattr(room, "context", None)
-    try:
-        return cast("Mapping[str, Any]", context.get()) if context is not None else {}
-    except (AttributeError, LookupError):
-        return {}
+    context = context_of_loguru()
+    return context.get({}) if context is not None else {}

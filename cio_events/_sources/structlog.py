@@ -10,7 +10,8 @@ from cio_events._process import debugging
 from cio_events._process.diagnostics import warn_once
 from cio_events._sources.capture import Capture
 from cio_events._sources.fields import MARKS, TAGS
-from cio_events._sources.logging import CustomerIOHandler
+from cio_events._sources.logging import POSITIONAL, CustomerIOHandler
+from cio_events._sources.origin import origin_of
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
@@ -70,10 +71,10 @@ class CustomerIOProcessor:
                 if "_record" in event_dict:
                     self._capture_in_formatter(event_dict)
                 else:
-                    self._capture(event_dict, event_dict.get(self._event_key))
+                    self._capture(event_dict, event_dict.get(self._event_key), source=logger)
             else:
                 if "positional_args" in event_dict:
-                    _say_positional(event_dict["positional_args"])
+                    self._say_positional(logger, event_dict)
                 if debugging.on:
                     self._capture.say_untagged(event_dict, event_dict.get(self._event_key))
         else:
@@ -95,24 +96,22 @@ class CustomerIOProcessor:
             if not CustomerIOHandler.made:
                 warn_once("foreign", _NO_HANDLER)
             return
-        original: Any = getattr(event_dict["_record"], "msg", None)
-        if self._capture(event_dict, event_dict.get(self._event_key)) and issubclass(
-            type(original), MutableMapping
-        ):
+        record = event_dict["_record"]
+        original: Any = getattr(record, "msg", None)
+        if self._capture(
+            event_dict, event_dict.get(self._event_key), source=record
+        ) and issubclass(type(original), MutableMapping):
             shown = TAGS | MARKS
             original.update((tag, event_dict[tag]) for tag in shown if tag in event_dict)
 
-
-def _say_positional(arguments: object) -> None:
-    """
-    Say once that tags were given as a positional dictionary, from where none are read.
-    """
-    if type(arguments) is tuple and any(
-        type(argument) is dict and ("cio_customer" in argument or "cio" in argument)
-        for argument in arguments
-    ):
-        warn_once(
-            "positional",
-            "tags were given to a log call as a positional dictionary and are not sent: they "
-            "have to be keyword arguments, or extra= in logging",
-        )
+    def _say_positional(self, logger: object, event_dict: EventDict) -> None:
+        """
+        Say once that tags were given as a positional dictionary, from where none are read.
+        """
+        arguments = event_dict["positional_args"]
+        if type(arguments) is tuple and any(
+            type(argument) is dict and ("cio_customer" in argument or "cio" in argument)
+            for argument in arguments
+        ):
+            event = event_dict.get(self._event_key)
+            warn_once("positional", lambda: f"{POSITIONAL} ({origin_of(event, {}, logger)})")

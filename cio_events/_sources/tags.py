@@ -20,7 +20,7 @@ from cio_events._calls.people import (
     TrackAnonymous,
 )
 from cio_events._calls.validation import EventType
-from cio_events._process.diagnostics import warn_few
+from cio_events._process.diagnostics import warn_few, where
 from cio_events._sources.fields import TAGS
 from cio_events._sources.record import Record
 from cio_events.errors import ParamError
@@ -153,7 +153,11 @@ def _say_unused(record: Record, used: frozenset[str], what: str) -> None:
         unused = tag not in used or (tag == "cio_anonymous" and "cio_customer" in record.fields)
         if unused and tag != "cio_identity":
             beside = "cio_customer" if tag in used else what
-            warn_few("unused tag", f"{tag}", f"says nothing beside {beside}, and is ignored")
+            warn_few(
+                "unused tag",
+                tag,
+                f"says nothing beside {beside}, and is ignored{where()}",
+            )
 
 
 # Which tag gives a call's parameter.

@@ -12,14 +12,17 @@ import orjson
 
 from cio_events._calls.messages import Message, Receipt
 from cio_events._wire.encode import dump
+from cio_events._wire.json import Unsaid
 from cio_events._wire.registry import kind_of
 from cio_events._wire.request import Request
 from cio_events.errors import ParamError
 
 
-def request(message: Message) -> Request:
+def request(message: Message, unsaid: list[Unsaid] | None = None) -> Request:
     """
     *message* as a request.
+
+    *unsaid* gets each value of its that has no form in JSON.
 
     Raises:
         ParamError: It is none of the kinds that Customer.io has.
@@ -28,7 +31,7 @@ def request(message: Message) -> Request:
         raise ParamError("call", "must be a message of cio_events")
     kind = kind_of(message)
     method, path, body = kind.alone(message, None)
-    return Request(method, path, dump(kind, body))
+    return Request(method, path, dump(kind, body, unsaid))
 
 
 def request_of(waiting: bytes) -> Request:

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 import orjson
 
+from cio_events._calls.people import Call
 from cio_events._wire.request import Request
 
 MASK = "***"
@@ -22,6 +23,9 @@ MASK = "***"
 
 WORDS = 500
 """How many characters of somebody's words are shown, if nobody says otherwise."""
+
+# Of an event's name. Customer.io takes no more bytes either.
+_NAME_CHARACTERS = 100
 
 # Shorter values mask too much of what is said, and tell too little to be personal.
 _SHORTEST = 4
@@ -52,6 +56,14 @@ def shown(text: str, limit: int = WORDS) -> str:
     """
     more = len(text) > limit
     return _cut(_escaped(text[:limit]), limit, more=more)
+
+
+def named(call: Call) -> str:
+    """
+    A call as the log and errors name it: its kind, and an event's name.
+    """
+    name = getattr(call, "name", None)
+    return f'{call.tag} "{shown(name, _NAME_CHARACTERS)}"' if isinstance(name, str) else call.tag
 
 
 def masked(words: str | bytes, values: Iterable[str], limit: int = WORDS) -> str:

@@ -1,0 +1,87 @@
+"""Say which record it is that has a mistake: its event, its logger, and the line of code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+from cio_events._process.diagnostics import shown
+from cio_events._sources.fields import OF_LOG_RECORDS
+from cio_events._wire.masking import masked
+
+_NAME_SHOWN = 100
+
+# What stands between a line of code and us.
+_PASSED = frozenset({"cio_events", "structlog", "logging", "loguru"})
+
+# Behind these it is another thread that has logged the line.
+_OF_THREADS = frozenset({"threading", "concurrent", "asyncio"})
+
+# What is no value of the record's, or is named itself.
+_NO_VALUES = OF_LOG_RECORDS | {"event", "logger", "cio", "cio_event", "cio_id_type"}
+
+
+def origin_of(event: object, fields: Mapping[Any, Any], source: object) -> str:
+    """
+    ``record "purchase" of shop.cart, cart.py:17``, as far as it is known.
+
+    Args:
+        event: The record's message. What it has of the record's values is masked.
+
+        fields: The record's keys or attributes.
+
+        source: The record of logging, or the logger that structlog has wrapped.
+    """
+    texts = (value for key, value in fields.items() if key not in _NO_VALUES)
+    name = event_name(event, [text for text in texts if type(text) is str and text != event])
+    logger, place = _of_record(source) if _is_record(source) else _of_line(source, fields)
+    parts = [f"record {name} of {shown(logger)}" if logger else f"record {name}"]
+    if place:
+        parts.append(place)
+    return ", ".join(parts)
+
+
+def event_name(event: object, values: list[str]) -> str:
+    """
+    A record's *event*, in which nothing personal is to be read.
+    """
+    if type(event) is not str:
+        return f"<{type(event).__name__}>"
+    return f'"{masked(event, values, _NAME_SHOWN)}"'
+
+
+def _is_record(source: object) -> bool:
+    return issubclass(type(source), logging.LogRecord)
+
+
+def _of_record(record: Any) -> tuple[str, str]:
+    name, path, line = record.name, record.pathname, record.lineno
+    place = _place(path, line) if type(path) is str and type(line) is int and line else ""
+    return name if type(name) is str else "", place
+
+
+def _of_line(logger: object, fields: Mapping[Any, Any]) -> tuple[str, str]:
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and _package(frame) in _PASSED:
+        frame = frame.f_back
+    known = frame is not None and _package(frame) not in _OF_THREADS
+    name = fields.get("logger")
+    if issubclass(type(logger), logging.Logger):
+        name = logger.name  # type: ignore[attr-defined]
+    if type(name) is not str:
+        name = frame.f_globals.get("__name__") if frame is not None and known else ""
+    if frame is None or not known:
+        return str(name), ""
+    return str(name), _place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _place(path: str, line: int) -> str:
+    # Not the whole path: whose machine it is concerns nobody.
+    return f"{shown(path.replace(chr(92), '/').rpartition('/')[2])}:{line}"
