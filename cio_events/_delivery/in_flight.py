@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from cio_events._delivery.destination import Batch, Destination, Hold, Sharing, TryAgain
 from cio_events._delivery.order import Line, Order, Pending, free_of
 from cio_events._delivery.retry import Pace, asked_for, backoff
-from cio_events._delivery.suspects import STRIKES, Load, Suspects
+from cio_events._delivery.suspects import STRIKES, TRIES, Load, Suspects
 from cio_events._wire.envelope import Envelope, accepted_at
 from cio_events.options import Options
 
@@ -281,8 +281,11 @@ class InFlight:
         alone = suspects.strike(load, verdict)
         final = load.refusal is not None
         if not known:
-            self.again.insert(0, load)
-            if load.strikes >= STRIKES or (suspects and self.doubtful) or final:
+            # Where order says what waits for what, all that is sent again takes turns: one that
+            # never passes would keep those behind it from being tried, and so from clearing it.
+            self.again.insert(0 if load.calls is None else len(self.again), load)
+            aside = load.strikes >= STRIKES or load.tries >= TRIES
+            if aside or (suspects and self.doubtful) or final:
                 if load.calls is None:
                     self.tangle(order)
                 self.again.remove(load)

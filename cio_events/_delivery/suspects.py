@@ -18,6 +18,9 @@ from cio_events._wire.envelope import Envelope, accepted_at
 STRIKES = 3
 """After how many failures in a row the calls of a request may themselves be the cause."""
 
+TRIES = 2 * STRIKES
+"""After how many it steps aside though nothing else passes: others are tried meanwhile."""
+
 
 @dataclass(slots=True, eq=False, repr=False)
 class Load(Batch):
@@ -208,7 +211,8 @@ class Suspects:
         """
         if self._out is not None:
             return None
-        for load in sorted(self._loads, key=lambda one: (one.convicted, one.turn)):
+        # The convicted too, as what is learned while nothing passes may be wrong.
+        for load in sorted(self._loads, key=lambda one: one.turn):
             if not load.convicted or now >= load.retry_at:
                 self._out = self._attempt(load)
                 if self._out is not None:
@@ -235,7 +239,7 @@ class Suspects:
             return load
         if load.strikes >= STRIKES and self._has_proof(load):
             return self._replace(load, *load.halves())
-        if load.strikes > STRIKES or load.tries > 2 * STRIKES:
+        if load.strikes > STRIKES or load.tries > TRIES:
             return self._probe(load)
         return load
 

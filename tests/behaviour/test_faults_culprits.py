@@ -138,6 +138,21 @@ def test_several_culprits_stop_nobody_else(make: MakePipeline, heard: Heard) -> 
     }
 
 
+@each_api
+def test_culprits_that_came_first_do_not_keep_others_from_being_tried(
+    make: MakePipeline, api: str
+) -> None:
+    """Nothing has passed since, so that each might blame the server for the other."""
+    with ScriptedServer([fails_for(b"poison", by=status(500))] * 10_000) as server:
+        pipeline = make(track_url=server.url, api=api, **PACE)
+        for who in ("5", "6"):
+            pipeline.track(who, "poison")
+        assert eventually(lambda: len(server.requests) >= 4)
+        for n in range(10, 20):
+            pipeline.track(f"{n}", "x")
+        assert eventually(lambda: balanced(pipeline).sent == 10)
+
+
 def test_culprit_among_one_customers_calls(make: MakePipeline, heard: Heard) -> None:
     """What came before it arrives, what came behind it waits."""
     with ScriptedServer([fails_for(b"poison", by=status(500))] * 10_000) as server:

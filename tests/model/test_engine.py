@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cio_events import Call, Merge, SendPush, Track, TrackAnonymous
@@ -70,13 +70,22 @@ class World:
         self.failed: list[Envelope] = []
         self.requests = 0
         self.out: list[tuple[InFlight, Load]] = []
-        self.envelopes = [
-            encode(call, new_id(NOW + n), NOW + n, api) for n, call in enumerate(calls)
-        ]
-        self.culprits = {self.envelopes[n] for n in culprits if n < len(calls)}
-        for envelope in self.envelopes:
-            flight = self.flights[route_of(envelope) is Route.APP]
-            self.order.add(envelope, customers_of(envelope), flight.line)
+        self.api = api
+        self.bad = culprits
+        self.envelopes: list[Envelope] = []
+        self.culprits: set[Envelope] = set()
+        for call in calls:
+            self.accept(call)
+
+    def accept(self, call: Call) -> None:
+        """Let one call more stand in order."""
+        n = len(self.envelopes)
+        envelope = encode(call, new_id(NOW + n), NOW + n, self.api)
+        if n in self.bad:
+            self.culprits.add(envelope)
+        self.envelopes.append(envelope)
+        flight = self.flights[route_of(envelope) is Route.APP]
+        self.order.add(envelope, customers_of(envelope), flight.line)
 
     def run(self, trouble: list[Verdict | None], steps: int) -> None:
         """Make requests until nothing moves, or so many."""
@@ -139,13 +148,34 @@ TROUBLE = st.lists(st.sampled_from([None, None, Delivered(200), Split(), *PASSIN
     TROUBLE,
     st.sampled_from(["v1", "v2"]),
     st.integers(0, 10**6),
+    st.integers(1, 60),
 )
+@example(
+    # Two are under way when nothing passes, and the one sent again first is a culprit.
+    [TrackAnonymous("a", "x"), Track("d", "x")],
+    {0},
+    [PASSING[0], PASSING[5], PASSING[5]],
+    "v2",
+    14581,
+    60,
+)
+# Two culprits, and nobody else has come yet.
+@example([Track(who, "x") for who in "abcdef"], {0, 1}, [None] * 4, "v1", 1, 2)
 def test_any_answers_lose_nothing_and_culprits_stop_only_their_customers(
-    calls: list[Call], culprits: set[int], trouble: list[Verdict | None], api: Any, seed: int
+    calls: list[Call],
+    culprits: set[int],
+    trouble: list[Verdict | None],
+    api: Any,
+    seed: int,
+    first: int,
 ) -> None:
     """After the trouble only culprits and who stands behind them wait; healed, all arrive."""
-    world = World(calls, culprits, api, seed)
-    world.run([one if not isinstance(one, Delivered) else None for one in trouble], 1_500)
+    world = World(calls[:first], culprits, api, seed)
+    trouble = [one if not isinstance(one, Delivered) else None for one in trouble]
+    for call in calls[first:]:
+        world.run(trouble, 3)
+        world.accept(call)
+    world.run(trouble, 1_500)
 
     behind: set[str] = set()
     expected = []
