@@ -248,6 +248,9 @@ def _begin(
 ) -> CodeType:
     import warnings
 
+    from cio_events._process import exits
+
+    exits.at_once = False  # to its script, this process was never forked
     if session:
         os.setsid()
     os.environ.clear()
