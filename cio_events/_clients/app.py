@@ -23,9 +23,9 @@ from cio_events._http import endpoint as http
 from cio_events._http.endpoint import Answer
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire import answers, app, broadcasts
-from cio_events._wire.json import Unsaid
 from cio_events._wire.masking import named
 from cio_events._wire.request import Request
+from cio_events._wire.walk import Unsaid
 from cio_events.errors import NoAnswerError, TransactionalError
 from cio_events.options import TIMEOUT
 

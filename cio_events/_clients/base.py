@@ -13,9 +13,9 @@ from cio_events._process import debugging
 from cio_events._process.diagnostics import say, warn_once
 from cio_events._wire import answers
 from cio_events._wire.answers import Reading
-from cio_events._wire.json import Unsaid
 from cio_events._wire.masking import masked, values_of
 from cio_events._wire.request import Request
+from cio_events._wire.walk import Unsaid
 from cio_events.errors import NoAnswerError
 
 if TYPE_CHECKING:

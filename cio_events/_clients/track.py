@@ -24,9 +24,9 @@ from cio_events._wire import batch as v2
 from cio_events._wire import single as v1
 from cio_events._wire.encode import check_size, encode
 from cio_events._wire.envelope import Envelope, Route, route_of
-from cio_events._wire.json import Unsaid
 from cio_events._wire.masking import named
 from cio_events._wire.request import Request
+from cio_events._wire.walk import Unsaid
 from cio_events.errors import APIError, ParamError
 from cio_events.options import TIMEOUT
 

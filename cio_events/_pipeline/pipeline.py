@@ -30,8 +30,8 @@ from cio_events._process.suppression import mark_records, suppress_capture, supp
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire.encode import encode, encode_refused, too_long_attribute
 from cio_events._wire.envelope import Envelope
-from cio_events._wire.json import Unsaid
 from cio_events._wire.plain_event import encode_event
+from cio_events._wire.walk import Unsaid
 from cio_events.errors import ParamError
 from cio_events.options import Options, options_from
 from cio_events.signals import DroppedReason, FailedReason

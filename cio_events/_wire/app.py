@@ -12,9 +12,9 @@ import orjson
 
 from cio_events._calls.messages import Message, Receipt
 from cio_events._wire.encode import dump
-from cio_events._wire.json import Unsaid
 from cio_events._wire.registry import kind_of
 from cio_events._wire.request import Request
+from cio_events._wire.walk import Unsaid
 from cio_events.errors import ParamError
 
 

@@ -12,9 +12,10 @@ from cio_events._calls import limits
 from cio_events._calls.people import Call
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of, seal
 from cio_events._wire.identifiers import v1_names
-from cio_events._wire.json import Unsaid, dumps, is_finite, is_flat
+from cio_events._wire.json import dumps, is_finite, is_flat
 from cio_events._wire.natural import TooLarge
 from cio_events._wire.registry import Kind, kind_and_body, kind_called, kind_of
+from cio_events._wire.walk import Unsaid
 from cio_events.errors import ParamError
 
 Api: TypeAlias = Literal["v2", "v1"]

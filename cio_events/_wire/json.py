@@ -8,64 +8,24 @@ been walked never reaches the encoder, which would follow tuples until the stack
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, time
-from decimal import Decimal
-from itertools import chain, islice
 from math import isfinite
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
 import orjson
 
 from cio_events._calls import limits
-from cio_events._wire.natural import BITS, INT_MAX, INT_MIN, TooLarge, integer, name_of, step_for
-
-_dumps = orjson.dumps
-
-_FLAT = frozenset({str, int, float, bool, type(None)})
-# What runs no code but Python's own when it is made simpler.
-_INERT = frozenset({date, datetime, Decimal, UUID, set, frozenset})
-
-_ONLY_TEXT = frozenset({str}).issuperset
+from cio_events._wire.natural import TooLarge
+from cio_events._wire.plain import cleaned, copied
+from cio_events._wire.walk import AROUND, NOTHING, Unsaid, Walk
 
 _FLAT_TEXT = limits.ATTRIBUTE_VALUE_BYTES
 
-# What stands around the data of a call: names, and at most two identifiers.
-_AROUND = 1_000
-
-# From how many containers of one type on they are looked at together.
-_GROUP = 8
-
-# What stands for a value that is left out.
-_NOTHING = object()
-
-# A type's name may have any length, and so may a key.
-_SHOWN = 100
-
-
-class Unsaid(NamedTuple):
-    """
-    A value of which JSON has nothing to say.
-
-    Attributes:
-        key: Under which key it stood, or the list that it stood in; ``""`` if there was none.
-
-        kind: The name of its type.
-
-        left_out: Whether it is left out; else the name stands for it.
-    """
-
-    key: str
-    kind: str
-    left_out: bool
-
-    @property
-    def problem(self) -> str:
-        """
-        What is wrong with it, and what became of it.
-        """
-        sent = "it is left out" if self.left_out else "its type's name is sent in its place"
-        return f"holds a {ascii(self.kind)[1:-1]} that has no form in JSON; {sent}"
+# Of what a walk has let through for what its type's own type says, nothing is written.
+_EXACTLY = (
+    orjson.OPT_PASSTHROUGH_SUBCLASS
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+)
 
 
 def is_flat(data: Mapping[Any, Any]) -> bool:
@@ -118,22 +78,26 @@ def dumps(
     Raises:
         TooLarge: It is over the budget.
     """
-    unsaid = [] if unsaid is None else unsaid
+    plain = copied(value, most_bytes + AROUND, finite=leave_out)
+    if plain is None:
+        plain = _walked(value, [] if unsaid is None else unsaid, leave_out, most_bytes)
     try:
-        plain = _Walk(unsaid, most_bytes, leave_out=leave_out).plain(value, "", 0)
+        return orjson.dumps(plain, None, _EXACTLY)
+    except TypeError:
+        # orjson's word for lone surrogates and for integers beyond 64 bits.
+        return orjson.dumps(cleaned(plain), None, _EXACTLY)
+
+
+def _walked(value: object, unsaid: list[Unsaid], leave_out: bool, most_bytes: int) -> Any:  # noqa: FBT001
+    try:
+        plain = Walk(unsaid, most_bytes, leave_out=leave_out).plain(value, "", 0)
     except TooLarge:
         raise
     except Exception:  # noqa: BLE001 - a type's own type may have any hash or none
         unsaid.clear()
-        walk = _Walk(unsaid, most_bytes, leave_out=leave_out, each=True)
+        walk = Walk(unsaid, most_bytes, leave_out=leave_out, each=True)
         plain = walk.plain(value, "", 0)
-    if plain is _NOTHING:
-        plain = None
-    try:
-        return _dumps(plain)
-    except TypeError:
-        # orjson's word for lone surrogates and for integers beyond 64 bits.
-        return _dumps(_cleaned(plain))
+    return None if plain is NOTHING else plain
 
 
 def inert(data: Mapping[Any, object]) -> dict[str, object] | None:
@@ -143,335 +107,13 @@ def inert(data: Mapping[Any, object]) -> dict[str, object] | None:
     None means that it has to be walked by `dumps`, once: a lazy value is asked for what it is,
     and another has nothing to say.
     """
+    plain: dict[str, object] | None = copied(data, limits.DATA_BYTES + AROUND)
+    if plain is not None:
+        return plain
     unsaid: list[Unsaid] = []
-    walk = _Walk(unsaid, limits.DATA_BYTES, leave_out=False, inert=True)
+    walk = Walk(unsaid, limits.DATA_BYTES, leave_out=False, inert=True)
     try:
-        plain: dict[str, object] = walk.plain(data, "", 0)
+        plain = walk.plain(data, "", 0)
     except Exception:  # noqa: BLE001 - whatever it is, dumps meets it again
         return None
     return None if unsaid else plain
-
-
-class _Walk:
-    """
-    Copies a value into nothing but what JSON has, while its budget lasts.
-
-    *each* has it look at each value alone, where looking at their types together raised; *inert*
-    has it stop at a type that is not known to be inert.
-    """
-
-    __slots__ = (
-        "_above",
-        "_bytes",
-        "_each",
-        "_inert",
-        "_leave_out",
-        "_most_bytes",
-        "_nodes",
-        "_unsaid",
-    )
-
-    def __init__(
-        self,
-        unsaid: list[Unsaid],
-        most_bytes: int,
-        *,
-        leave_out: bool,
-        each: bool = False,
-        inert: bool = False,
-    ) -> None:
-        self._inert = inert
-        self._unsaid = unsaid
-        self._each = each
-        self._leave_out = leave_out
-        self._most_bytes = most_bytes
-        self._bytes = most_bytes + _AROUND
-        self._nodes = limits.NODES
-        # The identities of the containers around a value, which tell a cycle.
-        self._above: set[int] = set()
-
-    def plain(self, value: Any, key: str, depth: int) -> Any:
-        """
-        *value*, which stands *depth* deep under *key*, as JSON has it.
-        """
-        kind = type(value)
-        if kind is str:
-            self._spend_bytes(len(value))
-            return value
-        if kind is float:
-            if self._leave_out and not isfinite(value):
-                return self._not_said(value, key)
-            return value
-        if kind is int or kind is bool or value is None:
-            return value
-        if depth >= limits.DEPTH:
-            raise TooLarge(f"is nested over {limits.DEPTH} deep", limits.DEPTH)
-        if kind is list or kind is tuple:
-            if len(value) > self._nodes:
-                raise self._too_many()
-            return self._list(value, list(value), key, depth)
-        if kind is dict:
-            if len(value) > self._nodes:
-                raise self._too_many()
-            # The copy is atomic: another thread may be writing to the original.
-            return self._dict(value, dict(value), key, depth)
-        if self._inert and kind not in _INERT:
-            raise TypeError
-        if id(value) in self._above:
-            return self._not_said(value, key)
-        try:
-            simpler = step_for(kind)(value, self._nodes)
-        except TooLarge:
-            raise
-        except Exception:  # noqa: BLE001 - what an application's own types may raise
-            return self._not_said(value, key)
-        # Copied, since it may be the application's own.
-        if type(simpler) is dict:
-            return self._dict(value, dict(simpler), key, depth)
-        if type(simpler) is list:
-            return self._list(value, list(simpler), key, depth)
-        return self.plain(simpler, key, depth + 1)
-
-    def _list(self, value: object, copy: list[Any], key: str, depth: int) -> Any:
-        """
-        A list of what *value* holds, of which *copy* is ours.
-        """
-        self._nodes -= len(copy)
-        if self._nodes < 0:
-            raise self._too_many()
-        if len(copy) >= _GROUP and not self._each:
-            kinds = set(map(type, copy))
-            if kinds <= _FLAT:
-                if str in kinds:
-                    self._spend_bytes(
-                        sum(map(len, copy))
-                        if len(kinds) == 1
-                        else sum([len(one) for one in copy if type(one) is str])
-                    )
-                if not (self._leave_out and float in kinds):
-                    return copy
-            elif len(kinds) == 1:
-                children = self._flat_children(copy, kinds, depth)
-                if children is not None:
-                    return children
-        above, own = self._above, id(value)
-        if own in above:
-            return self._not_said(value, key)
-        above.add(own)
-        try:
-            plain, deeper = self.plain, depth + 1
-            for place, one in enumerate(copy):
-                kind = type(one)
-                if kind is str:
-                    self._bytes -= len(one)
-                elif kind is not int and kind is not bool and one is not None:
-                    copy[place] = plain(one, key, deeper)
-        except RecursionError:
-            return self._not_said(value, key)
-        finally:
-            above.discard(own)
-        self._spend_bytes(0)
-        if self._leave_out and _NOTHING in copy:
-            copy = [one for one in copy if one is not _NOTHING]
-        return copy
-
-    def _dict(self, value: object, copy: dict[Any, Any], key: str, depth: int) -> Any:
-        """
-        A dictionary of what *value* holds, of which *copy* is ours.
-        """
-        self._nodes -= len(copy)
-        if self._nodes < 0:
-            raise self._too_many()
-        if self._each or not _ONLY_TEXT(map(type, copy)):
-            copy = self._with_text_keys(copy)
-        self._bytes -= sum(map(len, copy))
-        if self._bytes < 0:
-            self._spend_bytes(0)
-        if len(copy) >= _GROUP and not self._each:
-            kinds = set(map(type, copy.values()))
-            if kinds <= _FLAT:
-                if str in kinds:
-                    self._spend_bytes(sum([len(one) for one in copy.values() if type(one) is str]))
-                if not (self._leave_out and float in kinds):
-                    return copy
-            elif len(kinds) == 1:
-                children = self._flat_children(list(copy.values()), kinds, depth)
-                if children is not None:
-                    return dict(zip(copy, children, strict=True))
-        above, own = self._above, id(value)
-        if own in above:
-            return self._not_said(value, key)
-        above.add(own)
-        try:
-            plain, deeper = self.plain, depth + 1
-            for name, one in copy.items():
-                kind = type(one)
-                if kind is str:
-                    self._bytes -= len(one)
-                elif kind is not int and kind is not bool and one is not None:
-                    copy[name] = plain(one, name, deeper)
-        except RecursionError:
-            return self._not_said(value, key)
-        finally:
-            above.discard(own)
-        self._spend_bytes(0)
-        if self._leave_out:
-            return {name: one for name, one in copy.items() if one is not _NOTHING}
-        return copy
-
-    def _flat_children(self, group: list[Any], kinds: set[type], depth: int) -> list[Any] | None:
-        """
-        What *group* holds, if that is many containers of one type with plain values only.
-
-        Looked at together, they cost a fraction of what each would alone.
-        """
-        (kind,) = kinds
-        if self._each or depth + 1 >= limits.DEPTH or kind not in (list, tuple, dict):
-            return None
-        if sum(map(len, group)) > self._nodes:
-            raise self._too_many()
-        children: list[Any]
-        names: list[Any] = []
-        if kind is dict:
-            children = list(map(dict, group))
-            names = list(chain.from_iterable(children))
-            if not _ONLY_TEXT(map(type, names)):
-                return None
-            values = list(chain.from_iterable(map(dict.values, children)))
-        else:
-            children = list(map(list, group))
-            values = list(chain.from_iterable(children))
-        inner = set(map(type, values))
-        if not inner <= _FLAT or (self._leave_out and float in inner):
-            return None
-        self._nodes -= len(values)
-        if self._nodes < 0:
-            raise self._too_many()
-        self._spend_bytes(sum(map(len, names)))
-        if str in inner:
-            self._spend_bytes(sum([len(one) for one in values if type(one) is str]))
-        return children
-
-    def _with_text_keys(self, items: dict[Any, Any]) -> dict[str, Any]:
-        # In one go, if no type of an application's can have said that it was int.
-        if (
-            items
-            and all(type(key) is int for key in items)
-            and INT_MIN <= min(items) <= max(items) <= INT_MAX
-        ):
-            return dict(zip(map(str, items), items.values(), strict=True))
-        named = {}
-        for key, value in items.items():
-            name = key if type(key) is str else self._name(key)
-            if name is not None:
-                named[name] = value
-        return named
-
-    def _name(self, key: Any) -> str | None:
-        """
-        *key* as a name; None if its value is to be left out with it.
-        """
-        told = key
-        for _ in range(limits.DEPTH):
-            kind = type(told)
-            if kind is str:
-                return str(told)
-            if kind is int or kind is bool or kind is float or told is None:
-                told = integer(told) if kind is int else told
-                return told if type(told) is str else _dumps(told).decode("ascii")
-            try:
-                if issubclass(kind, (date, time)):
-                    told = told.isoformat()
-                    continue
-                told = step_for(kind)(told, 0)
-            except Exception:  # noqa: BLE001 - as in plain
-                break
-            if type(told) is list or type(told) is dict:
-                break  # it has a form in JSON, but none that could be a name
-        told = self._not_said(key, "")
-        return None if told is _NOTHING else str(told)
-
-    def _not_said(self, value: object, key: str) -> Any:
-        name = name_of(type(value))[:_SHOWN]
-        self._unsaid.append(Unsaid(key[:_SHOWN], name, self._leave_out))
-        if self._leave_out:
-            return _NOTHING
-        return f"<{name}>"
-
-    def _spend_bytes(self, count: int) -> None:
-        self._bytes -= count
-        if self._bytes < 0:
-            raise TooLarge(f"is over {self._most_bytes} bytes as JSON", self._most_bytes)
-
-    def _too_many(self) -> TooLarge:
-        return TooLarge(f"holds over {limits.NODES} values", limits.NODES)
-
-
-def _cleaned(plain: Any) -> Any:
-    """
-    The result of a walk without what orjson refuses of it: lone surrogates and large integers.
-    """
-    kind = type(plain)
-    if kind is str:
-        return _without_surrogates(plain)
-    if kind is int:
-        return integer(plain)
-    if kind is list:
-        return _cleaned_list(plain)
-    if kind is dict:
-        names = _cleaned_texts(list(plain))
-        return dict(zip(names, _cleaned_list(list(plain.values())), strict=True))
-    if kind is float or kind is bool or plain is None:
-        return plain
-    return f"<{name_of(kind)}>"  # whose type said that it was one of these
-
-
-def _cleaned_list(plain: list[Any]) -> list[Any]:
-    if _ONLY_TEXT(map(type, plain)):
-        return _cleaned_texts(plain)
-    if (
-        plain
-        and all(type(one) is int for one in plain)
-        and max(map(int.bit_length, plain)) <= BITS
-    ):
-        return [one if INT_MIN <= one <= INT_MAX else str(one) for one in plain]
-    if len(plain) >= _GROUP and set(map(type, plain)) == {list}:
-        values = iter(_cleaned_list(list(chain.from_iterable(plain))))
-        return [list(islice(values, len(one))) for one in plain]
-    if len(plain) >= _GROUP and set(map(type, plain)) == {dict}:
-        names = iter(_cleaned_texts(list(chain.from_iterable(plain))))
-        values = iter(_cleaned_list(list(chain.from_iterable(map(dict.values, plain)))))
-        return [
-            dict(zip(islice(names, len(one)), islice(values, len(one)), strict=True))
-            for one in plain
-        ]
-    return [_cleaned(one) for one in plain]
-
-
-def _cleaned_texts(texts: list[str]) -> list[str]:
-    """
-    All of them at once, which costs a fraction of one by one.
-    """
-    together = "\n".join(texts)
-    if together.isascii():
-        return texts
-    cleaned = _without_surrogates(together).split("\n")
-    if len(cleaned) == len(texts):
-        return cleaned
-    return list(map(_without_surrogates, texts))
-
-
-def _without_surrogates(text: str) -> str:
-    """
-    *text* with U+FFFD for each lone surrogate, in time linear in its length whatever it holds.
-    """
-    # The encoder writes a question mark for each, so those of the text step aside meanwhile.
-    aside = next((one for one in _ASIDE if one not in text), None)
-    if aside is None or "?" not in text:
-        return text.encode("utf-8", "replace").decode("utf-8").replace("?", "\ufffd")
-    replaced = text.replace("?", aside).encode("utf-8", "replace").decode("utf-8")
-    return replaced.replace("?", "\ufffd").replace(aside, "?")
-
-
-# Characters that Unicode gives no meaning to, and that no text is expected to hold all of.
-_ASIDE = tuple(map(chr, range(0xFDD0, 0xFDF0)))

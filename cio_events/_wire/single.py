@@ -6,9 +6,9 @@ from cio_events._calls.messages import Message
 from cio_events._calls.people import Call
 from cio_events._wire.encode import dump
 from cio_events._wire.identifiers import v1_names
-from cio_events._wire.json import Unsaid
 from cio_events._wire.registry import entity, kind_of, read_operation
 from cio_events._wire.request import Request
+from cio_events._wire.walk import Unsaid
 from cio_events.errors import ParamError
 
 

@@ -13,6 +13,7 @@ import types
 import uuid
 from collections import OrderedDict, UserDict, UserList, UserString, defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
@@ -432,3 +433,45 @@ def test_aware_moment_is_exact(moment: datetime) -> None:
 def test_what_is_json_already_stays_as_it_is(value: object) -> None:
     """JSON goes through unchanged."""
     assert strict(dumps(value)) == value
+
+
+class _Liar(type):
+    """The type of types that say they are any other."""
+
+    def __eq__(cls, other: object) -> bool:
+        return True
+
+    def __hash__(cls) -> int:
+        return hash(cls.says)  # type: ignore[attr-defined]
+
+
+def _lying(base: type, says: type) -> type:
+    def endless(_self: object) -> Any:
+        raise AssertionError("it was iterated")
+
+    return _Liar("Lying", (base,), {"says": says, "__iter__": endless})
+
+
+@pytest.mark.parametrize("says", [str, list, dict, tuple, int, float])
+@pytest.mark.parametrize("base", [object, list, dict, str, int])
+def test_type_whose_own_type_lies_gets_nothing_unwalked_to_the_encoder(
+    base: type, says: type
+) -> None:
+    """Also among many of the type that it says it is, and as the name of a value."""
+    deep: Any = ()
+    for _ in range(100_000):
+        deep = (deep,)
+    lying = _lying(base, says)()
+    if base is list:
+        list.append(lying, deep)
+    elif base is dict:
+        dict.__setitem__(lying, "deep", deep)
+    many: list[Any] = [says() for _ in range(20)]
+
+    for value in ([lying], [*many, lying], {"a": [lying] * 20}, {"b": many, "c": lying}):
+        with suppress(TooLarge):
+            strict(dumps({"value": value}))
+    if base in (object, str, int):
+        strict(dumps({lying: 1, **{str(number): 2 for number in range(20)}}))
+    while deep:
+        (deep,) = deep

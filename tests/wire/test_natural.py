@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from cio_events import Identify, ParamError, Pipeline, Track
 from cio_events._wire.encode import encode
 from cio_events._wire.envelope import body_of
-from cio_events._wire.json import Unsaid, dumps
+from cio_events._wire.json import dumps
 from cio_events._wire.natural import TooLarge, step_for
+from cio_events._wire.walk import Unsaid
 from tests.support.effort import times
 from tests.support.graphs import Hashless, PretendsToBeText, graphs
 
