@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from itertools import islice
 from types import FrameType
 from typing import Any
 
@@ -13,6 +14,10 @@ from cio_events._sources.fields import OF_LOG_RECORDS
 from cio_events._wire.masking import masked
 
 _NAME_SHOWN = 100
+
+# Looking for them takes time, which a record must not have without end.
+_TEXTS_READ = 100
+_TEXT_READ = 200
 
 # What stands between a line of code and us.
 _PASSED = frozenset({"cio_events", "structlog", "logging", "loguru"})
@@ -35,8 +40,12 @@ def origin_of(event: object, fields: Mapping[Any, Any], source: object) -> str:
 
         source: The record of logging, or the logger that structlog has wrapped.
     """
-    texts = (value for key, value in fields.items() if key not in _NO_VALUES)
-    name = event_name(event, [text for text in texts if type(text) is str and text != event])
+    texts = (
+        value[:_TEXT_READ]
+        for key, value in fields.items()
+        if type(value) is str and key not in _NO_VALUES and value != event
+    )
+    name = event_name(event, list(islice(texts, _TEXTS_READ)))
     logger, place = _of_record(source) if _is_record(source) else _of_line(source, fields)
     parts = [f"record {name} of {shown(logger)}" if logger else f"record {name}"]
     if place:
