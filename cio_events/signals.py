@@ -41,7 +41,7 @@ Why a call was given up without asking Customer.io.
 
 - ``full``: ``max_pending`` or ``max_pending_bytes`` was reached
 - ``unconfigured``: there are no credentials, or a setting cannot be read
-- ``disabled``: the pipeline has ``enabled=False``
+- ``disabled``: the pipeline has ``enabled=False``, or the process may reach loopback alone
 - ``before_send``: ``before_send`` returned None, or raised
 - ``closed``: the pipeline was closed
 - ``exit``: the interpreter ended before it could be delivered

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 
 from cio_events.errors import ParamError
 
-_CROCKFORD = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""What a ULID is written with."""
+
+_CROCKFORD = LETTERS.encode()
 
 # 256 is a multiple of 32, so that every letter is equally likely for a random byte.
 _LETTER_OF_BYTE = _CROCKFORD * 8
@@ -34,9 +38,13 @@ class IdSource:
     Makes ULIDs as `new_id` does, but asks the system for randomness only now and then.
 
     A forked child needs a source of its own: it would go on with its parent's randomness.
+
+    Args:
+        draw: Gives so many random letters; None is the system's randomness.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, draw: Callable[[int], str] | None = None) -> None:
+        self._draw = draw or _random_letters
         self._drawn: list[str] = []
         # The letters of the millisecond in which the last id was made: most calls come in
         # bursts. One tuple, so that threads never see one half of it.
@@ -55,7 +63,7 @@ class IdSource:
                 # Atomic, so that no two threads get the same.
                 return letters + self._drawn.pop()
             except IndexError:
-                drawn = _random_letters(_RANDOM_LETTERS * _DRAWN_AT_ONCE)
+                drawn = self._draw(_RANDOM_LETTERS * _DRAWN_AT_ONCE)
                 self._drawn += [
                     drawn[start : start + _RANDOM_LETTERS]
                     for start in range(0, len(drawn), _RANDOM_LETTERS)

@@ -83,7 +83,7 @@ class Client:
             error.args = (error.message,)
             raise
         finally:
-            if debugging.on:
+            if debugging.on and not debugging.listened:
                 milliseconds = (time.perf_counter() - began) * 1000
                 say(
                     f"debug: request to the {self._api} API with {what}: {came}, "

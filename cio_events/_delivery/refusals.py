@@ -6,6 +6,8 @@ Tell everybody of a call that a pipeline refuses: ledger, log and signals.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cio_events import signals
 from cio_events._calls.people import Call
 from cio_events._delivery.ledger import Ledger
@@ -22,11 +24,16 @@ class Refusals:
     Args:
         sender: The pipeline, as the sender of signals.
 
-        strict: Whether bad input raises.
+        strict: Tells whether bad input raises.
     """
 
     def __init__(
-        self, sender: object, ledger: Ledger, diagnostics: Diagnostics, *, strict: bool
+        self,
+        sender: object,
+        ledger: Ledger,
+        diagnostics: Diagnostics,
+        *,
+        strict: Callable[[], bool],
     ) -> None:
         self._sender = sender
         self._ledger = ledger
@@ -40,7 +47,7 @@ class Refusals:
         Raises:
             ParamError: *error*, with ``strict``; then nothing else is done.
         """
-        if self._strict:
+        if self._strict():
             raise error
         reason: FailedReason = "invalid" if error.limit is None else "too_large"
         self._ledger.fail(reason)
@@ -71,6 +78,12 @@ class Refusals:
         if signals.dropped.receivers:
             report = Report(call, id_, 0, reason=reason)
             signals.announce(signals.dropped, self._sender, report=report)
+
+    def say_blocked(self, blocked: object) -> None:
+        """
+        A call is dropped since it would leave the machine, which a test must not.
+        """
+        self._diagnostics.warn(f"blocked {blocked}", f"a call is dropped: {blocked}")
 
     def say_unconfigured(self, problem: ParamError) -> None:
         """

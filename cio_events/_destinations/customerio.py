@@ -15,6 +15,7 @@ from cio_events._delivery.destination import (
     Verdict,
 )
 from cio_events._destinations import answers
+from cio_events._destinations.endpoints import instead
 from cio_events._http.endpoint import APP_URLS, TRACK_URLS, Answer, Endpoint
 from cio_events._wire import app, encode
 from cio_events._wire import batch as v2
@@ -48,8 +49,12 @@ class _Api:
     _keys: str
 
     def __init__(self, endpoint: Endpoint | None, options: Options) -> None:
-        self._endpoint = endpoint
+        self._own = endpoint
         self._options = options
+
+    @property
+    def _endpoint(self) -> Endpoint | None:
+        return instead.of(self._own)
 
     @property
     def ready(self) -> bool:
@@ -62,8 +67,9 @@ class _Api:
         """
         Import what sending needs.
         """
-        if self._endpoint is not None:
-            self._endpoint.prepare()
+        endpoint = self._endpoint
+        if endpoint is not None:
+            endpoint.prepare()
 
     def concerns(self, envelope: Envelope) -> tuple[str, ...]:
         """
@@ -77,9 +83,10 @@ class _Api:
         """
         Return the answer, or why there is none.
         """
-        assert self._endpoint is not None  # noqa: S101 - only asked when ready
+        endpoint = self._endpoint
+        assert endpoint is not None  # noqa: S101 - only asked when ready
         try:
-            return self._endpoint.send(request, timeout=timeout, repeatable=repeatable)
+            return endpoint.send(request, timeout=timeout, repeatable=repeatable)
         except NoAnswerError as error:
             if error.status is None:
                 return error
@@ -144,7 +151,8 @@ class _Api:
         return Hold(status, advice, words, suspect=True, final=final)
 
     def _not_theirs(self, status: int) -> TryAgain:
-        host = urlsplit(self._endpoint.base_url).netloc if self._endpoint else ""
+        endpoint = self._endpoint
+        host = urlsplit(endpoint.base_url).netloc if endpoint else ""
         detail = f"{host} answers with a page that is not Customer.io's"
         return TryAgain("server_error", status, detail=detail, suspect=True)
 

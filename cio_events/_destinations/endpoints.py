@@ -10,6 +10,36 @@ from cio_events.errors import ParamError
 from cio_events.options import Options
 
 
+class Instead:
+    """
+    Where calls go instead while a test says so, whatever the options of their pipelines.
+
+    Attributes:
+        url: The base URL of a sandbox on loopback; None where options count.
+    """
+
+    def __init__(self) -> None:
+        self.url: str | None = None
+        self._endpoint: http.Endpoint | None = None
+
+    def point_to(self, url: str | None) -> None:
+        """
+        Have all pipelines of the process deliver to *url*; None is to their own again.
+        """
+        endpoint = None if url is None else http.Endpoint(url, credentials.basic("test", "test"))
+        self.url, self._endpoint = url, endpoint
+
+    def of(self, own: http.Endpoint | None) -> http.Endpoint | None:
+        """
+        The endpoint to use in place of a pipeline's *own*.
+        """
+        return own if self._endpoint is None else self._endpoint
+
+
+instead = Instead()
+"""This process's."""
+
+
 def opened(
     make: Callable[[Options], http.Endpoint],
     options: Options,

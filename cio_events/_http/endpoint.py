@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from cio_events._http.credentials import Credentials
 from cio_events._http.deadline import next_end
 from cio_events._http.exchange import Answer, Exchange
-from cio_events._http.loopback import is_loopback
+from cio_events._http.loopback import blocked, bound, is_loopback
 from cio_events._process import forks
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import warn_once
@@ -190,9 +190,13 @@ class Endpoint:
 
         Raises:
             AnswerTimeoutError: The time was up.
-            NoAnswerError: There was no connection, or it broke.
+            NoAnswerError: There was no connection, or it broke; or this process may reach
+                loopback alone, and the way leads elsewhere.
             ParamError: *timeout* is invalid.
         """
+        if bound() and (host := self.outside()) is not None:
+            cause = "only loopback may be reached"
+            raise NoAnswerError(str(blocked(host, "a request")), maybe_received=False, cause=cause)
         own = self._timeout if timeout is None else seconds(timeout, "timeout")
         ends = min(monotonic() + own, next_end())
         exchange = Exchange(ends, _IDLE_SECONDS if repeatable else _IDLE_SECONDS_UNREPEATABLE)
@@ -210,6 +214,13 @@ class Endpoint:
         if isinstance(outcome, NoAnswerError):
             raise outcome
         return outcome
+
+    def outside(self) -> str | None:
+        """
+        The host on the way that is not loopback; None if there is none. Nothing is looked up.
+        """
+        host = urlsplit(self.base_url).hostname or ""
+        return self._transport().outside() if is_loopback(host) else host
 
     def prepare(self) -> None:
         """

@@ -13,13 +13,17 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import select_proxy
+from urllib3.util import parse_url
 
 from cio_events._http.adapter import clone_session, keep_deadlines, observes_all, timed
 from cio_events._http.body import TooLateError, read_body
 from cio_events._http.exchange import Answer, Exchange, current
 from cio_events._http.failures import no_answer, too_late
+from cio_events._http.loopback import is_loopback
 from cio_events._process.clock import monotonic
 from cio_events.errors import NoAnswerError
 
@@ -104,6 +108,17 @@ class Transport:
         finally:
             current.reset(token)
 
+    def outside(self) -> str | None:
+        """
+        The host on the way, the target or its proxy, that is not loopback; None if there is none.
+        """
+        proxy = select_proxy(self._base_url, dict(self._settings()["proxies"]))
+        for url in (self._base_url, proxy):
+            host = _host(url)
+            if host is not None and not is_loopback(host):
+                return host
+        return None
+
     def close(self) -> None:
         """
         Close the connections that were made here.
@@ -165,3 +180,17 @@ class Transport:
             self._last_settings = settings
             self._look_again_at = now + _LOOK_INTERVAL
         return settings
+
+
+def _host(url: str | None) -> str | None:
+    """
+    The host of *url*; a proxy's may come without its scheme.
+    """
+    if not url:
+        return None
+    try:
+        # urllib3's, as it is what connects by it.
+        host = parse_url(url if "://" in url else f"http://{url}").host
+    except urllib3.exceptions.LocationParseError:
+        return url
+    return None if host is None else host.strip("[]")

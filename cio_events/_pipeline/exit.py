@@ -63,6 +63,14 @@ class EndOfProcess:
             return self.flush(max(self._end(started, timeout) - monotonic(), 0.0))
         return False
 
+    def forget_pending(self) -> None:
+        """
+        Give up what is pending, as ``closed``, and go on with what comes later.
+        """
+        self._worker.stop(0.0)
+        self._worker.release("closed")
+        self._worker = self._new_worker(threaded=True)
+
     def deliver_before_exit(self, started: float, timeout: float | None = None) -> None:
         """
         Do the same for the last time: the rest stays in the spool, or is dropped as ``exit``.

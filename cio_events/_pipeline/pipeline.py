@@ -21,11 +21,14 @@ from cio_events._delivery.worker import Worker
 from cio_events._destinations import endpoints
 from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._exported import exported
+from cio_events._pipeline import recording
 from cio_events._pipeline.exit import EndOfProcess
+from cio_events._pipeline.guard import Guard
+from cio_events._pipeline.unsaid import UnsaidValues
 from cio_events._pipeline.verbs import BackgroundVerbs
 from cio_events._process import debugging, exits, forks, suppression
 from cio_events._process.clock import monotonic
-from cio_events._process.diagnostics import Diagnostics, where
+from cio_events._process.diagnostics import Diagnostics
 from cio_events._process.suppression import mark_records, suppress_capture, suppressed
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire.encode import encode, encode_refused, too_long_attribute
@@ -41,9 +44,6 @@ if TYPE_CHECKING:
 
     from cio_events._buffers.failures import DeadLetter
     from cio_events.options import OptionArguments
-
-# Of so many kinds of values that JSON has no form for; an application may make up names.
-_UNSAID_TOLD = 100
 
 
 @exported
@@ -81,20 +81,23 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             mark_records()
         forks.watch(self)
         forks.in_child(suppression.renew)
-        if self.options.spool is not None and self._closed is None:
+        if self.options.spool is not None and self._closed is None and not recording.diverted():
             # What an earlier process left there does not wait for this one's first call.
             self._worker.adopt()
 
     def _begin(self) -> None:
         options = self.options
         self._ledger = Ledger(options.max_pending, options.max_pending_bytes)
-        self._refusals = Refusals(self, self._ledger, self._diagnostics, strict=options.strict)
+        self._refusals = Refusals(
+            self, self._ledger, self._diagnostics, strict=lambda: self.strict
+        )
         self._worker = self._new_worker(threaded=True)
         self._ids = IdSource()
         # Looked up for each call.
         self._api = options.api
         self.id_type: IdType | Literal["auto"] = options.id_type
-        self._told: set[Unsaid] = set()
+        self._unsaid = UnsaidValues(self._diagnostics, strict=lambda: self.strict)
+        self._guard = Guard()
         self._before_send = options.before_send
         # Whether an event needs no `Track`: nobody looks at it, and v1 has another form of it.
         self._fast_path = (
@@ -116,7 +119,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """
         Whether a record of which no call can be made raises.
         """
-        return self.options.strict
+        recorder = recording.current
+        return self.options.strict if recorder is None else recorder.raises
 
     @property
     def closed(self) -> bool:
@@ -176,6 +180,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """
         if self._closed is not None or not self._fast_path or forks.forks_without_hooks:
             return None
+        if recording.on and (recording.current is not None or self._guard.outside(self._track)):
+            return None
         now = time.time_ns() // 1_000_000
         id_ = self._ids.new_id(now)
         seconds = now // 1000 if logged_at is None else int(logged_at)
@@ -198,24 +204,20 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """
         if forks.forks_without_hooks:
             forks.detect_fork()
-        id_ = self._ids.new_id(time.time_ns() // 1_000_000)
-        return self._refusals.fail(None, id_, error)
+        return self._fail(None, self._ids.new_id(time.time_ns() // 1_000_000), error)
 
     def _offer(self, call: Call) -> tuple[str, FailedReason | DroppedReason | None]:
         """
         Let *call* in, or not; returns what `accept` does.
         """
-        now = time.time_ns() // 1_000_000
+        recorder = recording.current
+        now = time.time_ns() // 1_000_000 if recorder is None else recorder.now()
+        ids = self._ids if recorder is None else recorder
         if not issubclass(type(call), Call):  # isinstance() would ask what the value says it is
-            id_ = self._ids.new_id(now)
-            error = ParamError("call", "must be a call of cio_events")
-            return id_, self._refusals.fail(None, id_, error)
-        id_ = getattr(call, "id", None) or self._ids.new_id(now)
-        reason = self._closed
-        problem = self._no_app if isinstance(call, Message) else self._no_track
-        if problem is not None and reason is None:
-            self._refusals.say_unconfigured(problem)
-            reason = "unconfigured"
+            id_ = ids.new_id(now)
+            return id_, self._fail(None, id_, ParamError("call", "must be a call of cio_events"))
+        id_ = getattr(call, "id", None) or ids.new_id(now)
+        reason = self._shut(call)
         if self._before_send is not None and reason is None:
             ledger = self._ledger
             filtered = self._filtered(call)
@@ -228,28 +230,56 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
                 call = filtered
                 id_ = getattr(call, "id", None) or id_
         if reason is not None:
-            self._refusals.drop(call, id_, reason)
-            return id_, reason
+            return id_, self._drop(call, id_, reason)
         unsaid: list[Unsaid] = []
         try:
             envelope = encode(call, id_, now, self._api, unsaid)
             if unsaid:
-                self._say_unsaid(unsaid)
+                self._unsaid.say(unsaid)
         except ParamError as error:
-            failed = self._refusals.fail(call, id_, error)
+            failed = self._fail(call, id_, error)
             self._keep_refused(call, id_, now, Failure(failed, None, str(error)))
             return id_, failed
         size = len(envelope)
         if size > ATTRIBUTE_VALUE_BYTES:
             self._look_for_long_attributes(call)
+        if recorder is not None:
+            recording.record(recorder, self, self._ledger, envelope)
+            return id_, None
+        endpoint = self._app if isinstance(call, Message) else self._track
+        blocked = self._guard.blocked(call, endpoint)
+        if blocked is not None:
+            self._refusals.say_blocked(blocked)
+            return id_, self._drop(call, id_, "disabled")
         # Nobody overtakes who waits for room.
         admitted = not self._worker.blocked and self._ledger.admit(size)
         if not admitted and not self._wait_for_room(size):
-            reason = self._closed or "full"
-            self._refusals.drop(call, id_, reason)
-            return id_, reason
+            return id_, self._drop(call, id_, self._closed or "full")
         self._put(envelope)
         return id_, None
+
+    def _shut(self, call: Call) -> DroppedReason | None:
+        """
+        Why *call* cannot be accepted, whatever it says; None if it can.
+        """
+        if recording.diverted():
+            return None if self._closed == "disabled" else self._closed
+        problem = self._no_app if isinstance(call, Message) else self._no_track
+        if self._closed is None and problem is not None:
+            self._refusals.say_unconfigured(problem)
+            return "unconfigured"
+        return self._closed
+
+    def _fail(self, call: Call | None, id_: str, error: ParamError) -> FailedReason:
+        if recording.current is not None:
+            recording.current.refused(call, error)
+        return self._refusals.fail(call, id_, error)
+
+    def _drop(self, call: Call, id_: str, reason: DroppedReason) -> DroppedReason:
+        if recording.current is not None:
+            recording.current.dropped(call, reason)
+        self._refusals.drop(call, id_, reason)
+        return reason
 
     def _put(self, envelope: Envelope) -> None:
         """
@@ -272,7 +302,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """
         Have *call* kept as a dead letter, where there is a spool.
         """
-        if self.options.spool is None:
+        if self.options.spool is None or recording.diverted():
             return
         envelope = encode_refused(call, id_, now)
         if envelope is not None:
@@ -312,22 +342,6 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
                 "bytes; it is sent all the same",
             )
 
-    def _say_unsaid(self, unsaid: list[Unsaid]) -> None:
-        """
-        Say of which values a call says nothing.
-
-        Raises:
-            ParamError: With ``strict``.
-        """
-        if self.options.strict:
-            raise ParamError(unsaid[0].key or "call", unsaid[0].problem)
-        for one in unsaid:
-            if len(self._told) < _UNSAID_TOLD and one not in self._told:
-                self._told.add(one)
-                self._diagnostics.warn_once(
-                    f"unsaid {one}", f"{one.key!a}: {one.problem}{where()}"
-                )
-
     def _wait_for_room(self, size: int) -> bool:
         """
         Wait until there is room for *size* bytes, if callers are to wait.
@@ -353,6 +367,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """
         if forks.forks_without_hooks:
             forks.detect_fork()
+        if recording.current is not None and self._ledger.idle():
+            return True  # and what another process left in a spool stays there
         timeout = self.options.timeout if timeout is None else timeout
         return self._worker.wait_until(self._worker.idle, timeout)
 

@@ -10,15 +10,32 @@ from __future__ import annotations
 import os
 
 on: bool = False
-"""Whether any pipeline may want it."""
+"""Whether any pipeline may want it, or a test listens."""
+
+listened: bool = False
+"""Whether a test listens."""
+
+_was_on = False  # before it did
 
 
 def switch_on() -> None:
     """
     A pipeline wants it.
     """
-    global on
-    on = True
+    global on, _was_on
+    on = _was_on = True
+
+
+def listen(*, listens: bool) -> None:
+    """
+    A test listens, or does so no more.
+    """
+    global on, listened, _was_on
+    if listens and not listened:
+        on, _was_on = True, on
+    elif listened and not listens:
+        on = _was_on
+    listened = listens
 
 
 def look() -> None:

@@ -26,6 +26,10 @@ _MOST_NAMES = 20
 _LONGEST_NAME = 60
 
 
+listener: Callable[[str, str], None] | None = None
+"""Hears all that there is to say, of which kind and what, also what was said before."""
+
+
 class Diagnostics:
     """
     Says each kind of thing once, or at most once a minute.
@@ -43,6 +47,7 @@ class Diagnostics:
         """
         Say *message*, unless something of this *kind* was said before.
         """
+        _tell(kind, message)
         if kind not in self._once:
             self._once.add(kind)
             say(message if isinstance(message, str) else message())
@@ -54,6 +59,7 @@ class Diagnostics:
         The name may come from outside: it is shown without line breaks and escapes, and not
         in full length.
         """
+        _tell(kind, f"{shown(name)} {message}")
         key = f"{kind} {name[:_LONGEST_NAME]}"
         if key in self._once:
             return
@@ -72,6 +78,7 @@ class Diagnostics:
 
         One that takes time to put together may be given as what does so.
         """
+        _tell(kind, message)
         now = monotonic()
         if self._often or now >= self._quiet_until.get(kind, 0.0):
             self._quiet_until[kind] = now + _SECONDS_BETWEEN_LINES
@@ -98,6 +105,11 @@ def where() -> str:
         return f" ({told()})" if told is not None else ""
     except Exception:  # noqa: BLE001 - what a record holds may raise anything
         return ""
+
+
+def _tell(kind: str, message: str | Callable[[], str]) -> None:
+    if listener is not None:
+        listener(kind, message if isinstance(message, str) else message())
 
 
 def shown(name: str) -> str:

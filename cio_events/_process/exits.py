@@ -32,6 +32,11 @@ class Delivering(Protocol):
         Deliver what is pending within *timeout* seconds from *started*; whether it succeeded.
         """
 
+    def forget_pending(self) -> None:
+        """
+        Give up what is pending, and go on with what comes later.
+        """
+
     def deliver_before_exit(self, started: float, timeout: float | None) -> None:
         """
         Do the same for the last time, and give up the rest.
@@ -108,6 +113,21 @@ def end(timeout: float | None = None) -> None:
     started = monotonic()
     for pipeline in _hurried():
         pipeline.deliver_before_exit(started, timeout)
+
+
+def wake() -> None:
+    """
+    Have all pipelines begin to deliver what is pending.
+    """
+    _hurried()
+
+
+def forget_pending() -> None:
+    """
+    Have all pipelines give up what is pending, and go on.
+    """
+    for pipeline in list(_pipelines_with_calls):
+        pipeline.forget_pending()
 
 
 def flush(timeout: float | None = None) -> None:

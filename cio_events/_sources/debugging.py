@@ -4,7 +4,7 @@ Say of a record what became of it, where the option ``debug`` asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _KEYS_SHOWN = 12
 
 
+listener: Callable[[Mapping[Any, Any], object, str], None] | None = None
+"""Hears the outcome of each record, as its fields, its message and what became of it."""
+
+
 def say_outcome(
     pipeline: Pipeline | None, fields: Mapping[Any, Any], event: object, outcome: str
 ) -> None:
@@ -27,6 +31,8 @@ def say_outcome(
     Say the *outcome* of a record, if *pipeline* has ``debug``; None is the default one.
     """
     with suppress(Exception):  # what a record holds may raise anything
+        if listener is not None:
+            listener(fields, event, outcome)
         if (pipeline or get_pipeline()).options.debug:
             setup.report()
             keys = ", ".join(_keys(fields)[:_KEYS_SHOWN])

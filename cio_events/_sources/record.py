@@ -11,6 +11,7 @@ from structlog.contextvars import get_contextvars
 from cio_events._calls.people import Customer, Identifier, IdType, identifier_of
 from cio_events._calls.times import unix_seconds
 from cio_events._calls.validation import Data
+from cio_events._pipeline import recording
 from cio_events._sources.fields import Shape
 from cio_events.errors import ParamError
 
@@ -106,7 +107,7 @@ class Record(NamedTuple):
             ParamError: ``cio_timestamp`` is a text that tells no time.
         """
         if "cio_timestamp" not in self.fields:
-            return self.logged_at
+            return None if recording.keeps_time() else self.logged_at
         value = self.required("cio_timestamp")
         return _time_of(value) if isinstance(value, str) else value
 

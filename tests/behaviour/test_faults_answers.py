@@ -271,6 +271,7 @@ def test_page_of_a_captive_portal_is_no_success(
     assert all(host in (retry.detail or "") for retry in heard.retries)
 
 
+@pytest.mark.cio_live  # a name that is none of this machine's
 def test_other_region_is_named(make: MakePipeline, caplog: Any) -> None:
     """A redirect there says which setting has to change."""
     step = redirect("https://track-eu.customer.io/api/v2/batch")

@@ -191,6 +191,7 @@ def test_connecting_has_an_end(make: MakePipeline, heard: Heard) -> None:
     assert {retry.reason for retry in heard.retries} == {"no_connection"}
 
 
+@pytest.mark.cio_live  # a name that is none of this machine's
 def test_name_that_does_not_resolve_is_tried_again(make: MakePipeline, heard: Heard) -> None:
     """As when the network of a laptop is down."""
     pipeline = make(track_url="http://track.customer-io.invalid")
@@ -204,6 +205,7 @@ def test_name_that_does_not_resolve_is_tried_again(make: MakePipeline, heard: He
 @pytest.mark.parametrize(
     ("status", "reason"), [(403, "held"), (407, "held"), (502, "server_error")]
 )
+@pytest.mark.cio_live  # a name that is none of this machine's
 def test_proxy_that_refuses_loses_nothing(
     make: MakePipeline, heard: Heard, status: int, reason: str
 ) -> None:
@@ -221,6 +223,7 @@ def test_proxy_that_refuses_loses_nothing(
 
 
 @pytest.mark.parametrize("status", [403, 407, 502])
+@pytest.mark.cio_live  # a name that is none of this machine's
 def test_proxy_that_refuses_to_connect_loses_nothing(
     make: MakePipeline, heard: Heard, status: int
 ) -> None:

@@ -167,6 +167,7 @@ class TestAnswers:
             with pytest.raises(APIError, match=f"status {status}: no such thing"):
                 client.track("5", "x")
 
+    @pytest.mark.cio_live  # a name that is none of this machine's
     def test_a_redirect_to_another_region_names_it(self, tmp_path: Path) -> None:
         """
         It is what to change.
@@ -189,6 +190,7 @@ class TestAnswers:
 
         assert len(server.requests) == 1
 
+    @pytest.mark.cio_live  # a name that is none of this machine's
     def test_a_proxy_that_wants_credentials_is_named(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -276,6 +276,7 @@ ROWS_THAT_MAKE = [
 @pytest.mark.usefixtures("calm_environment")
 @pytest.mark.parametrize("row", ROWS_THAT_MAKE, ids=names)
 @pytest.mark.parametrize("way", ["now", "log"])
+@pytest.mark.cio_live  # a name that is none of this machine's
 def test_a_client_is_made(row: Row, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     It goes to the right host: seen by a proxy, which is asked for a tunnel there.

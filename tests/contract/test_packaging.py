@@ -116,7 +116,7 @@ def test_the_wheel_has_the_package_with_its_types_and_licence_and_nothing_else(
     wheel: Path,
 ) -> None:
     """
-    Every module is in it, `py.typed` and the sandbox's page too; no tests, examples or caches.
+    Every module is in it, pytest's plugin, `py.typed` and the sandbox's page; no tests.
     """
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -128,6 +128,7 @@ def test_the_wheel_has_the_package_with_its_types_and_licence_and_nothing_else(
     assert {name for name in names if not name.startswith(f"{info}/")} == {
         *modules,
         *(str(path.relative_to(ROOT)) for path in page),
+        "pytest_cio_events.py",
         "cio_events/py.typed",
     }
     assert f"{info}/licenses/LICENSE" in names

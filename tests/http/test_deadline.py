@@ -109,6 +109,7 @@ class TestTheDeadline:
         assert isinstance(error, AnswerTimeoutError)
         assert not error.maybe_received
 
+    @pytest.mark.cio_live  # a name that is none of this machine's
     def test_gives_each_address_of_a_name_its_share(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """
         An address that swallows packets does not take the time of the next one.

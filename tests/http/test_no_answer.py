@@ -50,6 +50,8 @@ class TestNoAnswer:
         assert not error.maybe_received
         assert str(error) == f"no connection to http://127.0.0.1:{port}: Connection refused"
 
+    @pytest.mark.cio_live  # a name that is none of this machine's
+    @pytest.mark.cio_live  # a name that is none of this machine's
     def test_a_name_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """
         Nothing can have been received.

@@ -62,6 +62,8 @@ class TestAnApplicationsSession:
         assert headers["content-type"] == "application/json"
         assert headers["authorization"] == f"Basic {base64.b64encode(b'site:key').decode()}"
 
+    @pytest.mark.cio_live  # a name that is none of this machine's
+    @pytest.mark.cio_live  # a name that is none of this machine's
     def test_its_proxies_are_used(self) -> None:
         """
         A plain HTTP proxy gets the whole URL.

@@ -1,0 +1,45 @@
+"""Keep a pipeline's calls on this machine, where the process may reach loopback alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cio_events._destinations import endpoints
+from cio_events._http import loopback
+from cio_events._process.diagnostics import shown
+
+if TYPE_CHECKING:
+    from cio_events._calls.people import Call
+    from cio_events._http.endpoint import Endpoint
+
+
+class Guard:
+    """
+    Knows of a pipeline's endpoints whether the way to them leads beyond loopback.
+    """
+
+    def __init__(self) -> None:
+        self._ways: dict[Endpoint, str | None] = {}
+
+    def blocked(self, call: Call, endpoint: Endpoint | None) -> loopback.Blocked | None:
+        """
+        What is to be said of *call* if it must not go to *endpoint*; None if it may.
+        """
+        if not loopback.bound() or (host := self.outside(endpoint)) is None:
+            return None
+        name = getattr(call, "name", None)
+        what = f'{call.tag} "{shown(name)}"' if isinstance(name, str) else call.tag
+        blocked = loopback.blocked(host, what)
+        loopback.noted.append(blocked)
+        return blocked
+
+    def outside(self, endpoint: Endpoint | None) -> str | None:
+        """
+        The host on the way to *endpoint*, or to what stands in for it, that is not loopback.
+        """
+        endpoint = endpoints.instead.of(endpoint)
+        if endpoint is None:
+            return None
+        if endpoint not in self._ways:
+            self._ways[endpoint] = endpoint.outside()
+        return self._ways[endpoint]

@@ -1,0 +1,49 @@
+"""The application's line that has led to the code that runs now."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import FrameType
+
+# What lies between a log call and us. An application's own wrappers are the application's.
+_BETWEEN = frozenset({"cio_events", "pytest_cio_events", "structlog", "logging", "loguru"})
+
+# Where structlog's asynchronous methods log, which remember the frame that has called them.
+_ELSEWHERE = frozenset({"concurrent", "threading", "asyncio"})
+
+
+def calling_line() -> str | None:
+    """
+    The file, below the working directory if it is there, and the line; None if there is none.
+    """
+    frame = _outside(sys._getframe(1))  # noqa: SLF001
+    if frame is None or _package(frame) in _ELSEWHERE:
+        frame = _outside(_of_structlog()) or frame
+    if frame is None:
+        return None
+    path = frame.f_code.co_filename
+    here = os.getcwd() + os.sep  # noqa: PTH109 - pathlib is not imported for this
+    return f"{path.removeprefix(here)}:{frame.f_lineno}"
+
+
+def _outside(frame: FrameType | None) -> FrameType | None:
+    while frame is not None and (_package(frame) in _BETWEEN or _is_context(frame)):
+        frame = frame.f_back
+    return frame
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _is_context(frame: FrameType) -> bool:
+    # Our own context managers are entered by way of it.
+    return frame.f_globals.get("__name__") == "contextlib"
+
+
+def _of_structlog() -> FrameType | None:
+    room = sys.modules.get("structlog.contextvars")
+    stack = getattr(room, "_ASYNC_CALLING_STACK", None)
+    frame = None if stack is None else stack.get(None)
+    return frame if isinstance(frame, FrameType) else None

@@ -1,0 +1,37 @@
+"""Listen to what the package says of records, for the recorder that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cio_events._pipeline import recording
+from cio_events._process import debugging, diagnostics
+from cio_events._sources import debugging as outcomes
+from cio_events.testing.notes import Notes
+
+
+def look() -> None:
+    """
+    Listen if a recorder is open, and no more if none is.
+    """
+    listens = recording.current is not None
+    debugging.listen(listens=listens)
+    diagnostics.listener = _hear if listens else None
+    outcomes.listener = _learn if listens else None
+
+
+def _notes() -> Notes | None:
+    return getattr(recording.current, "notes", None)
+
+
+def _hear(kind: str, message: str) -> None:
+    notes = _notes()
+    if notes is not None:
+        notes.heard(kind, message)
+
+
+def _learn(fields: Mapping[Any, Any], event: object, outcome: str) -> None:
+    notes = _notes()
+    if notes is not None:
+        notes.outcome(fields, event, outcome)

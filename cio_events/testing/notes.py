@@ -1,0 +1,103 @@
+"""What was heard, while a test records, of records that made no call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from cio_events._calls.people import Call
+from cio_events._process.callers import calling_line
+from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
+from cio_events.errors import ParamError
+from cio_events.signals import DroppedReason
+from cio_events.testing.expectations import label
+
+# The kinds of diagnostics that tell of records.
+_ABOUT_RECORDS = (
+    "before_send",
+    "bound",
+    "detached",
+    "foreign",
+    "lost",
+    "no mark",
+    "no tag",
+    "position",
+    "positional",
+    "queue",
+    "rendered",
+    "unused tag",
+)
+
+_MOST = 50
+
+
+class Notes:
+    """
+    Reasons, each once, in the order in which they were heard.
+
+    Attributes:
+        reasons: A line each.
+
+        arrived: Whether any tagged record has come as far as us.
+    """
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, None] = {}
+        self.arrived = False
+
+    def refused(self, call: Call | None, error: ParamError) -> None:
+        """
+        No call could be made of something.
+        """
+        self.arrived = True
+        what = "a record" if call is None else label(call)
+        self.add(f"{what} was refused: {error}", where=True)
+
+    def dropped(self, call: Call, reason: DroppedReason) -> None:
+        """
+        A pipeline has not accepted *call*.
+        """
+        self.arrived = True
+        why = {
+            "before_send": "before_send let it not through",
+            "closed": "its pipeline was closed before",
+        }.get(reason, f"it was dropped as {reason}")
+        self.add(f"{label(call)} was not taken: {why}", where=True)
+
+    def heard(self, kind: str, message: str) -> None:
+        """
+        The package has said something.
+        """
+        if kind in _ABOUT_RECORDS:
+            self.add(message, where=kind != "detached" and "(record " not in message)
+
+    def outcome(self, fields: Mapping[Any, Any], event: object, outcome: str) -> None:
+        """
+        Hear what became of a record that has any key like a tag.
+        """
+        tagged = not TRIGGERS.isdisjoint(fields)
+        self.arrived |= tagged
+        # What was refused is told by the pipeline.
+        if outcome.startswith(("captured as", "not captured (")):
+            return
+        name = f'"{event}"' if isinstance(event, str) else f"<{type(event).__name__}>"
+        self.add(
+            f"the record {name} was {outcome}{'' if tagged else _misspelt(fields)}", where=True
+        )
+
+    def add(self, reason: str, *, where: bool = False) -> None:
+        """
+        Keep a *reason*, with the line that runs now if that tells *where*.
+        """
+        line = calling_line() if where else None
+        if len(self.reasons) < _MOST:
+            self.reasons[f"{reason} (at {line})" if line else reason] = None
+
+
+def _misspelt(fields: Mapping[Any, Any]) -> str:
+    for key in fields:
+        if isinstance(key, str) and key.startswith("cio") and key not in TAGS | MARKS:
+            close = get_close_matches(key, TAGS, n=1)
+            return f"; is {key!a} {close[0]}?" if close else f"; {key!a} is no tag"
+    return ""

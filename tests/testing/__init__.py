@@ -1,0 +1,1 @@
+"""What users' tests get: the recorder, fixtures and guard, seen by suites that pytest runs."""

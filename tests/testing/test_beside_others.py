@@ -1,0 +1,178 @@
+"""The fixtures beside what others bring: plugins of pytest's, and ways to capture logs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.testing.suites import Run, run_suite
+
+INI = """
+[pytest]
+asyncio_mode = auto
+structlog_keep = CustomerIOProcessor
+DJANGO_SETTINGS_MODULE = settings
+"""
+
+SETTINGS = """
+SECRET_KEY = "x"
+ROOT_URLCONF = "urls"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+ALLOWED_HOSTS = ["testserver"]
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth"]
+"""
+
+URLS = """
+from django.http import HttpResponse
+from django.urls import path
+
+import app
+
+def buy(request):
+    app.log.info("purchase", cio_customer="5")
+    return HttpResponse("thanks")
+
+urlpatterns = [path("buy", buy)]
+"""
+
+APP = """
+import logging
+
+import structlog
+
+import cio_events
+
+structlog.configure(
+    processors=[cio_events.CustomerIOProcessor(), structlog.processors.JSONRenderer()],
+    logger_factory=structlog.ReturnLoggerFactory(),
+)
+log = structlog.get_logger()
+plain = logging.getLogger("shop")
+plain.setLevel(logging.INFO)
+plain.addHandler(cio_events.CustomerIOHandler())
+"""
+
+SUITE = """
+import asyncio
+import threading
+
+import pytest
+import structlog
+
+import app
+import cio_events
+
+
+def test_caplog(cio, caplog):
+    app.plain.info("purchase", extra={"cio_customer": "5", "price": 13.99})
+    assert cio.tracked("purchase", exactly={"price": 13.99})
+    assert caplog.messages == ["purchase"]
+
+
+def test_capture_logs(cio):
+    processors = [cio_events.CustomerIOProcessor()]
+    with structlog.testing.capture_logs(processors=processors) as logs:
+        app.log.info("purchase", cio_customer="5")
+    cio.tracked("purchase")
+    assert logs[0]["cio_event_id"] == cio.events[0].id
+
+
+def test_pytest_structlog(cio, log):
+    app.log.info("purchase", cio_customer="5")
+    cio.tracked("purchase")
+    assert log.has("purchase")
+
+
+def test_django(cio, client):
+    client.post("/buy")
+    cio.tracked("purchase", customer="5")
+
+
+@pytest.mark.django_db
+def test_django_database(cio):
+    from django.contrib.auth.models import User
+
+    User.objects.create(username="lucy")
+    app.log.info("signup", cio_customer="5")
+    cio.tracked("signup")
+
+
+async def test_asyncio(cio):
+    async def buy(number):
+        await app.log.ainfo("purchase", cio_customer=str(number))
+
+    await asyncio.gather(*map(buy, range(5)))
+    assert len(cio.tracked("purchase", times=5)) == 5
+    assert "test_suite.py" in cio.summary()
+
+
+async def test_asyncio_blocked():
+    cio_events.configure(site_id="a", api_key="b")
+    await app.log.ainfo("purchase", cio_customer="5")
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_sandbox(cio_sandbox, number):
+    app.log.info(f"purchase {number}", cio_customer="5")
+    cio_sandbox.wait_for(f"purchase {number}", timeout=20)
+    assert len(cio_sandbox.events) == 1
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """All plugins at once, on two workers."""
+    files = {
+        "pytest.ini": INI,
+        "settings.py": SETTINGS,
+        "urls.py": URLS,
+        "app.py": APP,
+        "test_suite.py": SUITE,
+    }
+    plugins = ("pytest_asyncio.plugin", "pytest_structlog", "pytest_django.plugin", "xdist.plugin")
+    arguments = [part for plugin in plugins for part in ("-p", plugin)]
+    return run_suite(tmp_path_factory.mktemp("others"), files, *arguments, "-n2")
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        *("test_caplog", "test_capture_logs", "test_pytest_structlog", "test_django"),
+        *("test_django_database", "test_asyncio"),
+        *(f"test_sandbox[{number}]" for number in range(4)),
+    ],
+)
+def test_it_passes(run: Run, test: str) -> None:
+    """With each."""
+    assert run.tests[test].outcome == "passed", run.out
+
+
+def test_what_an_asynchronous_method_logs_is_blocked_too(run: Run) -> None:
+    """And its line is known, though another thread has sent it."""
+    result = run.tests["test_asyncio_blocked"]
+
+    assert result.outcome == "failed"
+    assert "made at test_suite.py:" in result.text
+
+
+def test_without_pytests_logging_and_with_coverage(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Nothing was imported before it was measured."""
+    suite = """
+    import app
+
+    def test_plain(cio):
+        app.plain.info("purchase", extra={"cio_customer": "5"})
+        assert cio.tracked("purchase")
+    """
+    run = run_suite(
+        tmp_path_factory.mktemp("covered"),
+        {"app.py": APP, "test_a.py": suite},
+        *("-p", "no:logging", "-p", "pytest_cov", "--cov=app", "--cov=cio_events.testing"),
+    )
+
+    assert run.code == 0, run.out
+    assert "previously imported" not in run.out
+    (line,) = [line for line in run.out.splitlines() if line.startswith("app.py")]
+    assert line.endswith("100%")
+    assert "recorder.py" in run.out
