@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,6 @@ import pytest
 from tests.process.life import ids_sent, live_in_file, names
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cio_events.sandbox import Sandbox
 
 METHODS = multiprocessing.get_all_start_methods()
@@ -20,6 +19,7 @@ METHODS = multiprocessing.get_all_start_methods()
 # What every process of a script runs that imports it; where it is spawned, its children, too.
 CONFIGURED = """
 import concurrent.futures, multiprocessing
+from tests.support.asleep import wait_until_asleep
 context = multiprocessing.get_context({method!r})
 pipeline = make(flush_interval=3600)
 
@@ -88,7 +88,7 @@ pool.join()
     }
 
 
-@pytest.mark.alone  # a worker that has no time for it is not idle after a second
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_a_pool_that_terminates_its_workers(sandbox: Sandbox, tmp_path: Path) -> None:
     """
     ``with Pool()`` kills them by SIGTERM, so they need the handlers.
@@ -99,7 +99,8 @@ def test_a_pool_that_terminates_its_workers(sandbox: Sandbox, tmp_path: Path) ->
     main = """
 with context.Pool(2, cio_events.install_signal_handlers) as pool:
     pool.map(work, range(20))
-    time.sleep(1)
+    for worker in multiprocessing.active_children():
+        wait_until_asleep(worker.pid)
 """
 
     assert events_of(main, "fork", sandbox, tmp_path) == {
