@@ -19,7 +19,7 @@ from hypothesis import settings
 from cio_events._pipeline import default as pipelines
 from cio_events._sources import attachment
 from cio_events.sandbox import Sandbox
-from tests.support import nursery
+from tests.support import nursery, spools
 from tests.support.effort import times
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         if name.startswith("CIO_"):
             monkeypatch.delenv(name)
     monkeypatch.setattr(pipelines, "process", pipelines.Pipelines())
-    yield
+    with spools.closing_all():
+        yield
     pipelines.process.close()
     for handler in attachment._handlers:  # what becomes of them concerns no other test
         handler.closed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from cio_events._wire.envelope import Route, accepted_at, seal
 from tests.support.nursery import Child
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cio_events._wire.envelope import Envelope
 
 ROOT = Path(__file__).parents[2]
@@ -41,9 +44,28 @@ class Noting(list):
         return [kind for kind, _ in self]
 
 
+_left_open: list[Spool] | None = None
+
+
+@contextmanager
+def closing_all() -> Iterator[None]:
+    """Close what `opened` gives meanwhile, as the garbage collector would blame another test."""
+    global _left_open  # a child that runs no test keeps none
+    _left_open = []
+    try:
+        yield
+    finally:
+        for spool in _left_open:
+            spool.close()
+        _left_open = None
+
+
 def opened(directory: Path, report: Noting | None = None) -> Spool:
     """A spool there."""
-    return Spool(directory, report=Noting() if report is None else report)
+    spool = Spool(directory, report=Noting() if report is None else report)
+    if _left_open is not None:
+        _left_open.append(spool)
+    return spool
 
 
 def envelope(number: int, size: int = 100, route: Route = Route.BATCH) -> Envelope:

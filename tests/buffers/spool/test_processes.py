@@ -12,6 +12,7 @@ from collections import Counter
 
 import pytest
 
+from cio_events._buffers.spool import Spool
 from cio_events._process import forks
 from cio_events._wire.envelope import ulid_of
 from tests.support.spools import (
@@ -396,7 +397,7 @@ sys.stdin.readline()
 
     def test_a_spool_that_is_gone_is_not_told(self, directory):
         """A spool that nobody refers to any more does not stay in memory for the sake of forks."""
-        spool = opened(directory)
+        spool = Spool(directory, report=Noting())
         assert spool in forks._interruptible
         spool.close()
         del spool
