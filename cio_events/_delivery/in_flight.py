@@ -85,11 +85,12 @@ class InFlight:
         if not self.destination.ready:
             return float("inf")
         at = self.pace.opens_at(now)
-        if self.doubtful or self.waiting or self.again:
+        if self.waiting or self.line.has_shared() or self.line.has_single():
             return at
-        if self.line.has_shared() or self.line.has_single():
+        if any(load.calls is None or free_of(load.calls)[0] for load in self.again):
             return at
-        return max(at, self.suspects.due_at(now))
+        suspects = self.suspects
+        return max(at, suspects.trial_at(now) if self.doubtful else suspects.due_at(now))
 
     def try_now(self) -> None:
         """

@@ -185,6 +185,21 @@ class Suspects:
             default=float("inf"),
         )
 
+    def trial_at(self, now: float) -> float:
+        """
+        Return when the next one may be tried, while nothing passes (`monotonic`).
+        """
+        if self._out is not None:
+            return float("inf")
+        return min(
+            (
+                load.retry_at if load.convicted else now
+                for load in self._loads
+                if free_of(load.calls or [])[0]
+            ),
+            default=float("inf"),
+        )
+
     def try_now(self) -> None:
         """
         Have all of them tried without delay.
