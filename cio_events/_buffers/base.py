@@ -60,9 +60,9 @@ class Buffer(Protocol):
         These calls have arrived at Customer.io, or were given up.
         """
 
-    def dead_letter(self, envelope: Envelope, failure: Failure) -> None:
+    def dead_letter(self, envelopes: Sequence[Envelope], failures: Sequence[Failure]) -> None:
         """
-        Give a call up that has failed for good; a buffer on disk keeps it as a dead letter.
+        Give calls up that have failed for good; a buffer on disk keeps them as dead letters.
         """
 
     def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
@@ -77,9 +77,12 @@ class Buffer(Protocol):
         Take over the calls of processes that are gone; returns how many, and of how many bytes.
         """
 
-    def sending(self, envelope: Envelope) -> None:
+    def sending(self, envelope: Envelope) -> bool:
         """
         A request with this call, which must not be sent twice, is about to be made.
+
+        Returns:
+            Whether it may be: whoever comes after this process would know of it.
         """
 
     def unsent(self, envelope: Envelope) -> None:
@@ -92,9 +95,14 @@ class Buffer(Protocol):
         Whether such a request was about to be made when the process died that this is from.
         """
 
-    def close(self, taken: Sequence[Envelope]) -> list[Envelope]:
+    def close(self, taken: Sequence[Envelope], *, ending: bool = False) -> list[Envelope]:
         """
         Release all that is pending, *taken* or not; returns what is lost by that.
+
+        Args:
+            taken: What was taken and has not ended.
+
+            ending: Whether the process ends, and this may come again for some late calls.
         """
 
     def failures(self) -> Iterator[DeadLetter]:

@@ -41,7 +41,7 @@ class MemoryBuffer:
         Nothing to do.
         """
 
-    def dead_letter(self, envelope: Envelope, failure: Failure) -> None:
+    def dead_letter(self, envelopes: Sequence[Envelope], failures: Sequence[Failure]) -> None:
         """
         Nothing to do: without a disk, the report in `cio_events.signals` is all there is.
         """
@@ -57,10 +57,11 @@ class MemoryBuffer:
         """
         return 0, 0
 
-    def sending(self, envelope: Envelope) -> None:
+    def sending(self, envelope: Envelope) -> bool:
         """
-        Nothing to do, since nobody will go on from here.
+        It may go, since nobody will go on from here.
         """
+        return True
 
     def unsent(self, envelope: Envelope) -> None:
         """
@@ -73,7 +74,7 @@ class MemoryBuffer:
         """
         return False
 
-    def close(self, taken: Sequence[Envelope]) -> list[Envelope]:
+    def close(self, taken: Sequence[Envelope], *, ending: bool = False) -> list[Envelope]:
         """
         All of it.
         """

@@ -215,13 +215,10 @@ def stats(directory: Path, *, as_json: bool) -> None:
 
 @contextmanager
 def _dead_letters(directory: Path) -> Iterator[DeadLetters]:
-    letters = DeadLetters(directory)
     try:
-        yield letters
+        yield DeadLetters(directory)
     except ERRORS as error:
         raise click.ClickException(f"{directory} cannot be used: {described(error)}") from error
-    finally:
-        letters.close()
 
 
 def _chosen(ids: Sequence[str], reason: str | None, *, every: bool) -> Sequence[str] | None:

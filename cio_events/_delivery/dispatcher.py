@@ -47,6 +47,9 @@ _SHORTEST_TIMEOUT = 0.001
 # Of a call that a close gave to others before its request began; nobody acts on it.
 _HANDED_OVER = TryAgain("no_connection", None)
 
+# Of one of which it could not be noted that it is sent.
+_NOT_NOTED = TryAgain("no_connection", None, detail="the spool cannot be written")
+
 _Task: TypeAlias = "tuple[InFlight, Load, float]"
 
 
@@ -156,7 +159,7 @@ class Dispatcher:
             for flight in self.flights:
                 flight.clear()
             self._order = Order(flight.line for flight in self.flights)
-            lost = self._buffer.close([envelope for envelope, _ in left])
+            lost = self._buffer.close([envelope for envelope, _ in left], ending=reason == "exit")
             if lost:
                 self._outcomes.lost(lost, dict(left), reason)
             self._ledger.hand_over()
@@ -286,7 +289,8 @@ class Dispatcher:
                 return Refused(
                     "ambiguous", None, "the process that sent it ended before the answer"
                 )
-            self._buffer.sending(first)
+            if not self._buffer.sending(first):
+                return _NOT_NOTED
         verdict = self._request(flight, load, end)
         if isinstance(verdict, (TryAgain, Hold)):
             self._buffer.unsent(first)

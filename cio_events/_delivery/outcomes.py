@@ -87,8 +87,9 @@ class Outcomes:
         These calls have failed for good; *details* is what Customer.io said of each.
         """
         details = details or [None] * len(envelopes)
-        for envelope, detail in zip(envelopes, details, strict=True):
-            self._buffer.dead_letter(envelope, Failure(reason, status, detail))
+        self._buffer.dead_letter(
+            envelopes, [Failure(reason, status, detail) for detail in details]
+        )
         heard = self._count_if_heard(signals.failed, envelopes)
         self._ledger.settle(
             sum(map(len, envelopes)), failed={reason: len(envelopes)}, unannounced=heard

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from cio_events._buffers.workspace import Workspace, fingerprint
 from cio_events._http import credentials
 from cio_events._http import endpoint as http
 from cio_events.errors import ParamError
@@ -101,6 +102,18 @@ def app(options: Options) -> http.Endpoint:
         timeout=options.timeout,
         user_agent=options.user_agent,
         session=options.session,
+    )
+
+
+def workspace(
+    options: Options, track: http.Endpoint | None, app: http.Endpoint | None
+) -> Workspace:
+    """
+    What tells the calls of these endpoints from those of others in the same spool.
+    """
+    return Workspace(
+        None if track is None else fingerprint(track.base_url, options.site_id or ""),
+        None if app is None else fingerprint(app.base_url, options.app_api_key or ""),
     )
 
 

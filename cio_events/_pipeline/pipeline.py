@@ -467,6 +467,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             self.options.spool,
             report=self._diagnostics.warn,
             adopts=self._track is not None or self._app is not None,
+            workspace=endpoints.workspace(self.options, self._track, self._app),
         )
 
     def _new_worker(self, *, threaded: bool) -> Worker:

@@ -43,6 +43,11 @@ class Route(bytes, Enum):
     """A transactional message for the App API."""
 
 
+_ROUTES = frozenset(Route)
+
+# Those of a ULID.
+_LETTERS = frozenset(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+
 # The first byte of an envelope, as indexing gives it.
 BATCH_BYTE = Route.BATCH[0]
 
@@ -75,6 +80,26 @@ def ulid_of(envelope: Envelope) -> str:
     The call's ULID.
     """
     return envelope[_ULID].decode("ascii")
+
+
+def accepted_anew(envelope: Envelope, accepted: int) -> Envelope:
+    """
+    The same call, as if it had been accepted at another time (Unix milliseconds).
+    """
+    return b"".join((envelope[_ROUTE], accepted.to_bytes(6, "big"), envelope[_ACCEPTED.stop :]))
+
+
+def is_envelope(value: object) -> bool:
+    """
+    Whether *value* has the form of an envelope.
+    """
+    return (
+        isinstance(value, bytes)
+        and len(value) > HEADER_BYTES
+        and value[:1] in _ROUTES
+        and _LETTERS.issuperset(value[_ULID])
+        and value[HEADER_BYTES - 26] in b"01234567"
+    )
 
 
 def body_of(envelope: Envelope) -> bytes:

@@ -18,19 +18,21 @@ from cio_events import (
     TrackAnonymous,
 )
 from cio_events._buffers.spool import backlog
+from cio_events._delivery.worker import Worker
 from cio_events.sandbox import Sandbox
-from tests.behaviour.watching import balanced, eventually, names, settled
+from tests.behaviour.watching import QUICK, balanced, eventually, names, settled
 
 MakePipeline = Callable[..., Pipeline]
 
 
-def leave(directory: Path, *events: str) -> None:
+def leave(directory: Path, url: str, *events: str) -> None:
     """Leave events in the spool, as processes that are gone do: each in a file of its own."""
     for name in events:
         with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Worker, "_start", lambda _: None)
             patched.setattr(Pipeline, "flush", lambda *_: False)
-            options: dict[str, Any] = {"track_url": "http://127.0.0.1:9", "flush_interval": 3600}
-            gone = Pipeline(site_id="s", api_key="k", spool=directory, **options)
+            options: dict[str, Any] = {"track_url": url}
+            gone = Pipeline(**QUICK, spool=directory, **options)
             gone.track("5", name)
             gone.close(0)
 
@@ -41,7 +43,7 @@ def test_flush_is_not_done_while_more_is_left(
     """More files than are adopted at a time are delivered before it returns, in order."""
     monkeypatch.setattr(backlog, "_ADOPT_MOST", 2)
     events = [f"event {number}" for number in range(7)]
-    leave(tmp_path, *events)
+    leave(tmp_path, sandbox.url, *events)
     assert len(list(tmp_path.glob("*.spool"))) == 7
 
     assert settled(make(spool=tmp_path)).sent == 7
@@ -54,7 +56,7 @@ def test_pipeline_that_cannot_deliver_leaves_the_backlog_to_others(
     make: MakePipeline, sandbox: Sandbox, tmp_path: Path, idle: dict[str, Any]
 ) -> None:
     """It adopts nothing, and is not busy with it either."""
-    leave(tmp_path, "left")
+    leave(tmp_path, sandbox.url, "left")
     useless = make(spool=tmp_path, **idle)
     useless.track("5", "dropped")
 
@@ -70,7 +72,7 @@ def test_backlog_of_others_takes_no_room(
     make: MakePipeline, sandbox: Sandbox, tmp_path: Path, bound: dict[str, Any]
 ) -> None:
     """The bounds are about what this process takes, before and after the backlog has left."""
-    leave(tmp_path, *[f"event {number}" for number in range(9)])
+    leave(tmp_path, sandbox.url, *[f"event {number}" for number in range(9)])
     sandbox.fail_next(503, times=None)
     pipeline = make(spool=tmp_path, **bound)
     assert eventually(lambda: pipeline.stats().received == 9)

@@ -51,7 +51,7 @@ def dead_letter(directory, envelopes, failure=Failure("rejected", 400, "the name
     for one in envelopes:
         spool.put(one)
     for one in spool.take(10_000):
-        spool.dead_letter(one, failure)
+        spool.dead_letter([one], [failure])
     spool.close()
     return [ulid_of(one) for one in envelopes]
 

@@ -87,7 +87,7 @@ class SpoolModel(RuleBasedStateMachine):
     def dead_letter(self, data):
         """Make a dead letter."""
         one = self.in_hand.pop(data.draw(st.integers(0, len(self.in_hand) - 1)))
-        self.spool.dead_letter(one, Failure("rejected", 400, "no"))
+        self.spool.dead_letter([one], [Failure("rejected", 400, "no")])
         self.dead.append(number_of(one))
 
     @rule()

@@ -444,7 +444,9 @@ def test_the_spool_keeps_what_the_exit_could_not_deliver(sandbox: Sandbox, tmp_p
         atexit.register(say, "after ours")
         say("kept")
         """
-    down = live(script, NOWHERE)
+    sandbox.fail_next(503, times=None)
+    down = live(script, sandbox.url)
+    sandbox.heal()
     up = live(f"assert make(spool={str(tmp_path)!r}).flush(20)", sandbox.url)
 
     assert (down.code, up.code) == (0, 0)

@@ -10,10 +10,15 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
+from cio_events._buffers.failures import Failure
 from cio_events._buffers.spool import ownership, sqlite
-from cio_events._buffers.spool.file import SpoolFile
+from cio_events._buffers.spool.carving import carved
+from cio_events._buffers.spool.dead_letter_writer import DeadLetterWriter
+from cio_events._buffers.spool.descriptors import ClosedDescriptorsError
+from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.problems import Problems
 from cio_events._buffers.spool.sqlite import OtherVersionError, is_damage
+from cio_events._buffers.workspace import Workspace
 from cio_events._wire.envelope import Envelope
 
 # In seconds: a disk is rarely full for less, and to try costs a millisecond.
@@ -35,9 +40,18 @@ class OlderFiles:
         more: Whether nobody owns others, as far as is known, which are too many for now.
     """
 
-    def __init__(self, directory: Path, problems: Problems) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        problems: Problems,
+        letters: DeadLetterWriter,
+        workspace: Workspace,
+    ) -> None:
         self._directory = directory
         self._problems = problems
+        self._letters = letters
+        self._workspace = workspace
+        self._strangers: set[Workspace] = set()  # those of which it was said that they are
         self._files: list[SpoolFile] = []
         self._left_alone: set[Path] = set()
         self._rescue_again_at = 0.0
@@ -95,7 +109,7 @@ class OlderFiles:
         Close *file*, and delete it if it has no call left.
         """
         try:
-            if file.live:
+            if file.live or file.unburied:
                 file.close()
             else:
                 file.remove()
@@ -152,10 +166,10 @@ class OlderFiles:
             return None
         try:
             sqlite.create_private_directory(self._directory)
-            file = ownership.create(self._directory, age=f"{damaged.age}-r")
+            file = self._successor_of(damaged.path)
             try:
                 saved, lost = file.rescue(damaged)
-                aside = sqlite.set_aside(damaged.path)
+                aside = sqlite.set_aside(damaged.path) if damaged.is_there() else None
             except BaseException:
                 file.remove()
                 raise
@@ -166,12 +180,42 @@ class OlderFiles:
         self._files[self._files.index(damaged)] = file
         damaged.close()
         self._problems.lost += lost
+        then = f", and is set aside as {aside.name}" if aside else ""
         self._problems.add(
             "spool damaged",
-            f"{damaged.path} is damaged ({error}), and is set aside as {aside.name}; {saved} "
-            "calls could be read",
+            f"{damaged.path} is damaged ({error}){then}; {saved} calls could be read",
         )
         return file
+
+    def reopen(self, file: SpoolFile) -> None:
+        """
+        Open a file again whose descriptors somebody has closed.
+        """
+        self._problems.add_error(ClosedDescriptorsError())
+        try:
+            file.strand()
+            claimed = ownership.claim(file.path)
+            if claimed is not None:
+                file.continue_as(claimed[0])
+        except (sqlite3.Error, OSError, OtherVersionError) as error:
+            self._problems.add_error(error)
+
+    def tidy(self) -> None:
+        """
+        Leave no trace of what was delivered in files that wait for something else.
+        """
+        for file in self._files:
+            try:
+                file.wipe()
+            except sqlite3.Error as error:
+                self._problems.add_error(error)
+
+    def _successor_of(self, path: Path) -> SpoolFile:
+        # In the same place of its backlog, and as old.
+        age = f"{ownership.age_of(path)}-r"
+        return ownership.create(
+            self._directory, age=age, workspace=str(ownership.workspace_at(path))
+        )
 
     def _unowned(self, own: Path | None) -> list[Path]:
         ours = {file.path for file in self._files} | self._left_alone
@@ -179,7 +223,23 @@ class OlderFiles:
             found = [path for path in self._directory.iterdir() if path.suffix == ownership.SUFFIX]
         except OSError:
             return []
-        return sorted((p for p in found if p != own and p not in ours), key=ownership.age_of)
+        return sorted(
+            (p for p in found if p != own and p not in ours and self._is_for_us(p)),
+            key=ownership.age_of,
+        )
+
+    def _is_for_us(self, path: Path) -> bool:
+        workspace = ownership.workspace_at(path)
+        if self._workspace.delivers(workspace):
+            return True
+        if workspace not in self._strangers:
+            self._strangers.add(workspace)
+            self._problems.note(
+                "spool workspace",
+                f"calls of another workspace ({workspace}) are in {self._directory}; they are "
+                "left to a process with its settings",
+            )
+        return False
 
     def _claim(self, path: Path, owned: set[str]) -> SpoolFile | None:
         try:
@@ -189,8 +249,8 @@ class OlderFiles:
             self._problems.add("spool version", f"{path} is of another version; it is left alone")
         except (sqlite3.Error, OSError) as error:
             if is_damage(error):
-                self._set_aside(path, error)
-            elif path.exists():  # otherwise somebody else was faster
+                return self._set_aside(path, error)
+            if not isinstance(error, FileNotFoundError):  # otherwise somebody else was faster
                 self._problems.add_error(error)
         else:
             if claimed is None:
@@ -199,24 +259,37 @@ class OlderFiles:
                     owned.add(ownership.backlog_of(path))
                 return None
             file, lost = claimed
-            if lost:
+            if lost is not None:
                 self._problems.add(
                     "spool damaged",
-                    f"the journal of {path} is damaged: about {lost} calls are lost; a copy of "
-                    "it is beside it",
+                    f"the journal of {path} is damaged: about {lost} calls are lost with it; a "
+                    "copy of it is beside it",
                 )
             return file
         return None
 
-    def _set_aside(self, path: Path, error: Exception) -> None:
+    def _set_aside(self, path: Path, error: Exception) -> SpoolFile | None:
+        """
+        Save what can be found in a file that cannot be opened; returns the file that has it.
+        """
+        file = None
         try:
+            rows = carved(path)
+            if rows:
+                file = self._successor_of(path)
+                file.refill(rows)
             aside = sqlite.set_aside(path)
-        except OSError as failure:
+        except (sqlite3.Error, OSError) as failure:
             self._problems.add_error(failure)
-        else:
-            self._problems.add(
-                "spool damaged", f"{path} is damaged ({error}), and is set aside as {aside.name}"
-            )
+            if file is not None:
+                file.remove()
+            return None
+        self._problems.add(
+            "spool damaged",
+            f"{path} is damaged ({error}), and is set aside as {aside.name}; {len(rows)} calls "
+            "could be read",
+        )
+        return file
 
     def _count(self, file: SpoolFile) -> tuple[int, int]:
         """
@@ -232,8 +305,25 @@ class OlderFiles:
                 file.close()
                 return 0, 0
             file = rescued
-            counted = file.count()
+            counted = file.live, file.size()
         self._files.remove(file)
+        self._bury(file)
         file.adopted_bytes = counted[1]
         self.add(file)
         return counted
+
+    def _bury(self, file: SpoolFile) -> None:
+        """
+        Make dead letters of what had failed when nothing could be written.
+        """
+        try:
+            failed = [
+                (envelope, Failure(end.reason or "", end.status, None))
+                for envelope, end in file.failed_before()
+            ]
+            if failed and not self._letters.keep(failed):
+                file.unburied = len(failed)
+            elif file.ended_before:
+                file.drop_ended()
+        except sqlite3.Error as error:
+            self._problems.add_error(error)

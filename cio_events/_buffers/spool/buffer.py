@@ -12,16 +12,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 from cio_events._buffers.failures import DeadLetter, Failure
-from cio_events._buffers.spool import backlog, sqlite
+from cio_events._buffers.spool import sqlite
 from cio_events._buffers.spool.backlog import OlderFiles
 from cio_events._buffers.spool.dead_letter_writer import DeadLetterWriter
-from cio_events._buffers.spool.file import SpoolFile
+from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.problems import Problems
-from cio_events._buffers.spool.writer import SpoolWriter, holds
+from cio_events._buffers.spool.upkeep import SpoolUpkeep
+from cio_events._buffers.spool.writer import holds
+from cio_events._buffers.workspace import NOBODYS, Workspace
 from cio_events._process import forks
 from cio_events._wire.envelope import Envelope
 
@@ -40,7 +41,7 @@ _OLDER_MOST = 4
 _FORK_PATIENCE = 2.0
 
 
-class Spool(SpoolWriter):
+class Spool(SpoolUpkeep):
     """
     A buffer in *directory*, which any number of processes and pipelines may share.
 
@@ -60,6 +61,8 @@ class Spool(SpoolWriter):
 
         adopts: Whether `adopt` does anything; not where nothing can be delivered, so that others
             get what they can deliver.
+
+        workspace: Whose calls they are; those of others are left to others.
     """
 
     def __init__(
@@ -68,8 +71,9 @@ class Spool(SpoolWriter):
         *,
         report: Callable[[str, str], None],
         adopts: bool = True,
+        workspace: Workspace = NOBODYS,
     ) -> None:
-        super().__init__(Path(directory).absolute())
+        super().__init__(Path(directory).absolute(), workspace)
         self._report = report
         self._adopts = adopts
         self._start_afresh()
@@ -88,10 +92,14 @@ class Spool(SpoolWriter):
         self._begin_writing(Problems(self._directory, self._report))
 
         # The flushing side's, who has the turn.
-        self._older = OlderFiles(self._directory, self._problems)
+        letters = DeadLetterWriter(self._directory, self._problems, str(self._workspace))
+        self._dead_letters = letters
+        self._older = OlderFiles(self._directory, self._problems, letters, self._workspace)
+        self._late = False  # whether the process ends, and has given up what it had
         self._unspooled: Counter[Envelope] = Counter()  # taken, and in no file
+        self._sent: set[Envelope] = set()  # of those, what must not be sent again
         self._forgotten_late: list[Envelope] = []
-        self._dead_letters = DeadLetterWriter(self._directory, self._problems)
+        self._idle_at = -1  # the last place in the own file when it was idle
 
     @property
     def in_memory(self) -> int:
@@ -155,14 +163,21 @@ class Spool(SpoolWriter):
             else:
                 self._forgotten_late.extend(envelopes)
 
-    def dead_letter(self, envelope: Envelope, failure: Failure) -> None:
+    def dead_letter(self, envelopes: Sequence[Envelope], failures: Sequence[Failure]) -> None:
         """
-        The call has failed for good: keep it as a dead letter.
+        These calls have failed for good: keep them as dead letters.
         """
         with self._turn_of_flushing() as alone:
-            self._dead_letters.add(envelope, failure)
+            for envelope, failure in zip(envelopes, failures, strict=True):
+                self._dead_letters.add(envelope, failure)
             if alone:
-                self._forget(self._dead_letters.proceed())
+                self._write_waiting()
+                waiting = self._dead_letters.waiting
+                for envelope, failure in waiting[-len(envelopes) :]:
+                    # It is an end, also if this process is killed now.
+                    file = self._holder(envelope)
+                    if file is not None:
+                        file.note_failed(envelope, failure.reason, failure.status)
 
     def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
         """
@@ -182,25 +197,34 @@ class Spool(SpoolWriter):
         """
         with self._turn_of_flushing() as alone:
             if alone:
-                self._miss_own_file()
+                self._miss_files()
                 self._look_after_disk()
+                self._leave_no_trace()
                 if not self._adopts:
                     return 0, 0
                 return self._older.adopt(self._own.path if self._own is not None else None)
         return 0, 0
 
-    def sending(self, envelope: Envelope) -> None:
+    def sending(self, envelope: Envelope) -> bool:
         """
         A request with *envelope*, which must not be sent twice, is about to be made.
 
         Should this process die now, whoever adopts the call learns so from `maybe_sent`.
+
+        Returns:
+            Whether that is certain; otherwise the request must not be made.
         """
-        self._mark(envelope, SpoolFile.sending)
+        with self._turn_of_flushing():
+            if self._holder(envelope) is None:
+                self._sent.add(envelope)
+                return True
+        return self._mark(envelope, SpoolFile.sending)
 
     def unsent(self, envelope: Envelope) -> None:
         """
         That request has certainly not arrived.
         """
+        self._sent.discard(envelope)
         self._mark(envelope, SpoolFile.unsent)
 
     def maybe_sent(self, envelope: Envelope) -> bool:
@@ -211,11 +235,11 @@ class Spool(SpoolWriter):
             file = self._holder(envelope)
             return file is not None and file.maybe_sent(envelope)
 
-    def close(self, taken: Sequence[Envelope] = ()) -> list[Envelope]:
+    def close(self, taken: Sequence[Envelope] = (), *, ending: bool = False) -> list[Envelope]:
         """
         Leave everything to whoever adopts it, what was *taken* as well.
 
-        What is put later goes to a new file.
+        What is put later goes to a new file: one for all, if the process is *ending*.
 
         Returns:
             The calls that could not be written, and are lost.
@@ -223,15 +247,25 @@ class Spool(SpoolWriter):
         left: list[Envelope] = []
         with self._turn_of_flushing() as alone:
             if alone:
+                self._miss_files()
+                self._write_waiting()
                 with self._undisturbed():
-                    # Taken or not, they were not delivered.
+                    # Taken or not, they were not delivered; what has failed has ended, though.
+                    for envelope, _ in self._dead_letters.waiting:
+                        self._unspooled[envelope] -= 1
                     self._incoming.extendleft(reversed(list(self._unspooled.elements())))
                     self._unspooled.clear()
                 self._retry_at = 0.0
                 self._look_after_disk()
-                self._retire_own()
+                own = self._own
+                if own is not None and ending and self._late:
+                    own.read_again()
+                else:
+                    self._retire_own()
+                self._late = ending
                 while self._degraded and self._incoming:
                     left.append(self._incoming.popleft())
+                self._sent.clear()
                 self._older.give_up_all()
                 self._dead_letters.close()
         return left
@@ -242,7 +276,9 @@ class Spool(SpoolWriter):
         """
         The calls that have failed for good, in all processes with this directory.
         """
-        self._write_dead_letters()
+        with self._turn_of_flushing() as alone:
+            if alone:
+                self._write_waiting()
         return self._dead_letters.failures()
 
     def resend(self, ids: Sequence[str] | None = None) -> int:
@@ -251,20 +287,19 @@ class Spool(SpoolWriter):
 
         They are there for the next `adopt`, in whichever process it comes first.
         """
-        self._write_dead_letters()
+        with self._turn_of_flushing() as alone:
+            if alone:
+                self._write_waiting()
         return self._dead_letters.resend(ids)
 
     def discard(self, ids: Sequence[str] | None = None) -> int:
         """
         Delete dead letters, those of these *ids* or all; returns how many.
         """
-        self._write_dead_letters()
-        return self._dead_letters.discard(ids)
-
-    def _write_dead_letters(self) -> None:
         with self._turn_of_flushing() as alone:
             if alone:
-                self._forget(self._dead_letters.proceed())
+                self._write_waiting()
+        return self._dead_letters.discard(ids)
 
     # Told by `cio_events._process.forks`.
 
@@ -289,7 +324,7 @@ class Spool(SpoolWriter):
         if self._pid == os.getpid():
             return
         for file in self._files():
-            file.leave_to_parent()
+            file.strand()
         self._dead_letters.leave_to_parent()
         self._start_afresh()
 
@@ -304,15 +339,13 @@ class Spool(SpoolWriter):
             yield False
             return
         with self._turn:
+            self._miss_descriptors()
             yield True
             late, self._forgotten_late = self._forgotten_late, []
             self._forget(late)
         self._problems.speak()
 
     # What the flushing side does in its turn.
-
-    def _files(self) -> list[SpoolFile]:
-        return [*self._older, *filter(None, [self._own])]
 
     def _holder(self, envelope: Envelope) -> SpoolFile | None:
         return next((file for file in self._files() if file.holds(envelope)), None)
@@ -348,19 +381,26 @@ class Spool(SpoolWriter):
                     # The next time makes up for it; at worst, calls are sent again.
                     self._problems.add_error(error)
         for envelope in envelopes:
+            self._sent.discard(envelope)
             self._unspooled[envelope] -= 1
             if self._unspooled[envelope] <= 0:
                 del self._unspooled[envelope]
         self._older.remove_finished()
 
-    def _mark(self, envelope: Envelope, mark: Callable[[SpoolFile, Envelope], None]) -> None:
+    def _write_waiting(self) -> None:
+        self._forget(self._dead_letters.proceed())
+
+    def _mark(self, envelope: Envelope, mark: Callable[[SpoolFile, Envelope], None]) -> bool:
         with self._turn_of_flushing():
             file = self._holder(envelope)
             if file is not None:
                 try:
+                    file.check()
                     mark(file, envelope)
-                except sqlite3.Error as error:
+                except (sqlite3.Error, OSError) as error:
                     self._problems.add_error(error)
+                    return False
+        return True
 
     # The own file, and the disk.
 
@@ -369,7 +409,7 @@ class Spool(SpoolWriter):
             self._retire_own()
             if time.monotonic() >= self._retry_at:
                 self._return_to_disk()
-        self._forget(self._dead_letters.proceed())
+        self._write_waiting()
         own = self._own
         if own is not None and own.journal_bytes() > _JOURNAL_BYTES:
             try:
@@ -379,59 +419,3 @@ class Spool(SpoolWriter):
                     own.checkpoint()
             except (sqlite3.Error, OSError) as error:
                 self._problems.add_error(error)
-
-    def _miss_own_file(self) -> None:
-        """
-        Notice that the own file was deleted: SQLite goes on to write what nobody will find.
-        """
-        own = self._own
-        if own is not None and not own.path.exists():
-            deleted = sqlite3.DatabaseError("it was deleted")
-            self._rest(deleted)
-            self._retire_own()
-            if own.live:
-                self._older.rescue(own, deleted)
-            self._retry_at = 0.0
-
-    def _replace_own(self) -> None:
-        file = self._new_file()
-        with self._undisturbed():
-            own, self._own = self._own, file
-        if own is not None:
-            self._older.add(own)
-
-    def _retire_own(self) -> None:
-        """
-        Write no more to the own file.
-        """
-        with self._undisturbed():
-            own, self._own = self._own, None
-        if own is not None:
-            self._older.add(own)
-
-    def _return_to_disk(self) -> None:
-        """
-        Write what waits in memory, to a new file; then calls go to the disk again.
-        """
-        try:
-            sqlite.create_private_directory(self._directory)
-            file = self._new_file()
-        except (sqlite3.Error, OSError):
-            self._retry_at = time.monotonic() + backlog.RETRY_INTERVAL
-            return
-        try:
-            while self._degraded:
-                with self._undisturbed():
-                    chunk = list(islice(self._incoming, _CHUNK))
-                    if chunk:
-                        file.append_all(chunk)
-                        for _ in chunk:
-                            self._incoming.popleft()
-                    else:
-                        self._own = file
-                        self._degraded = False
-        except sqlite3.Error:
-            self._retry_at = time.monotonic() + backlog.RETRY_INTERVAL
-            self._older.add(file)
-            return
-        self._problems.note("spool", f"the spool in {self._directory} can be written again")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from cio_events._buffers.spool import sqlite
+from cio_events._buffers.spool import sqlite, trust
 
 NAME = "dead-letters.sqlite"
 
@@ -33,6 +33,7 @@ _SCHEMA = (
         status INTEGER,
         detail TEXT,
         failed_at INTEGER NOT NULL,
+        workspace TEXT NOT NULL,
         envelope BLOB NOT NULL
     )
     """,
@@ -44,6 +45,8 @@ class DeadLetterFile:
     """
     The database in *directory*, for any thread. It is not there before there is a dead letter.
 
+    It is open only while it is used, and reading it writes nothing.
+
     Attributes:
         path: Where it is.
 
@@ -53,84 +56,69 @@ class DeadLetterFile:
     def __init__(self, directory: Path) -> None:
         self.path: Path = directory / NAME
         self.lock: threading.RLock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
         self._inode = 0
-
-    def close(self) -> None:
-        """
-        Close the database; what is asked next opens it again.
-        """
-        with self.lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
 
     def leave_to_parent(self) -> None:
         """
-        In a forked child: keep the parent's connection from ever being closed, and start afresh.
+        In a forked child: start afresh.
         """
         self.lock = threading.RLock()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            sqlite.immortal(connection)
 
     def set_aside(self) -> Path | None:
         """
         Rename the damaged database; returns its new name, or None if another process has done so.
         """
         with self.lock:
-            self.close()
             try:
                 if self.path.stat().st_ino != self._inode:
                     return None
             except FileNotFoundError:
                 return None
-            aside = sqlite.set_aside(self.path, f"{NAME}.{now()}.damaged")
-            self.path.with_name(f"{NAME}-shm").unlink(missing_ok=True)
-            return aside
+            return sqlite.set_aside(self.path, f"{NAME}.{now()}.damaged")
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self.lock:
-            if self.path.exists():
-                yield self._open()
-            else:
+            if not self.path.exists():
                 # There are none, and to look for some leaves no trace.
                 with closing(sqlite3.connect(":memory:")) as nothing:
                     for statement in _SCHEMA:
                         nothing.execute(statement)
                     yield nothing
+                return
+            # What a process left half written has to be put right first.
+            half_written = sqlite.bytes_of(self.path.with_name(f"{NAME}-journal")) > 0
+            with closing(self._open(read_only=not half_written)) as connection:
+                yield connection
 
     @contextmanager
     def _writing(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
         with self.lock:
             if create:
                 with suppress(FileExistsError):
-                    sqlite.create_private(self.path)
-            connection = self._open()
-            with sqlite.transaction(connection):
+                    sqlite.write_private(self.path)
+            with closing(self._open()) as connection, sqlite.transaction(connection):
                 yield connection
 
-    def _open(self) -> sqlite3.Connection:
-        inode = self.path.stat().st_ino
-        if self._connection is not None and inode == self._inode:
-            return self._connection
-        self.close()
-        self._inode = inode
-        connection = sqlite.connect(self.path, _BUSY_SECONDS)
+    def _open(self, *, read_only: bool = False) -> sqlite3.Connection:
+        found = self.path.stat(follow_symlinks=False)
+        trust.check_file(NAME, found)
+        self._inode = found.st_ino
+        connection = sqlite.connect(self.path, _BUSY_SECONDS, read_only=read_only)
         try:
             _prepare(connection)
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
         return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    # What is discarded is not to be found on the disk.
+    connection.execute("PRAGMA secure_delete = ON").fetchone()
     connection.execute("PRAGMA synchronous = NORMAL")
     if sqlite.marks(connection) == (_APPLICATION_ID, _VERSION):
+        sqlite.check_tables(connection, _SCHEMA)
         return
     with sqlite.transaction(connection):
         # Another process may have been faster.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from cio_events._buffers.failures import DeadLetter, Failure
@@ -23,6 +25,12 @@ _WAITING_MOST = 1000
 # And those of calls that never were in it, which memory alone holds.
 _WAITING_BYTES = 16 * 1024 * 1024
 
+# Written at once.
+_CHUNK = 256
+
+# In seconds.
+_PRUNE_INTERVAL = 3600.0
+
 _LOST = "dead letters that cannot be written are discarded"
 
 
@@ -31,10 +39,11 @@ class DeadLetterWriter:
     The dead letters of the spool in *directory*, with problems logged instead of raised.
     """
 
-    def __init__(self, directory: Path, problems: Problems) -> None:
-        self._letters = DeadLetters(directory)
+    def __init__(self, directory: Path, problems: Problems, workspace: str | None) -> None:
+        self._letters = DeadLetters(directory, workspace)
         self._problems = problems
         self._waiting: deque[tuple[Envelope, Failure]] = deque()
+        self._prune_at = 0.0
 
     @property
     def lock(self) -> threading.RLock:
@@ -59,30 +68,64 @@ class DeadLetterWriter:
         else:
             self._problems.note("dead letters lost", _LOST)
 
+    def keep(self, failed: Sequence[tuple[Envelope, Failure]]) -> bool:
+        """
+        Write these now; returns whether they could be written.
+        """
+        try:
+            self._say_discarded(self._letters.add(failed))
+        except sqlite.ERRORS as error:
+            self._problem(error)
+            return False
+        return True
+
     def proceed(self) -> list[Envelope]:
         """
         Write what waits; return the calls that the spool need not keep any more.
         """
         written: list[Envelope] = []
         while self._waiting:
-            envelope, failure = self._waiting[0]
+            # As many as there are by now: what is refused meanwhile comes in at the end.
+            waiting = list(islice(self._waiting, _CHUNK))
             try:
-                discarded = self._letters.add(envelope, failure)
+                self._say_discarded(self._letters.add(waiting))
             except sqlite.ERRORS as error:
                 self._problem(error)
                 if len(self._waiting) <= _WAITING_MOST:
                     break
                 self._problems.note("dead letters lost", _LOST)
-            else:
-                if discarded:
-                    self._problems.note(
-                        "dead letters full",
-                        f"the oldest in {self._letters.path} were discarded: dead letters are "
-                        f"kept for {KEEP_SECONDS / 86400:g} days, up to {KEEP_BYTES >> 20} MiB",
-                    )
-            self._waiting.popleft()
-            written.append(envelope)
+                waiting = list(islice(self._waiting, len(self._waiting) - _WAITING_MOST))
+            for envelope, _ in waiting:
+                self._waiting.popleft()
+                written.append(envelope)
         return written
+
+    @property
+    def waiting(self) -> list[tuple[Envelope, Failure]]:
+        """
+        What could not be written yet.
+        """
+        return list(self._waiting)
+
+    def prune(self) -> None:
+        """
+        Discard letters that are too old, now and then.
+        """
+        now = time.monotonic()
+        if now >= self._prune_at:
+            self._prune_at = now + _PRUNE_INTERVAL
+            try:
+                self._say_discarded(self._letters.prune())
+            except sqlite.ERRORS as error:
+                self._problem(error)
+
+    def _say_discarded(self, count: int) -> None:
+        if count:
+            self._problems.note(
+                "dead letters full",
+                f"the oldest in {self._letters.path} were discarded: dead letters are "
+                f"kept for {KEEP_SECONDS / 86400:g} days, up to {KEEP_BYTES >> 20} MiB",
+            )
 
     def failures(self) -> Iterator[DeadLetter]:
         """
@@ -108,10 +151,9 @@ class DeadLetterWriter:
 
     def close(self) -> None:
         """
-        Forget what still waits, which the spool has kept.
+        Forget what still waits: it has ended, and whoever opens the spool next is told so.
         """
         self._waiting.clear()
-        self._letters.close()
 
     def leave_to_parent(self) -> None:
         """

@@ -8,17 +8,19 @@ reads beside them: dead letters are rare, so that they need not be cheap.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from itertools import islice
+from pathlib import Path
 
 import orjson
 
 from cio_events._buffers.failures import DeadLetter, Failure
 from cio_events._buffers.spool import ownership
 from cio_events._buffers.spool.dead_letter_file import DeadLetterFile, now
-from cio_events._wire.envelope import Envelope, ulid_of
+from cio_events._buffers.spool.owned_file import SpoolFile
+from cio_events._buffers.workspace import Workspace, workspace_of
+from cio_events._wire.envelope import Envelope, accepted_anew, is_envelope, ulid_of
 
 # About as much as may be pending, so that nobody has to reckon with a second size of disk.
 KEEP_BYTES = 64 * 1024 * 1024
@@ -31,9 +33,13 @@ _CHUNK = 200
 
 _PRUNE_CHUNK = 20
 
+# Larger ones are not ours.
+_LARGEST = 64 * 1024 * 1024
+
 _SELECTED = (
     "(:ids IS NULL OR id IN (SELECT value FROM json_each(:ids))) "
-    "AND (:reason IS NULL OR reason = :reason)"
+    "AND (:reason IS NULL OR reason = :reason) "
+    "AND (:workspace IS NULL OR workspace = :workspace)"
 )
 
 
@@ -64,29 +70,57 @@ class DeadLetters(DeadLetterFile):
 
     Nothing is on the disk before there is a dead letter. Every method may raise `sqlite3.Error`,
     `OSError` or `OtherVersionError`, when the database cannot be used.
+
+    Args:
+        directory: Where the spool is.
+
+        workspace: Whose letters these are; None is everybody's, as the commands see them.
     """
 
-    def add(self, envelope: Envelope, failure: Failure) -> int:
+    def __init__(self, directory: Path, workspace: str | None = None) -> None:
+        super().__init__(directory)
+        self._workspace = workspace
+
+    def add(self, failed: Iterable[tuple[Envelope, Failure]]) -> int:
         """
-        Keep one more; returns how many old ones had to go for it.
+        Keep more, all of them or none; returns how many old ones had to go for it.
         """
         with self._writing(create=True) as connection:
-            # A process that died before it could forget the call has left it here already.
-            connection.execute(
-                "DELETE FROM letters WHERE id = ? AND envelope = ?", (ulid_of(envelope), envelope)
-            )
-            connection.execute(
-                "INSERT INTO letters (id, reason, status, detail, failed_at, envelope) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    ulid_of(envelope),
-                    failure.reason,
-                    failure.status,
-                    failure.detail,
-                    now(),
-                    envelope,
-                ),
-            )
+            for envelope, failure in failed:
+                # A process that died before it could forget the call has left it here already.
+                connection.execute(
+                    "DELETE FROM letters WHERE id = ? AND envelope = ?",
+                    (ulid_of(envelope), envelope),
+                )
+                connection.execute(
+                    "INSERT INTO letters "
+                    "(id, reason, status, detail, failed_at, workspace, envelope) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        ulid_of(envelope),
+                        failure.reason,
+                        failure.status,
+                        failure.detail,
+                        now(),
+                        self._workspace or str(Workspace()),
+                        envelope,
+                    ),
+                )
+            return _prune(connection)
+
+    def prune(self) -> int:
+        """
+        Discard those that are too old; returns how many.
+        """
+        if not self.path.exists():
+            return 0
+        with self._reading() as connection:
+            (old,) = connection.execute(
+                "SELECT count(*) FROM letters WHERE failed_at < ?", (_too_old(),)
+            ).fetchone()
+        if not old:
+            return 0
+        with self._writing() as connection:
             return _prune(connection)
 
     def select(
@@ -101,10 +135,12 @@ class DeadLetters(DeadLetterFile):
                 rows = connection.execute(
                     "SELECT number, id, reason, status, detail, failed_at, envelope FROM letters "  # noqa: S608
                     f"WHERE {_SELECTED} AND number > :last ORDER BY number LIMIT :most",
-                    {**_selection(ids, reason), "last": last, "most": _CHUNK},
+                    {**self._selection(ids, reason), "last": last, "most": _CHUNK},
                 ).fetchall()
-            for _, id_, why, status, detail, failed_at, envelope in rows:
-                yield DeadLetter(id_, why, status, detail, _moment(failed_at), envelope)
+            for row in rows:
+                letter = _letter(*row[1:])
+                if letter is not None:
+                    yield letter
             if len(rows) < _CHUNK:
                 return
             last = rows[-1][0]
@@ -116,7 +152,7 @@ class DeadLetters(DeadLetterFile):
         with self._reading() as connection:
             (count,) = connection.execute(
                 f"SELECT count(*) FROM letters WHERE {_SELECTED}",  # noqa: S608
-                _selection(ids, reason),
+                self._selection(ids, reason),
             ).fetchone()
         return int(count)
 
@@ -126,8 +162,9 @@ class DeadLetters(DeadLetterFile):
         """
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT reason, count(*), sum(length(envelope)), min(failed_at) FROM letters "
-                "GROUP BY reason ORDER BY reason"
+                "SELECT reason, count(*), sum(length(envelope)), min(failed_at) FROM letters "  # noqa: S608
+                f"WHERE {_SELECTED} GROUP BY reason ORDER BY reason",
+                self._selection(None, None),
             ).fetchall()
         return [Heap(why, many, size, _moment(oldest)) for why, many, size, oldest in rows]
 
@@ -152,27 +189,74 @@ class DeadLetters(DeadLetterFile):
         """
         if not self.count(ids, reason):
             return 0
-        pending = ownership.create(self.path.parent)
         moved = 0
+        made: list[SpoolFile] = []
         try:
             with self._writing() as connection:
-                letters = self.select(ids, reason)
-                while chunk := [letter.envelope for letter in islice(letters, _CHUNK)]:
-                    pending.append_all(chunk)
-                    moved += len(chunk)
-                    advance(len(chunk))
+                for workspace in self._workspaces(connection, ids, reason):
+                    pending = ownership.create(self.path.parent, workspace=workspace)
+                    made.append(pending)
+                    for chunk in self._chunks(connection, ids, reason, workspace):
+                        pending.append_all(chunk)
+                        moved += len(chunk)
+                        advance(len(chunk))
                 connection.execute(
                     f"DELETE FROM letters WHERE {_SELECTED}",  # noqa: S608
-                    _selection(ids, reason),
+                    self._selection(ids, reason),
                 )
         except BaseException:
-            pending.remove()
+            for pending in made:
+                pending.remove()
             raise
-        if moved:
-            pending.close()
-        else:
-            pending.remove()
+        for pending in made:
+            if pending.live:
+                pending.close()
+            else:
+                pending.remove()
         return moved
+
+    def _workspaces(
+        self, connection: sqlite3.Connection, ids: Sequence[str] | None, reason: str | None
+    ) -> list[str]:
+        found = connection.execute(
+            f"SELECT DISTINCT workspace FROM letters WHERE {_SELECTED}",  # noqa: S608
+            self._selection(ids, reason),
+        ).fetchall()
+        return sorted({str(workspace_of(workspace)) for (workspace,) in found})
+
+    def _chunks(
+        self,
+        connection: sqlite3.Connection,
+        ids: Sequence[str] | None,
+        reason: str | None,
+        workspace: str,
+    ) -> Iterator[list[Envelope]]:
+        """
+        The calls of one *workspace*, which start anew: they are as old as this moment.
+        """
+        last = 0
+        while True:
+            rows = connection.execute(
+                f"SELECT number, workspace, envelope FROM letters WHERE {_SELECTED} "  # noqa: S608
+                "AND number > :last ORDER BY number LIMIT :most",
+                {**self._selection(ids, reason), "last": last, "most": _CHUNK},
+            ).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            chunk = [
+                accepted_anew(envelope, now())
+                for _, whose, envelope in rows
+                if str(workspace_of(whose)) == workspace and is_envelope(envelope)
+            ]
+            if chunk:
+                yield chunk
+
+    def _selection(
+        self, ids: Sequence[str] | None, reason: str | None
+    ) -> dict[str, str | int | None]:
+        as_json = None if ids is None else orjson.dumps([id_.upper() for id_ in ids]).decode()
+        return {"ids": as_json, "reason": reason, "workspace": self._workspace}
 
     def discard(self, ids: Sequence[str] | None = None, reason: str | None = None) -> int:
         """
@@ -183,7 +267,7 @@ class DeadLetters(DeadLetterFile):
         with self._writing() as connection:
             return connection.execute(
                 f"DELETE FROM letters WHERE {_SELECTED}",  # noqa: S608
-                _selection(ids, reason),
+                self._selection(ids, reason),
             ).rowcount
 
 
@@ -192,7 +276,7 @@ def _prune(connection: sqlite3.Connection) -> int:
     Discard the oldest that are over the bounds; returns how many.
     """
     discarded = connection.execute(
-        "DELETE FROM letters WHERE failed_at < ?", (now() - int(KEEP_SECONDS * 1000),)
+        "DELETE FROM letters WHERE failed_at < ?", (_too_old(),)
     ).rowcount
     fewer = 1
     while fewer and _bytes_in_use(connection) > KEEP_BYTES:
@@ -213,10 +297,38 @@ def _bytes_in_use(connection: sqlite3.Connection) -> int:
     return int((pages - free) * size)
 
 
-def _selection(ids: Sequence[str] | None, reason: str | None) -> dict[str, str | int | None]:
-    as_json = None if ids is None else orjson.dumps([id_.upper() for id_ in ids]).decode()
-    return {"ids": as_json, "reason": reason}
+def _too_old() -> int:
+    return now() - int(KEEP_SECONDS * 1000)
+
+
+def _letter(
+    id_: object,
+    reason: object,
+    status: object,
+    detail: object,
+    failed_at: object,
+    envelope: object,
+) -> DeadLetter | None:
+    """
+    The letter of a row, unless it cannot be one that we have written.
+    """
+    if not (
+        isinstance(id_, str)
+        and isinstance(reason, str)
+        and isinstance(status, int | None)
+        and isinstance(detail, str | None)
+        and isinstance(failed_at, int)
+        and isinstance(envelope, bytes)
+        and len(envelope) <= _LARGEST
+        and is_envelope(envelope)
+        and ulid_of(envelope) == id_
+    ):
+        return None
+    return DeadLetter(id_, reason, status, detail, _moment(failed_at), envelope)
 
 
 def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc)
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(0, tz=timezone.utc)

@@ -1,21 +1,23 @@
-"""One SQLite file of waiting calls, owned by the one process that has it open."""
+"""The calls of one SQLite file: written in order, taken in order, and done with in any order."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Container, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeAlias
 from zlib import crc32
 
-from cio_events._buffers.spool import sqlite
+from cio_events._buffers.spool.descriptors import MARK
+from cio_events._buffers.spool.ends import End, Ends
+from cio_events._buffers.spool.holds import Hold
 from cio_events._buffers.spool.places import Found, Places
-from cio_events._buffers.spool.salvage import Row, intact, marks_of, salvage
+from cio_events._buffers.spool.salvage import Row, is_call
 from cio_events._buffers.spool.sqlite import journal_of, transaction
-from cio_events._wire.envelope import Envelope
+from cio_events._wire.envelope import Envelope, Route
 
 # Half of SQLite's default: an insert writes one whole page to the journal.
 PAGE_BYTES = 2048
@@ -33,12 +35,16 @@ SCHEMA = (
 # which is 4 MiB at the most.
 _FRESH_MOST, _FRESH_BYTES = 1024, 4096
 
+_LAST_PLACE = 2**31
+
+_seek = os.lseek
+
 _INSERT = "INSERT INTO calls VALUES (?, ?, ?)"
 
 Guard: TypeAlias = Callable[[], AbstractContextManager[object]]
 
 
-class SpoolFile:
+class CallsFile:
     """
     An open file of waiting calls.
 
@@ -54,6 +60,14 @@ class SpoolFile:
 
         guard: Held while others than `append` and `append_all` use the connection.
 
+        hold: What makes it ours.
+
+        journal: The descriptor of SQLite's journal; -1 if it is not known.
+
+        ends: What was noted of it while it could not be written.
+
+        maybe_sent: Which calls the owner before may have sent; None is not known.
+
     Attributes:
         path: Where it is.
 
@@ -64,25 +78,46 @@ class SpoolFile:
         adopted_bytes: The bytes of the live calls of a file that another process has written.
 
         unreadable: How many calls turned out to be damaged when they were to be taken.
+
+        unburied: How many calls in it have failed and cannot be kept as dead letters yet.
     """
 
-    def __init__(self, path: Path, age: str, connection: sqlite3.Connection, guard: Guard) -> None:
+    def __init__(
+        self,
+        path: Path,
+        age: str,
+        connection: sqlite3.Connection,
+        guard: Guard,
+        hold: Hold,
+        journal: int,
+        ends: Ends,
+        maybe_sent: frozenset[int] | None = frozenset(),
+    ) -> None:
         self.path = path
         self.age = age
         self.guard = guard
         self.adopted_bytes: int = 0
         self.unreadable: int = 0
+        self.unburied: int = 0
         self._connection = connection
         # One cursor for all: it is never used by two at a time.
         self._execute = connection.cursor().execute
+        self._hold = hold
+        self._journal = journal
+        self._ends = ends
+        self._below = 1  # what is below this place is done with, and the file is to say so
+        self._unwritten: set[End] = set()  # what is done with above it, likewise
+        self._wiped = 1
+        self._ended_before: frozenset[int] = frozenset()  # places, as noted beside the file
         self._last: tuple[int, Envelope | None] = (0, None)
         self._fresh: deque[tuple[int, Envelope]] = deque(maxlen=_FRESH_MOST)
         self._absent = 0  # places up to the last that hold no live call
         self._places = Places()
-        self._maybe_sent: frozenset[int] = frozenset()
+        self._maybe_sent = maybe_sent
+        self._marks_lost = False  # whether those of its calls are not all there
 
     def __repr__(self) -> str:
-        return f"<SpoolFile {self.path.name} live={self.live}>"
+        return f"<{type(self).__name__} {self.path.name} live={self.live}>"
 
     @property
     def live(self) -> int:
@@ -90,6 +125,13 @@ class SpoolFile:
         How many calls it holds that are not done with.
         """
         return self._last[0] - self._absent
+
+    @property
+    def last_place(self) -> int:
+        """
+        The place of the last call, 0 if there was none.
+        """
+        return self._last[0]
 
     @property
     def exhausted(self) -> bool:
@@ -110,6 +152,9 @@ class SpoolFile:
         last, written = self._last
         if written is envelope:
             return
+        journal = self._journal
+        if journal >= 0 and _seek(journal, 0, os.SEEK_CUR) != MARK:
+            self._hold.check()
         place = last + 1
         try:  # noqa: SIM105 - this is what a log call waits for, and suppress() takes longer
             self._execute(_INSERT, (place, crc32(envelope), envelope))
@@ -120,18 +165,29 @@ class SpoolFile:
         if len(envelope) <= _FRESH_BYTES:
             self._fresh.append(fresh)
 
-    def append_all(self, envelopes: Sequence[Envelope]) -> None:
+    def append_all(
+        self, envelopes: Sequence[Envelope], sent: Container[Envelope] = frozenset()
+    ) -> None:
         """
-        Write more calls, all of them or, if it raises, none.
+        Write more calls, all of them or, if it raises, none; those *sent* may have been so.
         """
         first = self._last[0] + 1
         rows = [(place, crc32(one), one) for place, one in enumerate(envelopes, first)]
-        self._fill(rows)
+        self._keep(rows, maybe_sent=frozenset(place for place, _, one in rows if one in sent))
         self._last = (rows[-1][0], envelopes[-1])
 
-    def _fill(self, rows: Sequence[Row]) -> None:
+    def _keep(self, rows: Sequence[Row], maybe_sent: frozenset[int] | None) -> None:
+        """
+        Write calls with their marks, all of them or none.
+        """
+        marks = [
+            (place,)
+            for place, _, envelope in rows
+            if (envelope[:1] == Route.APP if maybe_sent is None else place in maybe_sent)
+        ]
         with transaction(self._connection):
             self._connection.executemany(_INSERT, rows)
+            self._connection.executemany("INSERT INTO sending VALUES (?)", marks)
 
     # For the flushing side.
 
@@ -169,7 +225,11 @@ class SpoolFile:
             "SELECT place, crc, envelope FROM calls WHERE place > ? ORDER BY place LIMIT ?",
             (self._places.read_up_to, most),
         ).fetchall()
-        return [(place, stored if intact(crc, stored) else None) for place, crc, stored in rows]
+        ended = self._ended_before
+        return [
+            (place, stored if place not in ended and is_call(place, crc, stored) else None)
+            for place, crc, stored in rows
+        ]
 
     def release(self, envelopes: Sequence[Envelope]) -> tuple[list[int], list[Envelope]]:
         """
@@ -183,20 +243,48 @@ class SpoolFile:
             self.adopted_bytes -= sum(map(len, envelopes)) - sum(map(len, others))
         return places, others
 
-    def be_done_with(self, places: list[int]) -> None:
+    def be_done_with(self, places: Sequence[int]) -> None:
         """
         The calls at these places were delivered, or given up.
+
+        Raises:
+            sqlite3.Error: The file cannot be written. It is an end all the same: it is noted
+                beside the file as far as there is room, and the next time makes up for it.
         """
-        below, apart = self._places.finish(places)
+        self._below, apart = self._places.finish(places)
         self._absent += len(places)
-        with self.guard():
-            if apart:
-                with transaction(self._connection):
-                    rows = [(place,) for place in apart]
-                    self._connection.executemany("DELETE FROM calls WHERE place = ?", rows)
-            if below > self._places.below:
-                self._execute("UPDATE done SET below = ?", (below,))
+        self._unwritten.update(map(End, apart))
+        self.write_ends()
+
+    def write_ends(self) -> None:
+        """
+        Write what has ended, as far as the file does not say so.
+
+        Raises:
+            sqlite3.Error: As above.
+        """
+        below, unwritten = self._below, self._unwritten
+        apart = [(end.place,) for end in unwritten if end.place >= below]
+        try:
+            with self.guard():
+                if apart:
+                    with transaction(self._connection):
+                        self._connection.executemany("DELETE FROM calls WHERE place = ?", apart)
+                if below > self._places.below:
+                    self._execute("UPDATE done SET below = ?", (below,))
+        except sqlite3.Error:
+            self._ends.note(below, unwritten)
+            raise
         self._places.below = below
+        unwritten.clear()
+
+    def note_failed(self, envelope: Envelope, reason: str, status: int | None) -> None:
+        """
+        Note that *envelope* has failed, though it cannot be kept as a dead letter yet.
+        """
+        places = self._places.of(envelope)
+        if places:
+            self._ends.note(self._places.below, [End(places[0], reason, status)])
 
     def holds(self, envelope: Envelope) -> bool:
         """
@@ -224,7 +312,8 @@ class SpoolFile:
         """
         Whether the owner before may have sent *envelope*.
         """
-        return not self._maybe_sent.isdisjoint(self._places.of(envelope))
+        marks = self._maybe_sent
+        return marks is None or not marks.isdisjoint(self._places.of(envelope))
 
     def journal_bytes(self) -> int:
         """
@@ -247,84 +336,3 @@ class SpoolFile:
             os.close(descriptor)
         with self.guard():
             self._execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-
-    # The file's life.
-
-    def count(self) -> tuple[int, int]:
-        """
-        Find out what a file holds that was just claimed: how many calls, of how many bytes.
-
-        Raises:
-            sqlite3.Error: It is damaged.
-        """
-        places = self._places
-        (places.below,) = self._execute("SELECT below FROM done").fetchone()
-        places.read_up_to = places.below - 1
-        last, count, size = self._execute(
-            "SELECT max(place), count(*), total(length(envelope)) FROM calls WHERE place >= ?",
-            (places.below,),
-        ).fetchone()
-        sending = self._execute("SELECT place FROM sending").fetchall()
-        self._maybe_sent = frozenset(place for (place,) in sending)
-        self._last = (last or places.read_up_to, None)
-        self._absent = self._last[0] - count
-        return count, int(size)
-
-    def rescue(self, damaged: SpoolFile) -> tuple[int, int]:
-        """
-        Write here, into a new file, what can still be read in *damaged*, and go on in its place.
-
-        Returns:
-            How many calls it has that were not taken yet, and how many of such are lost.
-
-        Raises:
-            sqlite3.Error: This file cannot be written.
-        """
-        places = damaged._places
-        untaken = damaged.live - places.in_hand
-        saved, last = 0, damaged._last[0]
-        with damaged.guard():
-            places.below, maybe_sent = marks_of(
-                damaged._execute, places.below, damaged._maybe_sent
-            )
-            places.read_up_to = max(places.read_up_to, places.below - 1)
-            for rows in salvage(damaged._execute, places):
-                self._fill(rows)
-                saved += sum(place > places.read_up_to for place, _, _ in rows)
-                last = max(last, *(place for place, _, _ in rows))
-        with transaction(self._connection):
-            self._execute("UPDATE done SET below = ?", (places.below,))
-            self._connection.executemany(
-                "INSERT INTO sending VALUES (?)", [(place,) for place in maybe_sent]
-            )
-        self._places = places
-        self._maybe_sent = maybe_sent
-        self.adopted_bytes = damaged.adopted_bytes
-        self._last = (last, None)
-        self._absent = last - saved - places.in_hand
-        return saved, max(untaken - saved, 0)
-
-    def leave_to_parent(self) -> None:
-        """
-        In a forked child: see to it that the parent's file is never closed here.
-        """
-        sqlite.immortal(self._connection)
-
-    def close(self) -> None:
-        """
-        Give it up: whoever opens it next owns it.
-        """
-        self._connection.close()
-
-    def remove(self) -> None:
-        """
-        Close and delete it.
-
-        Raises:
-            OSError, sqlite3.Error: It is still there.
-        """
-        # What is about to be deleted need not reach the disk.
-        with suppress(sqlite3.Error):
-            self._execute("PRAGMA synchronous = OFF")
-        self.close()
-        sqlite.delete(self.path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from cio_events._buffers.spool import ownership, sqlite
-from cio_events._buffers.spool.sqlite import OtherVersionError, journal_of
+from cio_events._buffers.spool import holds, ownership, sqlite
+from cio_events._buffers.spool.file import SCHEMA
+from cio_events._buffers.spool.sqlite import journal_of
 
 FileState: TypeAlias = Literal["in use", "free", "damaged", "other version", "not accessible"]
 """
@@ -37,6 +39,8 @@ class FileSeen:
         calls: How many calls wait in it; None if that cannot be known, as of one in use.
 
         size: Its bytes on the disk, with its journal.
+
+        workspace: Whose calls they are.
     """
 
     path: Path
@@ -44,6 +48,7 @@ class FileSeen:
     state: FileState
     calls: int | None
     size: int
+    workspace: str
 
 
 def files_in(directory: Path) -> list[FileSeen]:
@@ -59,7 +64,9 @@ def files_in(directory: Path) -> list[FileSeen]:
         size = sqlite.bytes_of(path) + sqlite.bytes_of(journal_of(path))
         state, calls = _look_into(path)
         if path.exists():
-            seen.append(FileSeen(path, ownership.owner_of(path), state, calls, size))
+            workspace = str(ownership.workspace_at(path))
+            maker = ownership.owner_of(path)
+            seen.append(FileSeen(path, maker, state, calls, size, workspace))
     return seen
 
 
@@ -75,18 +82,30 @@ def set_aside_in(directory: Path) -> list[Path]:
 
 def _look_into(path: Path) -> tuple[FileState, int | None]:
     try:
-        claimed = ownership.claim(path)
-    except OtherVersionError:
-        return "other version", None
+        if holds.is_held(path):
+            return "in use", None
+        with closing(_opened(path)) as connection:
+            marks = sqlite.marks(connection)
+            if marks == (0, 0):
+                return "in use", None  # it is being made
+            if marks != ownership.MARKS:
+                return "other version", None
+            sqlite.check_tables(connection, SCHEMA)
+            (calls,) = connection.execute(
+                "SELECT count(*) FROM calls WHERE place >= (SELECT below FROM done)"
+            ).fetchone()
     except (sqlite3.Error, OSError) as error:
         return "damaged" if sqlite.is_damage(error) else "not accessible", None
-    if claimed is None:
-        return "in use", None
-    file, lost = claimed
-    try:
-        calls, _ = file.count()
-    except sqlite3.Error:
-        return "damaged", None
-    finally:
-        file.close()
-    return "damaged" if lost else "free", calls
+    return "free", calls
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """
+    Open a file that nobody has so that nothing is written, with what its journal has.
+    """
+    has_journal = sqlite.bytes_of(journal_of(path)) > 0
+    connection = sqlite.connect(
+        path, timeout=0, locked=False, read_only=True, alone=not has_journal
+    )
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
+    return connection

@@ -1,12 +1,8 @@
 """
 How a file of a spool comes to be ours: made, or claimed when nobody has it.
 
-The proof of ownership is SQLite's own lock, which EXCLUSIVE locking mode holds for as long as the
-file is open; it also spares each insert the locking, which makes it cheap. It is a POSIX record
-lock: the kernel drops it with the process, however that ends; a forked child does not inherit it
-(one of `flock` would keep a dead parent's file from being adopted while any child lives); and
-SQLite keeps it right between several connections of one process. Hence nothing but SQLite may
-open such a file: closing any other descriptor of it would drop the lock.
+`holds` has the proof of ownership. SQLite's own lock comes on top of it: EXCLUSIVE locking mode
+spares each insert the locking, which makes it cheap, and keeps SQLite's tools from the file.
 """
 
 from __future__ import annotations
@@ -18,9 +14,12 @@ from contextlib import nullcontext, suppress
 from itertools import count
 from pathlib import Path
 
-from cio_events._buffers.spool import sqlite, wal
-from cio_events._buffers.spool.file import PAGE_BYTES, SCHEMA, Guard, SpoolFile
+from cio_events._buffers.spool import holds, sqlite, wal
+from cio_events._buffers.spool.ends import Ends
+from cio_events._buffers.spool.file import PAGE_BYTES, SCHEMA, Guard
+from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.sqlite import journal_of, transaction
+from cio_events._buffers.workspace import Workspace, workspace_of
 from cio_events._calls.ulid import new_id, valid_id
 from cio_events.errors import ParamError
 
@@ -30,6 +29,9 @@ SUFFIX = ".spool"
 _APPLICATION_ID = 0x43494F53
 
 _VERSION = 1
+
+MARKS: tuple[int, int] = (_APPLICATION_ID, _VERSION)
+"""Those of a spool file, as `sqlite.marks` gives them."""
 
 # From the digits of a ULID to those that Python reads.
 _DIGITS = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")
@@ -42,8 +44,15 @@ _AUTOCHECKPOINT_BYTES = 64 * 1024 * 1024
 # An empty file that is older was left by a process that died while it made it.
 _BIRTH_SECONDS = 60.0
 
+_LONGEST_PID = 12
 
-def create(directory: Path, guard: Guard = nullcontext, age: str | None = None) -> SpoolFile:
+
+def create(
+    directory: Path,
+    guard: Guard = nullcontext,
+    age: str | None = None,
+    workspace: str | None = None,
+) -> SpoolFile:
     """
     A new, empty file of our own.
 
@@ -54,11 +63,15 @@ def create(directory: Path, guard: Guard = nullcontext, age: str | None = None) 
 
         age: As a file of which age it counts; None is new.
 
+        workspace: Whose calls it is to hold, as text.
+
     Raises:
         OSError, sqlite3.Error: It cannot be made.
     """
-    path = directory / f"{os.getpid()}-{age or new_id(time.time_ns() // 1_000_000)}{SUFFIX}"
-    sqlite.create_private(path)
+    age = age or new_id(time.time_ns() // 1_000_000)
+    path = directory / f"{os.getpid()}-{age}.{workspace or Workspace()}{SUFFIX}"
+    hold = holds.take(path, create=True)
+    assert hold is not None  # noqa: S101 - nobody else has a new one
     connection = None
     try:
         connection = _connect(path)
@@ -66,20 +79,27 @@ def create(directory: Path, guard: Guard = nullcontext, age: str | None = None) 
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         with transaction(connection):
             sqlite.lay_out(connection, _APPLICATION_ID, _VERSION, SCHEMA)
+        # With the tables in it, a damaged journal costs no more than what is in the journal.
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         _settle(connection)
+        ends = Ends.create(path)
+        journal = hold.find_descriptors(path)
         # If somebody deleted it before it was locked, SQLite would not notice.
-        path.stat()
-        return SpoolFile(path, age_of(path), connection, guard)
+        if not hold.names(path):
+            raise FileNotFoundError(2, "it was deleted while it was made", str(path))
+        return SpoolFile(path, age_of(path), connection, guard, hold, journal, ends)
     except BaseException:
         if connection is not None:
             connection.close()
+        hold.release()
         sqlite.delete(path)
         raise
 
 
-def claim(path: Path) -> tuple[SpoolFile, int] | None:
+def claim(path: Path) -> tuple[SpoolFile, int | None] | None:
     """
-    The file at *path*, if nobody owns it, and how many calls its journal has lost.
+    The file at *path*, if nobody owns it, and how many calls are lost with a damaged journal.
 
     Raises:
         OtherVersionError: It has to be left alone.
@@ -88,11 +108,24 @@ def claim(path: Path) -> tuple[SpoolFile, int] | None:
 
         OSError: It cannot be read.
     """
+    hold = holds.take(path)
+    if hold is None:
+        return None
+    claimed = None
+    try:
+        claimed = _claim(path, hold)
+        return claimed
+    finally:
+        if claimed is None:
+            hold.release()
+
+
+def _claim(path: Path, hold: holds.Hold) -> tuple[SpoolFile, int | None] | None:
     # Asked in this order, as a file that is being made has its first page before it has a journal.
     has_journal = journal_of(path).exists()
     found = path.stat()
     if found.st_size < PAGE_BYTES:
-        if found.st_size or has_journal:
+        if found.st_size or has_journal or sqlite.ends_of(path).exists():
             # SQLite would take it for new, and delete the journal.
             raise sqlite3.DatabaseError("it was truncated")
         if time.time() - found.st_mtime < _BIRTH_SECONDS:
@@ -106,8 +139,14 @@ def claim(path: Path) -> tuple[SpoolFile, int] | None:
             return None
         marks = sqlite.marks(connection)
         unfinished = marks == (0, 0) and sqlite.is_empty(connection)
-        if marks != (_APPLICATION_ID, _VERSION) and not unfinished:
+        if marks == (0, 0) and not unfinished:
+            raise sqlite3.DatabaseError("whose it is was deleted")
+        if marks != MARKS and not unfinished:
             raise sqlite.OtherVersionError
+        if unfinished and sqlite.ends_of(path).exists():
+            raise sqlite3.DatabaseError("it was emptied")
+        if not unfinished:
+            sqlite.check_tables(connection, SCHEMA)
         lost = _save_journal(connection, path)
         if unfinished:
             if lost:
@@ -116,10 +155,22 @@ def claim(path: Path) -> tuple[SpoolFile, int] | None:
             sqlite.delete(path)
             return None
         _settle(connection)
-        return SpoolFile(path, age_of(path), connection, nullcontext), lost
-    except BaseException:
+        journal = hold.find_descriptors(path)
+        ends = Ends.read(path)
+    except BaseException as error:
         connection.close()
+        if isinstance(error, sqlite3.OperationalError) and not sqlite.is_about_disk(error):
+            # The file is ours: what it says of its form is wrong.
+            raise sqlite3.DatabaseError(str(error)) from None
         raise
+    file = SpoolFile(
+        path, age_of(path), connection, nullcontext, hold, journal, ends, maybe_sent=None
+    )
+    if not lost:
+        return file, None
+    with suppress(sqlite3.Error, OSError):
+        lost = file.add_lost(lost)
+    return file, lost
 
 
 class Ages:
@@ -173,19 +224,27 @@ def owner_of(path: Path) -> int | None:
     """
     The id of the process that made the file at *path*, from the file's name.
     """
-    pid = path.stem.partition("-")[0]
-    return int(pid) if pid.isdecimal() else None
+    pid = path.name.partition("-")[0]
+    return int(pid) if pid.isascii() and pid.isdecimal() and len(pid) < _LONGEST_PID else None
 
 
 def age_of(path: Path) -> str:
     """
     What sorts files by age, from the file's name: the backlog it belongs to, and its number there.
     """
-    return path.stem.partition("-")[2]
+    return path.name.partition(".")[0].partition("-")[2]
+
+
+def workspace_at(path: Path) -> Workspace:
+    """
+    Whose calls the file at *path* holds, from the file's name.
+    """
+    return workspace_of(path.name.removesuffix(SUFFIX).partition(".")[2])
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite.connect(path, timeout=0)
+    # Where its locks mean nothing, it would believe that somebody else has the file.
+    connection = sqlite.connect(path, timeout=0, locked=not holds.is_estranged(path))
     connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
     return connection
 
@@ -215,9 +274,8 @@ def _save_journal(connection: sqlite3.Connection, path: Path) -> int:
     lost = wal.commits_after(journal_of(path), frames, PAGE_BYTES)
     if lost:
         copy = path.with_name(f"{path.name}-wal.damaged")
-        if not copy.exists():
-            sqlite.create_private(copy)
-        copy.write_bytes(journal_of(path).read_bytes())
+        with suppress(FileExistsError):
+            sqlite.write_private(copy, journal_of(path).read_bytes())
     return lost
 
 

@@ -81,6 +81,17 @@ class Places:
         below = order[0] if order else self.read_up_to + 1
         return below, [place for place in places if place in done]
 
+    def read_again(self) -> None:
+        """
+        Forget what was taken, but for what is done with.
+        """
+        if self._order:
+            # What is done with above the first is deleted from the file.
+            self.read_up_to = self._order[0] - 1
+        self._taken.clear()
+        self._order.clear()
+        self._done.clear()
+
     def finished(self, place: int) -> bool:
         """
         Whether the call at *place* is done with, though others before it are not.

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from cio_events._buffers.spool.file import SpoolFile
+from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.sqlite import OtherVersionError
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeAlias
 from zlib import crc32
 
-from cio_events._buffers.spool.places import Places
+from cio_events._wire.envelope import is_envelope
+
+LARGEST_BYTES = 16 * 1024 * 1024
+"""What is larger was not written by us: a message may have some megabytes."""
 
 _CHUNK = 256
 
@@ -19,16 +21,22 @@ Row: TypeAlias = "tuple[int, int, bytes]"
 Execute: TypeAlias = Callable[..., sqlite3.Cursor]
 
 
-def intact(crc: object, stored: object) -> bool:
+def is_call(place: object, crc: object, stored: object) -> bool:
     """
-    Whether what is *stored* is what was written.
+    Whether what is *stored* is what was written: a call, and not larger than any that is taken.
     """
-    return isinstance(stored, bytes) and crc32(stored) == crc
+    return (
+        isinstance(place, int)
+        and isinstance(stored, bytes)
+        and len(stored) <= LARGEST_BYTES
+        and crc32(stored) == crc
+        and is_envelope(stored)
+    )
 
 
 def marks_of(
-    execute: Execute, below: int, maybe_sent: frozenset[int]
-) -> tuple[int, frozenset[int]]:
+    execute: Execute, below: int, maybe_sent: frozenset[int] | None
+) -> tuple[int, frozenset[int] | None]:
     """
     The place below which calls are done with, and the places of those that may have been sent.
 
@@ -37,32 +45,21 @@ def marks_of(
     with suppress(sqlite3.Error, TypeError):
         (found,) = execute("SELECT below FROM done").fetchone()
         below = max(below, found)
+    with suppress(sqlite3.Error):
         sending = execute("SELECT place FROM sending").fetchall()
         maybe_sent = frozenset(place for (place,) in sending)
     return below, maybe_sent
 
 
-def salvage(execute: Execute, places: Places) -> Iterator[list[Row]]:
+def salvaged(execute: Execute) -> Iterator[Row]:
     """
-    Give the calls that are not done with: from the front up to the damage, then from the end back.
+    Give the calls that SQLite can still read, in order.
     """
-    low, high = places.below - 1, sys.maxsize
-    for direction in ("", " DESC"):
-        most = _CHUNK
-        while most:
-            try:
-                rows = execute(
-                    "SELECT place, crc, envelope FROM calls WHERE place > ? AND place < ? "  # noqa: S608 - the one of two words that is filled in is ours
-                    f"ORDER BY place{direction} LIMIT ?",
-                    (low, high, most),
-                ).fetchall()
-            except sqlite3.Error:
-                # Up to the very row, one by one.
-                most = 0 if most == 1 else 1
-                continue
-            if not rows:
-                return
-            low, high = (rows[-1][0], high) if not direction else (low, rows[-1][0])
-            whole = [row for row in rows if intact(*row[1:]) and not places.finished(row[0])]
-            if whole:
-                yield whole
+    last = 0
+    with suppress(sqlite3.Error):
+        while rows := execute(
+            "SELECT place, crc, envelope FROM calls WHERE place > ? ORDER BY place LIMIT ?",
+            (last, _CHUNK),
+        ).fetchall():
+            last = rows[-1][0]
+            yield from (row for row in rows if is_call(*row))

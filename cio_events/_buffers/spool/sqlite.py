@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cio_events._buffers.spool import trust
+
 try:
     import ctypes
 except ImportError:  # some builds of Python lack it
@@ -26,6 +28,8 @@ class OtherVersionError(Exception):
 ERRORS = (sqlite3.Error, OSError, OtherVersionError)
 """Whatever can be wrong with a file."""
 
+_OF_THE_DISK = ("full", "I/O", "unable to open", "memory", "locked")
+
 _immortal: list[sqlite3.Connection] = []
 
 
@@ -37,6 +41,15 @@ def is_damage(error: Exception) -> bool:
     return type(error) is sqlite3.DatabaseError
 
 
+def is_about_disk(error: sqlite3.OperationalError) -> bool:
+    """
+    Whether *error* says that the disk, its space, the memory or a lock is in the way.
+    """
+    return any(
+        word in str(error) for word in ("full", "I/O", "unable to open", "memory", "locked")
+    )
+
+
 def is_locked(error: sqlite3.Error) -> bool:
     """
     Whether *error* says that somebody else has the file.
@@ -44,7 +57,14 @@ def is_locked(error: sqlite3.Error) -> bool:
     return "locked" in str(error)
 
 
-def connect(path: Path, timeout: float) -> sqlite3.Connection:
+def connect(
+    path: Path,
+    timeout: float,
+    *,
+    locked: bool = True,
+    read_only: bool = False,
+    alone: bool = False,
+) -> sqlite3.Connection:
     """
     A connection to the file at *path*, which has to be there, for use on any thread.
 
@@ -52,14 +72,43 @@ def connect(path: Path, timeout: float) -> sqlite3.Connection:
         path: Where it is.
 
         timeout: How many seconds it may wait for others.
+
+        locked: Whether SQLite locks it, too.
+
+        read_only: Whether nothing is to be written to it.
+
+        alone: Whether nobody writes it meanwhile, and it has no journal.
     """
-    return sqlite3.connect(
-        f"{path.as_uri()}?mode=rw",
+    how = f"mode={'ro' if read_only else 'rw'}"
+    if not locked and sys.platform != "win32":
+        how += "&vfs=unix-none"
+    if alone:
+        how += "&immutable=1"
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?{how}",
         uri=True,
         timeout=timeout,
         isolation_level=None,
         check_same_thread=False,
     )
+    # What is in a file may be a stranger's.
+    connection.execute("PRAGMA trusted_schema = OFF").fetchone()
+    return connection
+
+
+def check_tables(connection: sqlite3.Connection, schema: tuple[str, ...]) -> None:
+    """
+    Raise unless the tables are those of *schema*, and there is nothing that SQLite would run.
+
+    Raises:
+        sqlite3.DatabaseError: They are not, or cannot be read.
+    """
+    wanted = {statement.strip() for statement in schema if statement.strip().startswith("CREATE")}
+    found = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    if {
+        str(sql).strip() for _, name, sql in found if not str(name).startswith("sqlite_")
+    } != wanted:
+        raise sqlite3.DatabaseError("its tables are not those of a spool")
 
 
 @contextmanager
@@ -126,6 +175,13 @@ def journal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
+def ends_of(path: Path) -> Path:
+    """
+    Where it is noted of the file at *path* what ended while nothing could be written to it.
+    """
+    return path.with_name(f"{path.name}-ends")
+
+
 def bytes_of(path: Path) -> int:
     """
     The size of the file at *path*; 0 if there is none.
@@ -136,31 +192,34 @@ def bytes_of(path: Path) -> int:
         return 0
 
 
-def create_private(path: Path) -> None:
+def write_private(path: Path, content: bytes = b"") -> None:
     """
-    Create an empty file that only its owner can read.
+    Make a file with this *content* that only its owner can read.
 
     Raises:
-        OSError: It cannot be created, or is there already.
+        OSError: It cannot be made, or is there already.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    path.chmod(0o600)  # whatever the umask
-    if sys.platform != "win32" and os.geteuid() == 0:
-        # What root makes in a service's directory, on the command line, is for the service.
-        owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - it is no path
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, 0o600)  # whatever the umask
+        file.write(content)
 
 
 def create_private_directory(directory: Path) -> None:
     """
-    Create *directory*, unless it is there.
+    Create *directory*, unless it is there and ours.
 
     Raises:
-        OSError: It cannot be created.
+        OSError: It cannot be created, or is not ours.
     """
-    if not directory.is_dir():
-        directory.mkdir(parents=True, exist_ok=True)
-        directory.chmod(0o700)
+    if not os.path.lexists(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+            directory.chmod(0o700)  # whatever the umask
+    trust.check_directory(directory)
 
 
 def set_aside(path: Path, name: str | None = None) -> Path:
@@ -178,7 +237,9 @@ def set_aside(path: Path, name: str | None = None) -> Path:
     aside = path.with_name(name or f"{path.name}.damaged")
     with suppress(FileNotFoundError):
         path.rename(aside)
-        journal_of(path).rename(journal_of(aside))
+        for each in (journal_of, ends_of):
+            with suppress(FileNotFoundError):
+                each(path).rename(each(aside))
     return aside
 
 
@@ -191,5 +252,6 @@ def delete(path: Path) -> None:
     """
     path.unlink(missing_ok=True)
     journal_of(path).unlink(missing_ok=True)
+    ends_of(path).unlink(missing_ok=True)
     # That of its first moments.
     path.with_name(f"{path.name}-journal").unlink(missing_ok=True)

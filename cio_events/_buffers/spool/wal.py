@@ -9,9 +9,14 @@ The layout is SQLite's file format, "The Write-Ahead Log" (https://sqlite.org/fi
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
 _HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24
+
+# Frames that tell what belongs together.
+_ENOUGH = 9
 
 _LITTLE_ENDIAN_MAGIC, _BIG_ENDIAN_MAGIC = 0x377F0682, 0x377F0683
 
@@ -29,16 +34,29 @@ def commits_after(journal: Path, frames: int, page_bytes: int) -> int:
         size = journal.stat().st_size
         with journal.open("rb") as file:
             salts = _salts(file.read(_HEADER_BYTES))
+            if salts is None:
+                # A damaged header leaves the frames' own word for what belongs together.
+                starts = range(_HEADER_BYTES, size - step + 1, step)[:_ENOUGH]
+                salts = _common(file, starts)
             # What is not complete was cut off while it was written: nobody was told it is there.
             for start in range(_HEADER_BYTES + max(frames, 0) * step, size - step + 1, step):
                 file.seek(start)
                 _, committed, *of_frame = struct.unpack(">IIII8x", file.read(_FRAME_HEADER_BYTES))
-                # A damaged header leaves the frames' own word for what belongs together.
-                salts = salts or of_frame
                 commits += of_frame == salts and committed != 0
     except FileNotFoundError:
         return 0
     return commits
+
+
+def _common(file: BinaryIO, starts: range) -> list[int]:
+    """
+    What most of the frames at these places have in common.
+    """
+    found: Counter[tuple[int, int]] = Counter()
+    for start in starts:
+        file.seek(start + 8)
+        found[struct.unpack(">II", file.read(8))] += 1
+    return list(found.most_common(1)[0][0]) if found else []
 
 
 def _salts(header: bytes) -> list[int] | None:

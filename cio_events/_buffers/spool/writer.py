@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cio_events._buffers.spool import backlog, ownership
-from cio_events._buffers.spool.file import SpoolFile
+from cio_events._buffers.spool.descriptors import ClosedDescriptorsError
+from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.problems import Problems, described
+from cio_events._buffers.workspace import Workspace
 from cio_events._wire.envelope import Envelope
 
 
@@ -23,8 +25,9 @@ class SpoolWriter:
     The side of a spool that every thread may use.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, workspace: Workspace) -> None:
         self._directory = directory
+        self._workspace = workspace
 
     def _begin_writing(self, problems: Problems) -> None:
         self._problems = problems
@@ -87,7 +90,9 @@ class SpoolWriter:
             self._write_incoming()
 
     def _new_file(self) -> SpoolFile:
-        return ownership.create(self._directory, self._undisturbed, self._ages.new())
+        return ownership.create(
+            self._directory, self._undisturbed, self._ages.new(), str(self._workspace)
+        )
 
     def _rest(self, error: Exception) -> None:
         """
@@ -96,7 +101,9 @@ class SpoolWriter:
         if self._degraded:
             return
         self._degraded = True
-        self._retry_at = time.monotonic() + backlog.RETRY_INTERVAL
+        # What is wrong with descriptors is not wrong with the disk.
+        soon = isinstance(error, ClosedDescriptorsError)
+        self._retry_at = time.monotonic() + (0.0 if soon else backlog.RETRY_INTERVAL)
         self._problems.add(
             "spool",
             f"the spool in {self._directory} cannot be written ({described(error)}): calls "

@@ -123,7 +123,7 @@ def test_only_the_owner_can_read(directory, umask):
         spool = opened(directory)
         spool.put(envelope(1))
         spool.put(envelope(2))
-        spool.dead_letter(spool.take(1)[0], Failure("rejected", 400, "no"))
+        spool.dead_letter(spool.take(1), [Failure("rejected", 400, "no")])
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
     finally:
         os.umask(before)
@@ -300,10 +300,10 @@ def test_no_credential_could_be_in_it(directory):
     spool = opened(directory)
     spool.put(envelope(1))
     spool.put(envelope(2))
-    spool.dead_letter(spool.take(1)[0], Failure("rejected", 400, "no"))
+    spool.dead_letter(spool.take(1), [Failure("rejected", 400, "no")])
     spool.close()
     columns = set()
-    for path in directory.iterdir():
+    for path in [*spool_files(directory), directory / "dead-letters.sqlite"]:
         connection = sqlite3.connect(path)
         for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"):
             columns |= {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
@@ -313,6 +313,7 @@ def test_no_credential_could_be_in_it(directory):
         *("place", "crc", "envelope", "below"),
         *("number", "id", "reason", "status", "detail", "failed_at"),
         *("name", "seq"),  # SQLite's own
+        "workspace",
     }
 
 

@@ -54,7 +54,7 @@ def dead_letter(spool, numbers, failure=NO):
     for number in numbers:
         spool.put(envelope(number))
     for one in spool.take(1000):
-        spool.dead_letter(one, failure)
+        spool.dead_letter([one], [failure])
 
 
 def kept(spool):
@@ -67,7 +67,7 @@ def test_a_dead_letter_says_what_happened(spool):
     before = datetime.now(timezone.utc) - timedelta(seconds=1)
     one = envelope(5)
     spool.put(one)
-    spool.dead_letter(spool.take(1)[0], Failure("rejected", 422, "the name is too long"))
+    spool.dead_letter(spool.take(1), [Failure("rejected", 422, "the name is too long")])
     (letter,) = spool.failures()
 
     assert letter.envelope == one
@@ -149,10 +149,9 @@ def test_a_call_that_fails_twice_is_one_dead_letter(spool):
     spool.put(one)
     spool.put(one := envelope(1))
     for each in spool.take(2):
-        spool.dead_letter(each, NO)
+        spool.dead_letter([each], [NO])
     letters = DeadLetters(spool._directory)
-    letters.add(one, NO)
-    letters.close()
+    letters.add([(one, NO)])
 
     assert kept(spool) == [1, 1]
 
@@ -215,7 +214,7 @@ def test_a_database_set_aside_by_another_is_left(spool, directory):
 
 
 def test_another_version_is_left_alone(spool, directory, report):
-    """Dead letters of another version are neither changed nor used; calls stay in the spool."""
+    """Dead letters of another version are neither changed nor used; who has failed waits there."""
     dead_letter(spool, [1])
     spool.close()
     connection = sqlite3.connect(directory / NAME)
@@ -228,7 +227,10 @@ def test_another_version_is_left_alone(spool, directory, report):
     assert "another version" in report[0][1]
     spool.close()
     assert (directory / NAME).read_bytes() == before
-    assert left_in(directory) == [2]
+    assert left_in(directory) == []
+    (directory / NAME).unlink()
+    assert left_in(directory) == []
+    assert kept(opened(directory)) == [2]
 
 
 def test_threads_and_processes_bury_at_once(directory):
@@ -240,7 +242,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for number in range(int(sys.argv[2]), int(sys.argv[2]) + 100):
     spool.put(envelope(number))
-    spool.dead_letter(spool.take(1)[0], Failure("rejected", 400, "no"))
+    spool.dead_letter(spool.take(1), [Failure("rejected", 400, "no")])
 spool.close()
 """
     spools = [opened(directory) for _ in range(2)]

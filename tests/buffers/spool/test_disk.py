@@ -132,7 +132,7 @@ def test_a_full_file_system(tmp_path):
             spool.put(envelope(number))
         taken = spool.take(500)
         spool.forget(taken)
-        spool.dead_letter(spool.take(1)[0], Failure("rejected", 400, None))
+        spool.dead_letter(spool.take(1), [Failure("rejected", 400, None)])
         assert list(map(number_of, taken)) == list(range(500))
         lost = list(map(number_of, spool.close()))
         assert lost
@@ -264,22 +264,27 @@ class TestDeadLetters:
         yield spool
         spool.close()
 
-    def test_their_calls_stay_in_the_spool(self, spool, directory, report):
-        """A call that cannot be kept is still there for the next process."""
+    def test_an_end_is_an_end(self, spool, directory, report):
+        """A call that cannot be kept is not pending again: the next process keeps it."""
         for one in spool.take(3):
-            spool.dead_letter(one, Failure("rejected", 400, "no"))
+            spool.dead_letter([one], [Failure("rejected", 400, "no")])
 
         assert set(report.kinds) == {"dead letters"}
         assert list(spool.failures()) == []
         assert spool.resend() == spool.discard() == 0
         spool.close()
         (directory / dead_letter_file.NAME).rmdir()
-        assert left_in(directory) == list(range(10))
+        assert left_in(directory) == list(range(3, 10))
+        letters = [
+            (number_of(one.envelope), one.reason, one.status)
+            for one in opened(directory).failures()
+        ]
+        assert letters == [(number, "rejected", 400) for number in range(3)]
 
     def test_they_are_written_when_they_can_be(self, spool, directory):
         """Once the database can be written, what waited for it is a dead letter."""
         for one in spool.take(3):
-            spool.dead_letter(one, Failure("rejected", 400, "no"))
+            spool.dead_letter([one], [Failure("rejected", 400, "no")])
         (directory / dead_letter_file.NAME).rmdir()
         spool.take(0)
 
@@ -291,7 +296,7 @@ class TestDeadLetters:
         """The oldest of those that cannot be written are given up, which is said."""
         monkeypatch.setattr(dead_letter_writer, "_WAITING_MOST", 3)
         for one in spool.take(10):
-            spool.dead_letter(one, Failure("rejected", 400, "no"))
+            spool.dead_letter([one], [Failure("rejected", 400, "no")])
 
         assert report.kinds.count("dead letters lost") == 7
         assert sum(file.live for file in spool._files()) == 3

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 
-from cio_events._buffers.spool import buffer, file, writer
+from cio_events._buffers.spool import buffer, file, upkeep, writer
 from tests.support.spools import drain, envelope, left_in, number_of, opened
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs POSIX signals")
@@ -29,7 +29,7 @@ def spool(tmp_path):
 class Interrupts:
     """Calls *action* before the line number *line* that runs in the spool's modules."""
 
-    rooms = (buffer.__file__, writer.__file__, file.__file__)
+    rooms = (buffer.__file__, upkeep.__file__, writer.__file__, file.__file__)
 
     def __init__(self, line, action):
         self.line, self.action = line, action

@@ -278,7 +278,7 @@ spool.put(envelope(0))
 dead = spool.take(1)[0]
 from cio_events._buffers.failures import Failure
 spool.put(envelope(1))
-spool.dead_letter(spool.take(1)[0], Failure("rejected", 400, None))
+spool.dead_letter(spool.take(1), [Failure("rejected", 400, None)])
 for way in ("exit", "close", "collect", "put"):
     pid = os.fork()
     if pid == 0:
