@@ -56,6 +56,8 @@ class Soaked:
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert self.process.stdout is not None
+        self.process.stdout.readline()  # before that, any signal would kill it
 
     def memory(self) -> int | None:
         """

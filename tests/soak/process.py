@@ -53,6 +53,7 @@ def main(url: str, spool: str, notes: str, name: str, rate: float) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     wanted = threading.Semaphore(0)
     signal.signal(signal.SIGUSR1, lambda *_: wanted.release())
+    print("ready", flush=True)  # for signals
     noted = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     threads = [
         threading.Thread(target=_log, args=(f"{name}.{thread}", rate, noted, stop))
