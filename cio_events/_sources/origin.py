@@ -40,10 +40,12 @@ def origin_of(event: object, fields: Mapping[Any, Any], source: object) -> str:
 
         source: The record of logging, or the logger that structlog has wrapped.
     """
+    # Nothing of the application's own types is compared, since that may raise.
+    own = event if type(event) is str else None
     texts = (
         value[:_TEXT_READ]
         for key, value in fields.items()
-        if type(value) is str and key not in _NO_VALUES and value != event
+        if type(value) is str and type(key) is str and key not in _NO_VALUES and value != own
     )
     name = event_name(event, list(islice(texts, _TEXTS_READ)))
     logger, place = _of_record(source) if _is_record(source) else _of_line(source, fields)

@@ -150,3 +150,22 @@ def test_what_a_record_holds_makes_no_delay() -> None:
 
     usual = min(seconds(lambda: json.dumps(fields)) for _ in range(3))
     assert min(seconds(lambda: origin_of(event, fields, None)) for _ in range(3)) < 3 * usual
+
+
+class Incomparable:
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_message_that_cannot_be_compared_is_named_by_its_type(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And its record is sent all the same."""
+    line = by_structlog(pipeline)(
+        Incomparable(), cio="identify", cio_customer="5", cio_custmer="x", plan="free"
+    )
+
+    assert "cio_event_id" in line
+    assert "(record <Incomparable> of" in caplog.messages[0]
