@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.process.life import ids_sent, live_in_file, names
+from tests.process.life import ids_sent, live, live_in_file, names
 
 if TYPE_CHECKING:
     from cio_events.sandbox import Sandbox
@@ -39,7 +39,10 @@ def events_of(
 ) -> Counter[str]:
     """Run *main*, which must write nothing to stderr; what has arrived, none of it twice."""
     script = CONFIGURED.format(method=method, main="\n    ".join(main.strip().splitlines()))
-    life = live_in_file(script, sandbox.url, tmp_path / "script.py")
+    if method == "fork":  # whose children import nothing
+        life = live(script, sandbox.url)
+    else:
+        life = live_in_file(script, sandbox.url, tmp_path / "script.py")
 
     assert (life.code, life.err) == (expected_code, "")
     assert max(Counter(ids_sent(sandbox)).values()) == 1
