@@ -8,17 +8,21 @@ import os
 import signal
 import sys
 import threading
-
-from django.apps import AppConfig
+from typing import TYPE_CHECKING
 
 from cio_events._pipeline.signal_handlers import install_signal_handlers
 from cio_events._process import exits
+
+if TYPE_CHECKING:  # Django has no types
+    AppConfig = object
+else:
+    from django.apps import AppConfig
 
 # They have signals of their own, and do not let Python's code handle any.
 _SERVERS_WITH_SIGNALS = ("uwsgi", "mod_wsgi")
 
 
-class CustomerIO(AppConfig):  # type: ignore[misc]  # Django has no types
+class CustomerIO(AppConfig):
     """
     Has events arrive however a process of Django ends.
 

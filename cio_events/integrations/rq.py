@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import rq
+from typing import TYPE_CHECKING, Any
 
 from cio_events._process import exits
+
+if TYPE_CHECKING:  # what these inherit in turn has no types
+    _Worker = object
+    _SpawnWorker = object
+    _SimpleWorker = object
+else:
+    from rq import SimpleWorker as _SimpleWorker
+    from rq import SpawnWorker as _SpawnWorker
+    from rq import Worker as _Worker
 
 
 class _Delivering:
@@ -24,7 +31,7 @@ class _Delivering:
             exits.flush()
 
 
-class Worker(_Delivering, rq.Worker):
+class Worker(_Delivering, _Worker):
     """
     RQ's `Worker`, whose work horses deliver before they end by ``os._exit``.
 
@@ -34,13 +41,13 @@ class Worker(_Delivering, rq.Worker):
     """
 
 
-class SpawnWorker(_Delivering, rq.SpawnWorker):
+class SpawnWorker(_Delivering, _SpawnWorker):
     """
     RQ's `SpawnWorker`, likewise.
     """
 
 
-class SimpleWorker(_Delivering, rq.SimpleWorker):
+class SimpleWorker(_Delivering, _SimpleWorker):
     """
     RQ's `SimpleWorker`; it does its jobs itself, and delivers after each.
     """
