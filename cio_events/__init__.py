@@ -18,7 +18,8 @@ Set up
 Calls, which a tag ``cio=`` takes, and `Pipeline.send`
     Call, Identify, Track, TrackAnonymous, Delete, Merge, Suppress, Unsuppress, AddDevice,
     DeleteDevice, IdentifyObject, DeleteObject, AddRelationships, DeleteRelationships,
-    ReportMetric, Operation; made with Identifier, ObjectIdentifier, Relationship
+    AddToSegment, RemoveFromSegment, ReportMetric, Operation; made with Identifier,
+    ObjectIdentifier, Relationship
 
 Messages, which are calls too
     Message, SendEmail, SendPush, SendSMS, SendWhatsApp, SendInboxMessage, SendInApp; made with
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
         ReportMetric,
     )
     from cio_events._calls.operation import Operation
+    from cio_events._calls.segments import AddToSegment, RemoveFromSegment
     from cio_events._clients import AppClient, Refusal, TrackClient
     from cio_events._delivery.ledger import Stats
     from cio_events._pipeline.flushing import flushing
@@ -111,6 +113,7 @@ __all__ = [
     "APIError",
     "AddDevice",
     "AddRelationships",
+    "AddToSegment",
     "AnswerTimeoutError",
     "AppClient",
     "AttachmentExistsError",
@@ -139,6 +142,7 @@ __all__ = [
     "Receipt",
     "Refusal",
     "Relationship",
+    "RemoveFromSegment",
     "Report",
     "ReportMetric",
     "Retry",
@@ -189,6 +193,8 @@ _ROOM_OF = {
     "Relationship": "cio_events._calls.objects",
     "ReportMetric": "cio_events._calls.objects",
     "Operation": "cio_events._calls.operation",
+    "AddToSegment": "cio_events._calls.segments",
+    "RemoveFromSegment": "cio_events._calls.segments",
     "Pipeline": "cio_events._pipeline.pipeline",
     "install_signal_handlers": "cio_events._pipeline.signal_handlers",
 }

@@ -31,6 +31,11 @@ ATTACHMENTS_BYTES = 2_000_000
 # Ids, or e-mail addresses, of a triggered broadcast.
 BROADCAST_RECIPIENTS = 10_000
 
+# People of one request about a manual segment, and the highest number that a segment can have.
+SEGMENT_CUSTOMERS = 1_000
+
+SEGMENT_ID = 2**31 - 1
+
 # The budget for walking what a call holds, which bounds time and memory whatever that is: how
 # many values, and how deep. The bytes of texts are bounded too.
 NODES = 10_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import ClassVar, Literal, TypeAlias, TypeGuard, TypeVar, cast, get_args
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from cio_events._calls.validation import (
     required_text,
     valid_data,
     valid_id_text,
+    valid_list,
     valid_text,
 )
 from cio_events._exported import exported
@@ -305,26 +305,10 @@ def _relationships(
 ) -> tuple[Relationship, ...]:
     param = "relationships"
     related: list[Relationship] = []
-    for one in _bounded(value, param):
+    for one in valid_list(value, param, limits.NODES):
         end = one if _is(one, Relationship) else Relationship(_end(one, param))
         if not isinstance(end.to, kind):
             wanted = "people" if kind is Identifier else "objects"
             raise ParamError(param, f"must be {wanted}")
         related.append(end)
     return tuple(related)
-
-
-def _bounded(value: Iterable[Related], param: str) -> list[Related]:
-    """
-    What *value* holds, which may be an application's own iterable, and may have no end.
-    """
-    try:
-        is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
-        found = list(islice(value, limits.NODES + 1)) if is_list else None
-    except Exception:  # noqa: BLE001 - whatever an application's own iterable raises
-        raise ParamError(param, "cannot be read") from None
-    if found is None:
-        raise ParamError(param, "must be a list")
-    if len(found) > limits.NODES:
-        raise ParamError(param, f"are over {limits.NODES}", limits.NODES)
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from operator import index
 from typing import Any, Literal, TypeAlias, cast
 from uuid import UUID
@@ -121,6 +122,43 @@ def valid_mapping(value: object, param: str) -> dict[Any, object]:
         return dict(value)
     except Exception:  # noqa: BLE001 - whatever an application's own mapping raises
         raise ParamError(param, "cannot be read") from None
+
+
+def valid_list(value: object, param: str, most: int) -> list[object]:
+    """
+    What *value* holds, which may be an application's own iterable, and may have no end.
+
+    Raises:
+        ParamError: It is no list of things, holds over *most*, or cannot be read.
+    """
+    try:
+        is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+        found = list(islice(cast("Iterable[object]", value), most + 1)) if is_list else None
+    except Exception:  # noqa: BLE001 - whatever an application's own iterable raises
+        raise ParamError(param, "cannot be read") from None
+    if found is None:
+        raise ParamError(param, "must be a list")
+    if len(found) > most:
+        raise ParamError(param, f"has over {most} entries", most)
+    return found
+
+
+def valid_number(value: object, param: str, most: int) -> int:
+    """
+    *value* as the number of something at Customer.io.
+
+    Raises:
+        ParamError: It is no integer, not over 0, or over *most*.
+    """
+    kind = type(value)
+    if not issubclass(kind, int) or issubclass(kind, bool):
+        raise ParamError(param, "must be an integer over 0")
+    number = int.__int__(cast("int", value))
+    if number <= 0:
+        raise ParamError(param, "must be an integer over 0")
+    if number > most:
+        raise ParamError(param, f"is over {most}", most)
+    return number
 
 
 def valid_event_name(name: object) -> str:

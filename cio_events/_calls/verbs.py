@@ -1,12 +1,12 @@
 """
-The verbs: one for each call about people, objects and deliveries, with the call's own arguments.
+The verbs: one for each call but messages and raw operations, with the call's own arguments.
 
 Who has them says what a verb does with its call, and what it returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -33,6 +33,7 @@ from cio_events._calls.people import (
     TrackAnonymous,
     Unsuppress,
 )
+from cio_events._calls.segments import AddToSegment, RemoveFromSegment
 from cio_events._calls.times import Timestamp
 from cio_events._calls.validation import Data, EventType, Platform
 
@@ -86,17 +87,20 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         return who
 
-    def _related(self, ends: Iterable[Related]) -> Iterable[Related]:
+    def _each(self, several: Iterable[_WhoT]) -> Iterable[_WhoT]:
         """
-        Do it with each end of a relationship.
+        Do it with each of several.
         """
         # Not isinstance(), which asks a hostile object what it is; and not before the call is
         # made, which bounds how many there may be and says what is wrong with them.
-        return self._each_end(ends) if issubclass(type(ends), (list, tuple)) else ends
+        kind = type(several)
+        is_list = issubclass(kind, Iterable) and not issubclass(kind, (str, bytes, Mapping))
+        return self._each_of(several) if is_list else several
 
-    def _each_end(self, ends: Iterable[Related]) -> Iterator[Related]:
-        for end in ends:
-            yield self._who(end)
+    def _each_of(self, several: Iterable[_WhoT]) -> Iterator[_WhoT]:
+        # Not map(), which asks for the iterator at once: that may raise, and a verb must not.
+        for who in several:
+            yield self._who(who)
 
     def identify(
         self,
@@ -208,6 +212,30 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         """
         return self._perform(timeout, DeleteDevice, self._who(customer), device_id)
 
+    def add_to_segment(
+        self,
+        segment_id: int,
+        customers: Iterable[Customer],
+        *,
+        timeout: TimeoutT | None = None,
+    ) -> OutcomeT:
+        """
+        Send `AddToSegment`.
+        """
+        return self._perform(timeout, AddToSegment, segment_id, self._each(customers))
+
+    def remove_from_segment(
+        self,
+        segment_id: int,
+        customers: Iterable[Customer],
+        *,
+        timeout: TimeoutT | None = None,
+    ) -> OutcomeT:
+        """
+        Send `RemoveFromSegment`.
+        """
+        return self._perform(timeout, RemoveFromSegment, segment_id, self._each(customers))
+
     def identify_object(
         self,
         object: ObjectIdentifier,  # noqa: A002
@@ -220,7 +248,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         Send `IdentifyObject`.
         """
         return self._perform(
-            timeout, IdentifyObject, object, attributes, self._related(relationships)
+            timeout, IdentifyObject, object, attributes, self._each(relationships)
         )
 
     def delete_object(
@@ -245,7 +273,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         Send `AddRelationships`.
         """
         return self._perform(
-            timeout, AddRelationships, self._who(subject), self._related(relationships)
+            timeout, AddRelationships, self._who(subject), self._each(relationships)
         )
 
     def delete_relationships(
@@ -259,7 +287,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         Send `DeleteRelationships`.
         """
         return self._perform(
-            timeout, DeleteRelationships, self._who(subject), self._related(relationships)
+            timeout, DeleteRelationships, self._who(subject), self._each(relationships)
         )
 
     def report_metric(

@@ -158,8 +158,8 @@ class TrackClient(Client, Verbs[None, float]):
         Send some calls in one request.
 
         Customer.io takes each of them on its own: those that it refuses do not keep it from
-        taking the others. Anonymous events, metrics and calls over 32 000 bytes cannot be part of
-        a batch, and all together must not be over 500 000.
+        taking the others. Anonymous events, metrics, segments and calls over 32 000 bytes cannot
+        be part of a batch, and all together must not be over 500 000.
 
         Returns:
             The calls refused; ``[]`` if there were none.

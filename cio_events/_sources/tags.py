@@ -130,6 +130,8 @@ OBJECTS = {
     "delete_object": "DeleteObject",
     "add_relationships": "AddRelationships",
     "delete_relationships": "DeleteRelationships",
+    "add_to_segment": "AddToSegment",
+    "remove_from_segment": "RemoveFromSegment",
     "report_metric": "ReportMetric",
     "operation": "Operation",
 }

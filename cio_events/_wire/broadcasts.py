@@ -8,7 +8,14 @@ from typing import Any
 import orjson
 
 from cio_events._calls import limits
-from cio_events._calls.validation import Data, valid_flag, valid_id_text, valid_mapping
+from cio_events._calls.validation import (
+    Data,
+    valid_flag,
+    valid_id_text,
+    valid_list,
+    valid_mapping,
+    valid_number,
+)
 from cio_events._wire.json import dumps
 from cio_events._wire.natural import TooLarge
 from cio_events._wire.request import Request
@@ -31,9 +38,7 @@ def request(
     Raises:
         ParamError: An argument is invalid, or whom it goes to is said in two ways.
     """
-    whole = isinstance(broadcast_id, int) and not isinstance(broadcast_id, bool)
-    if not whole or not 0 < broadcast_id < 2**63:
-        raise ParamError("broadcast_id", "must be an integer over 0")
+    number = valid_number(broadcast_id, "broadcast_id", 2**63 - 1)
     ways = {"recipients": recipients, "ids": ids, "emails": emails}
     said = [name for name, way in ways.items() if way is not None]
     if len(said) > 1:
@@ -57,7 +62,7 @@ def request(
         if prefix is None:
             raise ParamError(name, f"goes with {' or '.join(kinds)} alone")
         body[prefix + name] = valid_flag(flag, name)
-    return Request("POST", f"/v1/campaigns/{broadcast_id}/triggers", orjson.dumps(body))
+    return Request("POST", f"/v1/campaigns/{number}/triggers", orjson.dumps(body))
 
 
 def _dump(given: Mapping[Any, object], param: str) -> orjson.Fragment:
@@ -68,17 +73,12 @@ def _dump(given: Mapping[Any, object], param: str) -> orjson.Fragment:
 
 
 def _names(given: object, param: str, kinds: tuple[type, ...]) -> list[object]:
-    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
-        raise ParamError(param, "must be a list")
     names: list[object] = []
-    for name in given:
+    for name in valid_list(given, param, limits.BROADCAST_RECIPIENTS):
         if isinstance(name, bool) or not isinstance(name, kinds):
             wanted = "e-mail addresses" if kinds == (str,) else "texts or integers"
             raise ParamError(param, f"must be a list of {wanted}")
         names.append(valid_id_text(name, param))
-        if len(names) > limits.BROADCAST_RECIPIENTS:
-            most = limits.BROADCAST_RECIPIENTS
-            raise ParamError(param, f"has over {most} entries", most)
     if not names:
         raise ParamError(param, "must not be empty")
     return names

@@ -80,12 +80,13 @@ def dump(kind: Kind, body: object, unsaid: list[Unsaid] | None = None) -> bytes:
     Raises:
         ParamError: It is over the budget.
     """
+    roomy = kind.bounded or kind.route is _APP
     try:
         return dumps(
             body,
             unsaid,
             leave_out=kind.overwrites,
-            most_bytes=limits.MESSAGE_BYTES if kind.route is _APP else limits.DATA_BYTES,
+            most_bytes=limits.MESSAGE_BYTES if roomy else limits.DATA_BYTES,
         )
     except TooLarge as error:
         raise ParamError(kind.large or "call", error.message, error.limit) from None
@@ -116,6 +117,8 @@ def check_size(call: Call) -> None:
         ParamError: It is over a limit of Customer.io's.
     """
     kind = kind_of(call)
+    if kind.bounded:
+        return
     limit = limits.V2_OPERATION_BYTES
     if kind.large is None:
         raise ParamError("call", f"is over {limit} bytes as an operation", limit)

@@ -43,7 +43,8 @@ from cio_events._calls.people import (
     TrackAnonymous,
     Unsuppress,
 )
-from cio_events._wire import messages, objects, people, raw, v1
+from cio_events._calls.segments import AddToSegment, RemoveFromSegment
+from cio_events._wire import messages, objects, people, raw, segments, v1
 from cio_events._wire.envelope import Route
 from cio_events.errors import ParamError
 
@@ -90,6 +91,9 @@ class Kind:
             JSON is left out, and must not overwrite a good one.
 
         large: The parameter that may grow beyond an operation's size; None if there is none.
+
+        bounded: Whether its parts have limits that bound it, so that no size of an operation is
+            asked of it: of what is never batched.
     """
 
     call: type[Call]
@@ -103,6 +107,7 @@ class Kind:
     batched: Callable[[Any], bool] = _always
     overwrites: bool = False
     large: str | None = None
+    bounded: bool = False
 
 
 def _bare(call: type[Delete | Suppress | Unsuppress], alone: Any) -> Kind:
@@ -140,6 +145,19 @@ def _relating(call: type[AddRelationships | DeleteRelationships]) -> Kind:
         overwrites=True,
         concerns=objects.concerns,
         alone=entity,
+    )
+
+
+def _in_segment(call: type[AddToSegment | RemoveFromSegment]) -> Kind:
+    return Kind(
+        call=call,
+        words=(f"segment {call.tag}",),
+        write=segments.write,
+        read=partial(segments.read, call),
+        concerns=segments.concerns,
+        alone=v1.segment,
+        batched=_never,
+        bounded=True,
     )
 
 
@@ -229,6 +247,8 @@ KINDS = (
     ),
     _relating(AddRelationships),
     _relating(DeleteRelationships),
+    _in_segment(AddToSegment),
+    _in_segment(RemoveFromSegment),
     Kind(
         call=ReportMetric,
         words=("metric report",),

@@ -1,4 +1,4 @@
-"""Each call as a request to Track API v1, the same that go-customerio v3.5.1 would make of it."""
+"""Each call as a request to Track API v1: the same as go-customerio v3.5.1's, where it has one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from cio_events._calls.people import (
     TrackAnonymous,
     Unsuppress,
 )
-from cio_events._wire import identifiers, objects
+from cio_events._calls.segments import AddToSegment
+from cio_events._wire import identifiers, objects, segments
 from cio_events._wire.people import device
 
 Parts: TypeAlias = "tuple[str, str, dict[str, object] | None]"
@@ -118,3 +119,12 @@ def report_metric(call: ReportMetric, _id: str | None) -> Parts:
     Ask for `ReportMetric`.
     """
     return "POST", objects.METRICS_PATH, objects.metric(call)
+
+
+def segment(call: segments.InSegment, _id: str | None) -> Parts:
+    """
+    Ask for `AddToSegment` or `RemoveFromSegment`.
+    """
+    verb = "add_customers" if isinstance(call, AddToSegment) else "remove_customers"
+    path = f"/api/v1/segments/{call.segment_id}/{verb}?id_type={segments.id_type(call)}"
+    return "POST", path, {"ids": segments.ids(call)}

@@ -32,6 +32,8 @@ CALL_OF_VERB = {
     "delete_object": cio_events.DeleteObject,
     "add_relationships": cio_events.AddRelationships,
     "delete_relationships": cio_events.DeleteRelationships,
+    "add_to_segment": cio_events.AddToSegment,
+    "remove_from_segment": cio_events.RemoveFromSegment,
     "report_metric": cio_events.ReportMetric,
 }
 each_api = pytest.mark.parametrize("api", ["v1", "v2"])
@@ -145,6 +147,8 @@ REFUSED: dict[str, tuple[Callable[[Pipeline], bool], str]] = {
     "merge_customers": (lambda p: p.merge_customers("5", ""), "secondary"),
     "add_device": (lambda p: p.add_device("5", "t", "fax"), "platform"),  # type: ignore[arg-type]
     "delete_device": (lambda p: p.delete_device("5", ".."), "device_id"),
+    "add_to_segment": (lambda p: p.add_to_segment(0, ["5"]), "segment_id"),
+    "remove_from_segment": (lambda p: p.remove_from_segment(7, []), "customers"),
 }
 refused = pytest.mark.parametrize(("verb", "param"), REFUSED.values(), ids=REFUSED)
 

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 import pytest
 
 from cio_events import (
+    AddToSegment,
     AnswerTimeoutError,
     APIError,
     Identifier,
@@ -196,6 +197,28 @@ class TestVerbs:
         with talk(answer(200, body)) as (_server, client), pytest.raises(APIError):
             client.region()
 
+    def test_people_are_in_a_segment(self, track: TrackClient, sandbox: Sandbox) -> None:
+        """
+        Up to a thousand at once, whom any iterable names in one way.
+        """
+        people = [f"{n:0150}" for n in range(1_000)]
+        track.identify(people[-1], {"email": "a@example.com"})
+        track.add_to_segment(7, iter(people))
+        track.add_to_segment(8, {"a@example.com"})
+        assert [person.segments for person in sandbox.people] == [[7, 8]]
+
+        track.remove_from_segment(7, [{"email": "a@example.com"}])
+        assert [person.segments for person in sandbox.people] == [[8]]
+
+    def test_a_segment_is_part_of_no_batch(self, track: TrackClient, sandbox: Sandbox) -> None:
+        """
+        Version 2 has no operation for it.
+        """
+        with pytest.raises(ParamError, match="number 0 cannot be part of a batch"):
+            track.batch([AddToSegment(7, ["5"])])
+
+        assert sandbox.requests == []
+
     def test_send_takes_any_call(self, track: TrackClient, sandbox: Sandbox) -> None:
         """
         The verbs are shorthands for it.
@@ -223,6 +246,10 @@ VERBS: dict[str, Callable[[TrackClient, float | None], object]] = {
     "merge_customers": lambda client, timeout: client.merge_customers("5", "6", timeout=timeout),
     "add_device": lambda client, timeout: client.add_device("5", "t", "ios", timeout=timeout),
     "delete_device": lambda client, timeout: client.delete_device("5", "t", timeout=timeout),
+    "add_to_segment": lambda client, timeout: client.add_to_segment(7, ["5"], timeout=timeout),
+    "remove_from_segment": lambda client, timeout: client.remove_from_segment(
+        7, ["5"], timeout=timeout
+    ),
     "send": lambda client, timeout: client.send(Track("5", "x"), timeout=timeout),
     "batch": lambda client, timeout: client.batch([Track("5", "x")], timeout=timeout),
     "region": lambda client, timeout: client.region(timeout=timeout),
@@ -305,6 +332,8 @@ class TestLimits:
             ("delete_device", ("5", ".."), "device_id"),
             ("merge_customers", ("5", ""), "secondary"),
             ("merge_customers", ("", "5"), "primary"),
+            ("add_to_segment", (0, ["5"]), "segment_id"),
+            ("remove_from_segment", (7, ["5", "a@example.com"]), "customers"),
         ],
     )
     def test_what_cannot_be_is_refused(

@@ -79,6 +79,7 @@ OUTCOMES = {
         {"5": {}, "lucy@example.com": {"plan": "free"}},
     ),
     "calls#Objects": Outcome(people={"5": {}, "6": {}}, objects={"acme": {"5", "6"}}),
+    "calls#Manual segments": Outcome(),
     "calls#What has no call yet": Outcome([("5", "purchase", {})] * 2, {"5": {}}),
     "messages": Outcome(messages=[("email", 3), ("push", "shipped")]),
     "messages#Attachments": Outcome(messages=[("email", "receipt")]),

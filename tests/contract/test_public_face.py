@@ -79,6 +79,8 @@ SIGNATURES = [
     "DeleteObject(object)",
     "AddRelationships(subject, relationships)",
     "DeleteRelationships(subject, relationships)",
+    "AddToSegment(segment_id, customers)",
+    "RemoveFromSegment(segment_id, customers)",
     "ReportMetric(delivery_id, metric, *, timestamp=None, recipient=None, reason=None, href=None)",
     "Operation(operation)",
 ]
@@ -119,6 +121,8 @@ VERBS = {
     "delete_object": cio_events.DeleteObject,
     "add_relationships": cio_events.AddRelationships,
     "delete_relationships": cio_events.DeleteRelationships,
+    "add_to_segment": cio_events.AddToSegment,
+    "remove_from_segment": cio_events.RemoveFromSegment,
     "report_metric": cio_events.ReportMetric,
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cio_events import Call, Identifier, Merge, SendPush, Track, TrackAnonymous
+from cio_events import AddToSegment, Call, Identifier, Merge, SendPush, Track, TrackAnonymous
 from cio_events._calls.limits import V2_BATCH_BYTES
 from cio_events._calls.ulid import new_id
 from cio_events._delivery.in_flight import InFlight
@@ -81,6 +81,7 @@ CALLS = st.one_of(
     st.builds(lambda who: TrackAnonymous(who, "x"), WHO),
     st.just(TrackAnonymous(None, "x", {"recipient": "a@example.com"})),
     st.builds(Merge, WHO, WHO),
+    st.builds(lambda who: AddToSegment(7, who), st.lists(WHO, min_size=1, max_size=4)),
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cio_events import Call, Merge, SendPush, Track, TrackAnonymous
+from cio_events import AddToSegment, Call, Merge, SendPush, Track, TrackAnonymous
 from cio_events._calls.ulid import new_id
 from cio_events._delivery.destination import Delivered, Hold, Refused, Split, TryAgain, Verdict
 from cio_events._delivery.in_flight import InFlight
@@ -137,6 +137,7 @@ CALLS = st.one_of(
     st.builds(lambda who: TrackAnonymous(who, "x"), WHO),
     st.builds(lambda who: SendPush(transactional_message_id=1, identifiers=who), WHO),
     st.builds(Merge, WHO, WHO),
+    st.builds(lambda who: AddToSegment(7, who), st.lists(WHO, min_size=1, max_size=4)),
 )
 TROUBLE = st.lists(st.sampled_from([None, None, Delivered(200), Split(), *PASSING]), max_size=40)
 

@@ -35,6 +35,7 @@ from cio_events._calls.people import (
     TrackAnonymous,
     Unsuppress,
 )
+from cio_events._calls.segments import AddToSegment, RemoveFromSegment
 from cio_events._process import diagnostics
 from cio_events._sources import tags
 from cio_events._sources.fields import Shapes
@@ -98,7 +99,7 @@ class TestWhat:
         """And the object is named that has to be used."""
         kinds = [Track, Identify, Delete, Suppress, Unsuppress, Merge, AddDevice, DeleteDevice]
         kinds += [*Message.__subclasses__(), IdentifyObject, DeleteObject, AddRelationships]
-        kinds += [DeleteRelationships, ReportMetric, Operation]
+        kinds += [DeleteRelationships, AddToSegment, RemoveFromSegment, ReportMetric, Operation]
         for kind in kinds:
             assert (kind.tag in tags.WORDS) != (tags.OBJECTS.get(kind.tag) == kind.__name__)
 
@@ -447,6 +448,7 @@ class TestShown:
                 {"cio": "add_relationships", "cio_customer": "5"},
             ),
             (ReportMetric("d1", "opened", recipient="a@b.c"), {"cio": "report_metric"}),
+            (AddToSegment(7, ["5", "6"]), {"cio": "add_to_segment"}),
         ],
     )
     def test_a_call_is_shown_as_tags_without_its_data(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cio_events import (
     AddDevice,
+    AddToSegment,
     Call,
     Delete,
     DeleteDevice,
@@ -18,6 +19,7 @@ from cio_events import (
     Identify,
     Merge,
     ParamError,
+    RemoveFromSegment,
     Suppress,
     Track,
     TrackAnonymous,
@@ -200,6 +202,14 @@ CALLS = st.one_of(
         ),
     ),
     st.builds(DeleteDevice, WHO, IDS),
+    *(
+        st.builds(
+            kind,
+            st.integers(1, 2**31 - 1),
+            st.lists(IDS.map(lambda text: Identifier(text, "id")), min_size=1, max_size=3),
+        )
+        for kind in (AddToSegment, RemoveFromSegment)
+    ),
 )
 
 
@@ -225,7 +235,8 @@ def test_envelope_says_what_it_holds(call: Any) -> None:
     """Route, time and id are in the header; whom it is about is the key of its order."""
     envelope = encode(call, ULID, NOW, "v2")
 
-    assert route_of(envelope) is (Route.SINGLE if type(call) is TrackAnonymous else Route.BATCH)
+    alone = type(call) in (TrackAnonymous, AddToSegment, RemoveFromSegment)
+    assert route_of(envelope) is (Route.SINGLE if alone else Route.BATCH)
     assert (accepted_at(envelope), ulid_of(envelope)) == (NOW, ULID)
     assert envelope == seal(route_of(envelope), NOW, ULID, body_of(envelope))
     assert route_of(encode(call, ULID, NOW, "v1")) is Route.SINGLE
@@ -242,6 +253,8 @@ def test_envelope_says_what_it_holds(call: Any) -> None:
         (Merge("5", Identifier("6", "cio_id")), ("5", "cio_6")),
         (DeleteDevice("5", "6"), ("5",)),
         (TrackAnonymous("5", "x"), ("anonymous 5",)),
+        (AddToSegment(7, ["5", "6"]), ("5", "6")),
+        (RemoveFromSegment(7, ["cio_5"]), ("cio_5",)),
         (TrackAnonymous("", "x", {"recipient": "a"}), ()),
     ],
 )

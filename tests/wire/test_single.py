@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from cio_events import (
     AddDevice,
+    AddToSegment,
     Call,
     Delete,
     DeleteDevice,
     Identifier,
     Identify,
     Merge,
+    RemoveFromSegment,
     Suppress,
     Track,
     TrackAnonymous,
@@ -124,6 +126,30 @@ def sent(call: Call, id_: str | None = None) -> tuple[str, str, Any]:
             },
         ),
         (DeleteDevice("5", "token"), "DELETE", "/api/v1/customers/5/devices/token", None),
+        (
+            AddToSegment(7, ["5", 6]),
+            "POST",
+            "/api/v1/segments/7/add_customers?id_type=id",
+            {"ids": ["5", "6"]},
+        ),
+        (
+            AddToSegment(7, [Identifier("a@b", "id")]),
+            "POST",
+            "/api/v1/segments/7/add_customers?id_type=id",
+            {"ids": ["a@b"]},
+        ),
+        (
+            RemoveFromSegment(7, ["a@example.com"]),
+            "POST",
+            "/api/v1/segments/7/remove_customers?id_type=email",
+            {"ids": ["a@example.com"]},
+        ),
+        (
+            RemoveFromSegment(7, ["cio_a1", {"cio_id": "a2"}]),
+            "POST",
+            "/api/v1/segments/7/remove_customers?id_type=cio_id",
+            {"ids": ["a1", "a2"]},
+        ),
     ],
     ids=lambda part: type(part).__name__ if isinstance(part, Call) else "",
 )

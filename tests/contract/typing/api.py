@@ -78,6 +78,7 @@ calls: list[Call] = [
 assert_type(Track("5", "purchase").customer, Identifier)
 assert_type(Track("5", "purchase").name, str)
 assert_type(Identifier("5").value, str)
+assert_type(cio_events.AddToSegment(7, ["5"]).customers, tuple[Identifier, ...])
 
 # Verbs, in the background
 
@@ -100,6 +101,8 @@ assert_type(pipeline.identify_object(acme, {"name": "Acme"}, ["5", joined]), boo
 assert_type(pipeline.add_relationships("5", [acme]), bool)
 assert_type(pipeline.delete_relationships(acme, [Identifier("5")]), bool)
 assert_type(pipeline.delete_object(cio_events.ObjectIdentifier(cio_object_id="ob1")), bool)
+assert_type(pipeline.add_to_segment(7, ["5", uuid]), bool)
+assert_type(pipeline.remove_from_segment(7, {"lucy@example.com"}), bool)
 assert_type(pipeline.report_metric("delivery", "opened", timestamp=now), bool)
 
 # Messages
