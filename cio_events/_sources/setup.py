@@ -32,7 +32,7 @@ def expect_report() -> None:
     Report at the exit, if no record comes by before.
     """
     global _expected
-    if debugging.on and not _expected:
+    if debugging.on and not debugging.listened and not _expected:
         _expected = True
         atexit.register(report)
 

@@ -25,6 +25,7 @@ from cio_events import (
 from cio_events._pipeline import recording
 from cio_events.sandbox import Sandbox
 from cio_events.testing import Recorder
+from tests.support.scripts import environment, run_python
 
 
 def logger(pipeline: cio_events.Pipeline | None = None) -> structlog.BoundLogger:
@@ -334,3 +335,24 @@ def test_texts_are_short_whatever_was_recorded() -> None:
             lines = str(caught.value).splitlines()
             assert len(lines) <= 15
             assert max(map(len, lines)) < 700
+
+
+SCRIPT = """
+import logging
+import cio_events
+from cio_events.testing import Recorder
+from tests.support.scripts import environment, run_python
+
+logger = logging.getLogger("shop")
+logger.setLevel(logging.INFO)
+with Recorder() as cio:
+    logger.addHandler(cio_events.CustomerIOHandler())
+    logger.info("purchase", extra={"cio_customer": "5"})
+    logger.info("no tag", extra={"cio_custmer": "5"})
+    cio.tracked("purchase")
+"""
+
+
+def test_nothing_is_said_that_only_a_recorder_wants_to_hear() -> None:
+    """It listens as the option ``debug`` does, and nobody else hears it."""
+    assert run_python("-c", SCRIPT, env=environment()) == ("", "")
