@@ -162,6 +162,7 @@ def test_every_example_is_run() -> None:
         "testing#unittest",
         "testing#Django",
         "testing#A sandbox for tests",
+        "README#Test it",
     }
     with_python = {section for section in SECTIONS if blocks(section, "python")}
     assert with_python == {*OUTCOMES, *run_elsewhere}

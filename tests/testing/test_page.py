@@ -18,7 +18,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (with_unittest,) = blocks("testing#unittest", "python")
     (with_django,) = blocks("testing#Django", "python")
     (with_sandbox,) = blocks("testing#A sandbox for tests", "python")
+    (of_the_readme,) = blocks("README#Test it", "python")
     files = {
+        "test_readme.py": f"from shop import check_out\n\n{of_the_readme}",
         "shop.py": shop,
         "test_shop.py": with_pytest,
         "test_unittest.py": with_unittest,
@@ -34,6 +36,7 @@ def test_the_examples_pass(run: Run) -> None:
     assert sorted(re.findall(r"^PASSED (.*)$", run.out, re.MULTILINE)) == [
         "test_django.py::BuyTest::test_buy",
         "test_django.py::test_buy",
+        "test_readme.py::test_checkout",
         "test_sandbox.py::test_delivery",
         "test_shop.py::test_checkout",
         "test_unittest.py::CheckoutTest::test_checkout",
