@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cio_events import Pipeline, SendPush
 from cio_events.sandbox import Sandbox
+from tests.support.effort import times
 
-ROUNDS = 60
+ROUNDS = times(60)
 
 
 def test_a_close_without_time_leaves_a_message_to_one_sender(
