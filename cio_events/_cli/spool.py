@@ -7,6 +7,8 @@ rich, which come with the extra `cio-events[spool]`.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -38,6 +40,9 @@ _LISTED = 100
 _NOT_FOUND = 1
 
 _NO_DEAD_LETTERS = "There are no dead letters."
+
+# What a terminal would obey.
+_LINE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -100,8 +105,9 @@ def show(context: click.Context, directory: Path, ids: tuple[str, ...]) -> None:
             click.echo(f"{id_} {call}")
             click.echo(f"failed at {failed_at}: {reason}{f', status {status}' if status else ''}")
             if letter.detail:
-                click.echo(letter.detail)
-            console.print_json(_content(letter.envelope).decode("utf-8", "replace"))
+                click.echo(_LINE.sub(_escaped, letter.detail))
+            text = _content(letter.envelope).decode("utf-8", "replace")
+            console.print_json(_LINE.sub(_as_json, text))
         _end(context, _missing(letters, ids))
 
 
@@ -216,9 +222,31 @@ def stats(directory: Path, *, as_json: bool) -> None:
 @contextmanager
 def _dead_letters(directory: Path) -> Iterator[DeadLetters]:
     try:
-        yield DeadLetters(directory)
+        with _as_owner_of(directory):
+            yield DeadLetters(directory)
     except ERRORS as error:
         raise click.ClickException(f"{directory} cannot be used: {described(error)}") from error
+
+
+@contextmanager
+def _as_owner_of(directory: Path) -> Iterator[None]:
+    """
+    Have root act as the user whose spool it is, who could lead it elsewhere.
+    """
+    owner = directory.stat()
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+    group, groups = os.getegid(), os.getgroups()
+    os.setgroups([])
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
 
 
 def _chosen(ids: Sequence[str], reason: str | None, *, every: bool) -> Sequence[str] | None:
@@ -279,6 +307,14 @@ def _content(envelope: Envelope) -> bytes:
     if route_of(envelope) is Route.APP:
         return app.request_of(body_of(envelope)).body or b"null"
     return body_of(envelope)
+
+
+def _as_json(control: re.Match[str]) -> str:
+    return f"\\u{ord(control[0]):04x}"
+
+
+def _escaped(control: re.Match[str]) -> str:
+    return ascii(control[0])[1:-1]
 
 
 def _counted(count: int, what: str) -> str:

@@ -370,7 +370,9 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         if recording.current is not None and self._ledger.idle():
             return True  # and what another process left in a spool stays there
         timeout = self.options.timeout if timeout is None else timeout
-        return self._worker.wait_until(self._worker.idle, timeout)
+        delivered = self._worker.wait_until(self._worker.idle, timeout)
+        # What a close has left in the spool is pending still.
+        return delivered and not (self._closed == "closed" and self._ledger.pending > 0)
 
     def close(self, timeout: float | None = None) -> bool:
         """

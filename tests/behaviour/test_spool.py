@@ -180,3 +180,17 @@ def test_refused_calls_that_no_disk_takes_do_not_fill_the_memory(
 
     assert balanced(pipeline).failed_by_reason == {"too_large": 200}
     assert 0 < len(list(pipeline.failures())) < 200
+
+
+def test_flush_is_not_done_after_a_close_that_left_calls(
+    make: MakePipeline, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """They are pending still, in the spool."""
+    sandbox.fail_next(503, times=None)
+    pipeline = Pipeline(**{**QUICK, "track_url": sandbox.url, "spool": tmp_path})
+    pipeline.track("5", "left")
+    assert not pipeline.close(0.05)
+
+    assert not pipeline.flush(0.05)
+    sandbox.heal()
+    assert settled(make(spool=tmp_path)).sent == 1

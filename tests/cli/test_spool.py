@@ -327,3 +327,32 @@ def test_a_long_resend_shows_its_progress(directory):
     assert output.startswith("2500 calls are pending again.")
     assert "resending" in shown
     assert "2500/2500" in shown
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_acts_as_the_owner_of_the_spool(directory):
+    """What root makes there is the owner's, and nothing is done with root's rights."""
+    (id_,) = dead_letter(directory, [envelope(1)])
+    for path in [directory, *directory.iterdir()]:
+        os.chown(path, 65534, 65534)
+    # pytest's own directories, which only their owner may enter.
+    for parent in directory.parents:
+        parent.chmod(0o755)
+        if parent.name.startswith("pytest-of-"):
+            break
+    result = run("resend", directory, id_)
+
+    assert result.exit_code == 0, result.output
+    assert {path.stat().st_uid for path in directory.iterdir()} == {65534}
+    assert os.geteuid() == 0
+
+
+def test_no_escape_reaches_the_terminal(directory):
+    """Whatever Customer.io's answer or a call holds is shown as text."""
+    (id_,) = dead_letter(
+        directory, [envelope(1)], Failure("rejected", 400, "\x1b]0;title\x07 \x9b2J")
+    )
+    output = run("show", directory, id_).output
+
+    assert not set("\x1b\x07\x9b") & set(output)
+    assert "title" in output
