@@ -44,7 +44,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.reasons: dict[str, None] = {}
-        self.arrived = False
+        self.arrived: bool = False
 
     def refused(self, call: Call | None, error: ParamError) -> None:
         """
