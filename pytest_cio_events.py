@@ -153,9 +153,7 @@ def pytest_runtest_makereport(
 
 
 def _blocked() -> list[str]:
-    """
-    What was blocked since this was last asked.
-    """
+    """What was blocked since this was last asked."""
     loopback: Any = sys.modules.get("cio_events._http.loopback")
     if loopback is None:
         return []

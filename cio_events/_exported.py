@@ -10,8 +10,6 @@ T = TypeVar("T")
 
 
 def exported(thing: T) -> T:
-    """
-    Have *thing*, a class or a function, say that its module is ``cio_events``.
-    """
+    """Have *thing*, a class or a function, say that its module is ``cio_events``."""
     thing.__module__ = "cio_events"
     return thing

@@ -26,9 +26,7 @@ from cio_events._exported import exported
 
 @exported
 class CustomerIOError(Exception):
-    """
-    The base of everything that this package raises.
-    """
+    """The base of everything that this package raises."""
 
 
 @exported
@@ -159,13 +157,9 @@ class NoAnswerError(CustomerIOError):
 
 @exported
 class AnswerTimeoutError(NoAnswerError, TimeoutError):
-    """
-    Raised when the time for a request is up.
-    """
+    """Raised when the time for a request is up."""
 
 
 @exported
 class CustomerIOWarning(UserWarning):
-    """
-    Something about this package's set-up or a record's tags that wants to be looked at.
-    """
+    """Something about this package's set-up or a record's tags that wants to be looked at."""

@@ -138,9 +138,7 @@ retrying: blinker.NamedSignal = _namespace.signal("retrying")
 
 
 def announce(signal: blinker.NamedSignal, sender: object, **kwargs: object) -> None:
-    """
-    Send *signal*; a receiver that raises starves none of the others.
-    """
+    """Send *signal*; a receiver that raises starves none of the others."""
     if not signal.receivers or signal.is_muted:
         return
     fatal: BaseException | None = None

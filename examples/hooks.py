@@ -1,6 +1,4 @@
-"""
-What became of every call: the four signals, each made to happen against a sandbox.
-"""
+"""What became of every call: the four signals, each made to happen against a sandbox."""
 
 from __future__ import annotations
 

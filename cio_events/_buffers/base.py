@@ -14,33 +14,23 @@ ADOPT_INTERVAL = 10.0
 
 
 class Buffer(Protocol):
-    """
-    What the pipeline needs of the place where calls wait. Only the flushing thread takes.
-    """
+    """What the pipeline needs of the place where calls wait. Only the flushing thread takes."""
 
     @property
     def in_memory(self) -> int:
-        """
-        How many calls are not on the disk, though they should be.
-        """
+        """How many calls are not on the disk, though they should be."""
 
     @property
     def lost(self) -> int:
-        """
-        How many calls are gone with a damaged file.
-        """
+        """How many calls are gone with a damaged file."""
 
     @property
     def adopted(self) -> tuple[int, int]:
-        """
-        How many of the pending calls were adopted, and of how many bytes.
-        """
+        """How many of the pending calls were adopted, and of how many bytes."""
 
     @property
     def behind(self) -> bool:
-        """
-        Whether `adopt` has left something for later, since it was too much at once.
-        """
+        """Whether `adopt` has left something for later, since it was too much at once."""
 
     def put(self, envelope: Envelope) -> None:
         """
@@ -51,19 +41,13 @@ class Buffer(Protocol):
         """
 
     def take(self, most: int) -> list[Envelope]:
-        """
-        Return the next calls not taken yet, oldest first; they stay until they have ended.
-        """
+        """Return the next calls not taken yet, oldest first; they stay until they have ended."""
 
     def forget(self, envelopes: Sequence[Envelope]) -> None:
-        """
-        These calls have arrived at Customer.io, or were given up.
-        """
+        """These calls have arrived at Customer.io, or were given up."""
 
     def dead_letter(self, envelopes: Sequence[Envelope], failures: Sequence[Failure]) -> None:
-        """
-        Give calls up that have failed for good; a buffer on disk keeps them as dead letters.
-        """
+        """Give calls up that have failed for good; a buffer on disk keeps them as dead letters."""
 
     def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
         """
@@ -86,14 +70,10 @@ class Buffer(Protocol):
         """
 
     def unsent(self, envelope: Envelope) -> None:
-        """
-        That request has certainly not arrived.
-        """
+        """That request has certainly not arrived."""
 
     def maybe_sent(self, envelope: Envelope) -> bool:
-        """
-        Whether such a request was about to be made when the process died that this is from.
-        """
+        """Whether such a request was about to be made when the process died that this is from."""
 
     def close(self, taken: Sequence[Envelope], *, ending: bool = False) -> list[Envelope]:
         """
@@ -106,21 +86,13 @@ class Buffer(Protocol):
         """
 
     def failures(self) -> Iterator[DeadLetter]:
-        """
-        The dead letters.
-        """
+        """The dead letters."""
 
     def resend(self, ids: Sequence[str] | None = None) -> int:
-        """
-        Make dead letters ready for `adopt`, those of these *ids* or all; returns how many.
-        """
+        """Make dead letters ready for `adopt`, those of these *ids* or all; returns how many."""
 
     def discard(self, ids: Sequence[str] | None = None) -> int:
-        """
-        Delete dead letters, those of these *ids* or all; returns how many.
-        """
+        """Delete dead letters, those of these *ids* or all; returns how many."""
 
     def abandon(self) -> None:
-        """
-        In a forked child: leave everything to the parent, and start afresh.
-        """
+        """In a forked child: leave everything to the parent, and start afresh."""

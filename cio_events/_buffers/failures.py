@@ -61,7 +61,5 @@ class DeadLetter:
 
     @property
     def call(self) -> Call:
-        """
-        The call, made again from what was to be sent.
-        """
+        """The call, made again from what was to be sent."""
         return call_of(self.envelope)

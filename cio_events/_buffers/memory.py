@@ -30,76 +30,50 @@ class MemoryBuffer:
         self.put: Callable[[Envelope], None] = self._waiting.append
 
     def take(self, most: int) -> list[Envelope]:
-        """
-        The next calls, oldest first.
-        """
+        """The next calls, oldest first."""
         waiting = self._waiting
         return [waiting.popleft() for _ in range(min(most, len(waiting)))]
 
     def forget(self, envelopes: Sequence[Envelope]) -> None:
-        """
-        Nothing to do.
-        """
+        """Nothing to do."""
 
     def dead_letter(self, envelopes: Sequence[Envelope], failures: Sequence[Failure]) -> None:
-        """
-        Nothing to do: without a disk, the report in `cio_events.signals` is all there is.
-        """
+        """Nothing to do: without a disk, the report in `cio_events.signals` is all there is."""
 
     def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
-        """
-        Nothing to do, for the same reason.
-        """
+        """Nothing to do, for the same reason."""
 
     def adopt(self) -> tuple[int, int]:
-        """
-        Nothing: the memory of a process ends with it.
-        """
+        """Nothing: the memory of a process ends with it."""
         return 0, 0
 
     def sending(self, envelope: Envelope) -> bool:
-        """
-        It may go, since nobody will go on from here.
-        """
+        """It may go, since nobody will go on from here."""
         return True
 
     def unsent(self, envelope: Envelope) -> None:
-        """
-        Nothing to do.
-        """
+        """Nothing to do."""
 
     def maybe_sent(self, envelope: Envelope) -> bool:
-        """
-        Never: what is here was accepted by this process.
-        """
+        """Never: what is here was accepted by this process."""
         return False
 
     def close(self, taken: Sequence[Envelope], *, ending: bool = False) -> list[Envelope]:
-        """
-        All of it.
-        """
+        """All of it."""
         return [*taken, *self.take(len(self._waiting))]
 
     def failures(self) -> Iterator[DeadLetter]:
-        """
-        None.
-        """
+        """None."""
         return iter(())
 
     def resend(self, ids: Sequence[str] | None = None) -> int:
-        """
-        None.
-        """
+        """None."""
         return 0
 
     def discard(self, ids: Sequence[str] | None = None) -> int:
-        """
-        None.
-        """
+        """None."""
         return 0
 
     def abandon(self) -> None:
-        """
-        Forget the parent's calls.
-        """
+        """Forget the parent's calls."""
         self._waiting.clear()

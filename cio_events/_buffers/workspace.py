@@ -30,9 +30,7 @@ class Workspace:
         return f"{self.track or _NONE}.{self.app or _NONE}"
 
     def delivers(self, other: Workspace) -> bool:
-        """
-        Whether who has these settings may deliver what was accepted with *other* ones.
-        """
+        """Whether who has these settings may deliver what was accepted with *other* ones."""
         return other.track in (None, self.track) and other.app in (None, self.app)
 
 
@@ -41,17 +39,13 @@ NOBODYS = Workspace()
 
 
 def fingerprint(url: str, key: str) -> str:
-    """
-    What tells one *url* and *key* from another, from which neither can be read.
-    """
+    """What tells one *url* and *key* from another, from which neither can be read."""
     text = f"{url}\n{key}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=_BYTES, salt=_SALT).hexdigest()
 
 
 def workspace_of(text: object) -> Workspace:
-    """
-    The workspace that *text* stands for; who knows none is of none.
-    """
+    """The workspace that *text* stands for; who knows none is of none."""
     track, _, app = text.partition(".") if isinstance(text, str) else ("", "", "")
     return Workspace(_part(track), _part(app))
 

@@ -97,9 +97,7 @@ def _base64(data: Content, room: int) -> str:
 
 
 def _is_file(text: str) -> bool:
-    """
-    Whether *text* is the name of a file rather than the text of one.
-    """
+    """Whether *text* is the name of a file rather than the text of one."""
     try:
         return len(text) <= _PATH_CHARACTERS and Path(text).is_file()
     except (OSError, ValueError):  # it cannot be a name

@@ -314,9 +314,7 @@ class SendInboxMessage(Message):
 @exported
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SendInApp(Message):
-    """
-    A message that the application shows while it is in use, with what all messages have.
-    """
+    """A message that the application shows while it is in use, with what all messages have."""
 
     tag: ClassVar[str] = "send_in_app"
 

@@ -42,9 +42,7 @@ CIO_ID_PREFIX = "cio_"
 
 
 def type_by_shape(text: str) -> IdType:
-    """
-    What a plain *text* means, as Track API v1 and so every official client reads it.
-    """
+    """What a plain *text* means, as Track API v1 and so every official client reads it."""
     if "@" in text:
         return "email"
     return "cio_id" if text.startswith(CIO_ID_PREFIX) else "id"
@@ -261,9 +259,7 @@ class TrackAnonymous(Call):
 @exported
 @dataclass(frozen=True, init=False, repr=False)
 class Delete(Call):
-    """
-    Delete a person; a later call about the same one makes a new person.
-    """
+    """Delete a person; a later call about the same one makes a new person."""
 
     tag: ClassVar[str] = "delete"
 
@@ -277,9 +273,7 @@ class Delete(Call):
 @exported
 @dataclass(frozen=True, init=False, repr=False)
 class Suppress(Call):
-    """
-    Delete a person and ignore all later calls about the same one.
-    """
+    """Delete a person and ignore all later calls about the same one."""
 
     tag: ClassVar[str] = "suppress"
 
@@ -293,9 +287,7 @@ class Suppress(Call):
 @exported
 @dataclass(frozen=True, init=False, repr=False)
 class Unsuppress(Call):
-    """
-    Let a suppressed person be made again.
-    """
+    """Let a suppressed person be made again."""
 
     tag: ClassVar[str] = "unsuppress"
 
@@ -415,9 +407,7 @@ def identifier_of(
 
 
 def _of_mapping(value: Mapping[str, object], param: str) -> Identifier:
-    """
-    What the vendor's own form means.
-    """
+    """What the vendor's own form means."""
     told = valid_mapping(value, param)
     if len(told) != 1 or (type_ := next(iter(told))) not in ID_TYPES:
         raise ParamError(param, 'must have one key, of "id", "email", "cio_id" and "phone"')
@@ -425,9 +415,7 @@ def _of_mapping(value: Mapping[str, object], param: str) -> Identifier:
 
 
 def _bare_value(text: str, type_: IdType, param: str) -> str:
-    """
-    *text* as an identifier's value: a cio_id without its prefix.
-    """
+    """*text* as an identifier's value: a cio_id without its prefix."""
     if type_ != "cio_id" or not text.startswith(CIO_ID_PREFIX):
         return text
     while text.startswith(CIO_ID_PREFIX):

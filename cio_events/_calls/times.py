@@ -27,9 +27,7 @@ _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 
 
 def unix_seconds(value: date) -> int:
-    """
-    A date or datetime as Unix seconds; a naive one, and a date's midnight, is taken as UTC.
-    """
+    """A date or datetime as Unix seconds; a naive one, and a date's midnight, is taken as UTC."""
     if not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
     # The base class's subtraction: that of others (pendulum) has other results. Not timestamp(),
@@ -39,9 +37,7 @@ def unix_seconds(value: date) -> int:
 
 
 def json_time(value: date) -> int | str:
-    """
-    A date or datetime as Customer.io wants it: Unix seconds, or ISO 8601 text before 1970.
-    """
+    """A date or datetime as Customer.io wants it: Unix seconds, or ISO 8601 text before 1970."""
     seconds = unix_seconds(value)
     return seconds if seconds >= 0 else value.isoformat()
 

@@ -27,9 +27,7 @@ _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
 
 
 def new_id(milliseconds: int) -> str:
-    """
-    A fresh ULID of that time (Unix milliseconds).
-    """
+    """A fresh ULID of that time (Unix milliseconds)."""
     return _time_letters(milliseconds) + _random_letters(_RANDOM_LETTERS)
 
 
@@ -51,9 +49,7 @@ class IdSource:
         self._last = (0, _time_letters(0))
 
     def new_id(self, milliseconds: int) -> str:
-        """
-        A fresh ULID of that time (Unix milliseconds).
-        """
+        """A fresh ULID of that time (Unix milliseconds)."""
         moment, letters = self._last
         if moment != milliseconds:
             letters = _time_letters(milliseconds)

@@ -222,9 +222,7 @@ def valid_data(data: Data | None, param: str) -> dict[str, object]:
 
 
 def obviously_fits(names: Iterable[Any]) -> bool:
-    """
-    Whether data of these *names* is within the limits at first sight, as most is.
-    """
+    """Whether data of these *names* is within the limits at first sight, as most is."""
     try:
         together = "".join(names)
     except TypeError:  # a name that is no text is made one when the call is encoded

@@ -53,9 +53,7 @@ would differ from those of a pipeline.
 
 
 class Verbs(Generic[OutcomeT, TimeoutT]):
-    """
-    Has a verb for each call.
-    """
+    """Has a verb for each call."""
 
     def _perform(
         self,
@@ -65,9 +63,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> OutcomeT:
-        """
-        Do what a verb does with the call that these arguments make.
-        """
+        """Do what a verb does with the call that these arguments make."""
         raise NotImplementedError
 
     def _perform_event(
@@ -76,21 +72,15 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         name: str,
         data: Data | None,
     ) -> OutcomeT | None:
-        """
-        Do it with a plain event, without a `Track`; None if it has to be made.
-        """
+        """Do it with a plain event, without a `Track`; None if it has to be made."""
         return None
 
     def _who(self, who: _WhoT) -> _WhoT:
-        """
-        Say of a plain text what it means, where that is not read from its shape.
-        """
+        """Say of a plain text what it means, where that is not read from its shape."""
         return who
 
     def _each(self, several: Iterable[_WhoT]) -> Iterable[_WhoT]:
-        """
-        Do it with each of several.
-        """
+        """Do it with each of several."""
         # Not isinstance(), which asks a hostile object what it is; and not before the call is
         # made, which bounds how many there may be and says what is wrong with them.
         kind = type(several)
@@ -110,9 +100,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         timestamp: Timestamp | None = None,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
-        """
-        Send `Identify`.
-        """
+        """Send `Identify`."""
         return self._perform(
             timeout, Identify, self._who(customer), attributes, timestamp=timestamp
         )
@@ -128,9 +116,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         timestamp: Timestamp | None = None,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
-        """
-        Send `Track`.
-        """
+        """Send `Track`."""
         if type == "event" and id is None and timestamp is None and timeout is None:
             outcome = self._perform_event(customer, name, data)
             if outcome is not None:
@@ -150,9 +136,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         timestamp: Timestamp | None = None,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
-        """
-        Send `TrackAnonymous`.
-        """
+        """Send `TrackAnonymous`."""
         return self._perform(
             timeout,
             TrackAnonymous,
@@ -165,29 +149,21 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         )
 
     def delete(self, customer: Customer, *, timeout: TimeoutT | None = None) -> OutcomeT:
-        """
-        Send `Delete`.
-        """
+        """Send `Delete`."""
         return self._perform(timeout, Delete, self._who(customer))
 
     def suppress(self, customer: Customer, *, timeout: TimeoutT | None = None) -> OutcomeT:
-        """
-        Send `Suppress`.
-        """
+        """Send `Suppress`."""
         return self._perform(timeout, Suppress, self._who(customer))
 
     def unsuppress(self, customer: Customer, *, timeout: TimeoutT | None = None) -> OutcomeT:
-        """
-        Send `Unsuppress`.
-        """
+        """Send `Unsuppress`."""
         return self._perform(timeout, Unsuppress, self._who(customer))
 
     def merge_customers(
         self, primary: Customer, secondary: Customer, *, timeout: TimeoutT | None = None
     ) -> OutcomeT:
-        """
-        Send `Merge`.
-        """
+        """Send `Merge`."""
         return self._perform(timeout, Merge, self._who(primary), self._who(secondary))
 
     def add_device(
@@ -199,17 +175,13 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         *,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
-        """
-        Send `AddDevice`.
-        """
+        """Send `AddDevice`."""
         return self._perform(timeout, AddDevice, self._who(customer), device_id, platform, data)
 
     def delete_device(
         self, customer: Customer, device_id: str, *, timeout: TimeoutT | None = None
     ) -> OutcomeT:
-        """
-        Send `DeleteDevice`.
-        """
+        """Send `DeleteDevice`."""
         return self._perform(timeout, DeleteDevice, self._who(customer), device_id)
 
     def add_to_segment(
@@ -219,9 +191,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         *,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
-        """
-        Send `AddToSegment`.
-        """
+        """Send `AddToSegment`."""
         return self._perform(timeout, AddToSegment, segment_id, self._each(customers))
 
     def remove_from_segment(
@@ -231,9 +201,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         *,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
-        """
-        Send `RemoveFromSegment`.
-        """
+        """Send `RemoveFromSegment`."""
         return self._perform(timeout, RemoveFromSegment, segment_id, self._each(customers))
 
     def identify_object(
@@ -244,9 +212,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         *,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
-        """
-        Send `IdentifyObject`.
-        """
+        """Send `IdentifyObject`."""
         return self._perform(
             timeout, IdentifyObject, object, attributes, self._each(relationships)
         )
@@ -257,9 +223,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         *,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
-        """
-        Send `DeleteObject`.
-        """
+        """Send `DeleteObject`."""
         return self._perform(timeout, DeleteObject, object)
 
     def add_relationships(
@@ -269,9 +233,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         *,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
-        """
-        Send `AddRelationships`.
-        """
+        """Send `AddRelationships`."""
         return self._perform(
             timeout, AddRelationships, self._who(subject), self._each(relationships)
         )
@@ -283,9 +245,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         *,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
-        """
-        Send `DeleteRelationships`.
-        """
+        """Send `DeleteRelationships`."""
         return self._perform(
             timeout, DeleteRelationships, self._who(subject), self._each(relationships)
         )
@@ -301,9 +261,7 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         href: str | None = None,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
-        """
-        Send `ReportMetric`.
-        """
+        """Send `ReportMetric`."""
         return self._perform(
             timeout,
             ReportMetric,

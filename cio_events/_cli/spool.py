@@ -61,9 +61,7 @@ _reason = click.option("--reason", help="Only those that failed for this reason.
 
 
 def _which(command: _Command) -> _Command:
-    """
-    The parameters that choose dead letters.
-    """
+    """The parameters that choose dead letters."""
     every = click.option("--all", "every", is_flag=True, help="All of them.")
     return _directory(_ids(every(_reason(command))))
 
@@ -230,9 +228,7 @@ def _dead_letters(directory: Path) -> Iterator[DeadLetters]:
 
 @contextmanager
 def _as_owner_of(directory: Path) -> Iterator[None]:
-    """
-    Have root act as the user whose spool it is, who could lead it elsewhere.
-    """
+    """Have root act as the user whose spool it is, who could lead it elsewhere."""
     owner = directory.stat()
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or owner.st_uid == 0:
         yield
@@ -288,9 +284,7 @@ def _summary(letter: DeadLetter) -> dict[str, object]:
 
 
 def _kind(letter: DeadLetter) -> str:
-    """
-    The word that asks for such a call in a log record's ``cio``.
-    """
+    """The word that asks for such a call in a log record's ``cio``."""
     try:
         call = letter.call
     except Exception:  # noqa: BLE001 - it may be of any version, and is listed all the same
@@ -301,9 +295,7 @@ def _kind(letter: DeadLetter) -> str:
 
 
 def _content(envelope: Envelope) -> bytes:
-    """
-    What was to be sent, as JSON.
-    """
+    """What was to be sent, as JSON."""
     if route_of(envelope) is Route.APP:
         return app.request_of(body_of(envelope)).body or b"null"
     return body_of(envelope)

@@ -81,41 +81,29 @@ class AppClient(Client):
         )
 
     def send_email(self, message: SendEmail, *, timeout: float | None = None) -> Receipt:
-        """
-        Send an e-mail.
-        """
+        """Send an e-mail."""
         return self.send(message, timeout=timeout)
 
     def send_push(self, message: SendPush, *, timeout: float | None = None) -> Receipt:
-        """
-        Send a push notification.
-        """
+        """Send a push notification."""
         return self.send(message, timeout=timeout)
 
     def send_sms(self, message: SendSMS, *, timeout: float | None = None) -> Receipt:
-        """
-        Send a text message.
-        """
+        """Send a text message."""
         return self.send(message, timeout=timeout)
 
     def send_whatsapp(self, message: SendWhatsApp, *, timeout: float | None = None) -> Receipt:
-        """
-        Send a WhatsApp message.
-        """
+        """Send a WhatsApp message."""
         return self.send(message, timeout=timeout)
 
     def send_inbox_message(
         self, message: SendInboxMessage, *, timeout: float | None = None
     ) -> Receipt:
-        """
-        Send a message to the inbox in the application.
-        """
+        """Send a message to the inbox in the application."""
         return self.send(message, timeout=timeout)
 
     def send_in_app(self, message: SendInApp, *, timeout: float | None = None) -> Receipt:
-        """
-        Send a message that the application shows.
-        """
+        """Send a message that the application shows."""
         return self.send(message, timeout=timeout)
 
     def trigger_broadcast(
@@ -177,9 +165,7 @@ class AppClient(Client):
         return number
 
     def send(self, message: Message, *, timeout: float | None = None) -> Receipt:
-        """
-        Send *message*, whichever it is.
-        """
+        """Send *message*, whichever it is."""
         unsaid: list[Unsaid] = []
         request = app.request(message, unsaid)
         say_unsaid(unsaid)

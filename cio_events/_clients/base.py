@@ -44,9 +44,7 @@ class Client:
         debugging.look()
 
     def close(self) -> None:
-        """
-        Close the connections that are kept. A later call makes new ones.
-        """
+        """Close the connections that are kept. A later call makes new ones."""
         self._endpoint.close()
 
     def __enter__(self) -> Self:
@@ -143,9 +141,7 @@ class Client:
 
 
 def say_unsaid(unsaid: Sequence[Unsaid]) -> None:
-    """
-    Say of which values a call that is sent says nothing.
-    """
+    """Say of which values a call that is sent says nothing."""
     for one in unsaid[:_UNSAID_TOLD]:
         # Bounded by the type: which names a call has is the application's own.
         warn_once(f"unsaid {one.kind} {one.left_out}", f"{one.key!a}: {one.problem}")

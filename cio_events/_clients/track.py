@@ -137,9 +137,7 @@ class TrackClient(Client, Verbs[None, float]):
         self.send(call(*args, **kwargs), timeout=timeout)
 
     def send(self, call: Call, *, timeout: float | None = None) -> None:
-        """
-        Send *call*, whichever it is.
-        """
+        """Send *call*, whichever it is."""
         # The id makes it safe to send an event twice, as is done on a connection that the server
         # has just closed.
         id_ = new_id(_now())

@@ -38,9 +38,7 @@ class Couriers(Generic[Task, Result]):
         self._open = 0  # tasks that no thread has finished
 
     def take(self, task: Task) -> bool:
-        """
-        Have *task* done; returns False where there is no thread for it and none can be had.
-        """
+        """Have *task* done; returns False where there is no thread for it and none can be had."""
         with self._lock:
             self._open += 1
             enough = self._threads >= min(self._open, self._most)
@@ -68,9 +66,7 @@ class Couriers(Generic[Task, Result]):
             return None
 
     def wake(self) -> None:
-        """
-        Have whoever waits for a result look again.
-        """
+        """Have whoever waits for a result look again."""
         self._done.put(None)
 
     def _run(self) -> None:

@@ -55,9 +55,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """
-    The one call of a batch fails for good.
-    """
+    """The one call of a batch fails for good."""
 
     reason: FailedReason
     status: int | None
@@ -66,9 +64,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """
-    Some of the calls are bad, and which cannot be known: each half has to be sent alone.
-    """
+    """Some of the calls are bad, and which cannot be known: each half has to be sent alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +140,11 @@ class Sharing:
 
 
 class Destination(Protocol):
-    """
-    Where calls go. Several threads may deliver at once.
-    """
+    """Where calls go. Several threads may deliver at once."""
 
     @property
     def name(self) -> str:
-        """
-        What diagnostics call it.
-        """
+        """What diagnostics call it."""
 
     @property
     def routes(self) -> bytes:
@@ -162,26 +154,18 @@ class Destination(Protocol):
 
     @property
     def sharing(self) -> Sharing | None:
-        """
-        Which calls share a request; None if each goes alone.
-        """
+        """Which calls share a request; None if each goes alone."""
 
     @property
     def at_most_once(self) -> bool:
-        """
-        Whether a call must not be sent again that may have arrived.
-        """
+        """Whether a call must not be sent again that may have arrived."""
 
     @property
     def ready(self) -> bool:
-        """
-        Whether it has what it takes to send, credentials above all.
-        """
+        """Whether it has what it takes to send, credentials above all."""
 
     def prepare(self) -> None:
-        """
-        Import what sending needs.
-        """
+        """Import what sending needs."""
 
     def concerns(self, envelope: Envelope) -> tuple[str, ...]:
         """

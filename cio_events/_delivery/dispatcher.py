@@ -103,47 +103,35 @@ class Dispatcher:
         self._more = False  # whether the buffer may have more of those that this round is about
 
     def ready_at(self) -> float:
-        """
-        When something in flight may be sent (`monotonic`); 0 if nothing is in flight.
-        """
+        """When something in flight may be sent (`monotonic`); 0 if nothing is in flight."""
         now = monotonic()
         with self._moving:
             return min((each.opens_at(now) for each in self.flights if each), default=0.0)
 
     def prepare(self) -> None:
-        """
-        Import what sending needs.
-        """
+        """Import what sending needs."""
         for flight in self.flights:
             flight.destination.prepare()
 
     def adopt_soon(self) -> None:
-        """
-        Have the next round look for calls that nobody delivers.
-        """
+        """Have the next round look for calls that nobody delivers."""
         self.adopt_at = 0.0
         self.adopted = False
 
     def try_now(self) -> None:
-        """
-        Let what waits have an attempt now: somebody waits for it.
-        """
+        """Let what waits have an attempt now: somebody waits for it."""
         self._fill_at = 0.0
         for flight in self.flights:
             flight.try_now()
         self._couriers.wake()
 
     def stop(self) -> None:
-        """
-        Let no further request begin.
-        """
+        """Let no further request begin."""
         self.stopping = True
         self._couriers.wake()
 
     def postpone(self, seconds: float) -> None:
-        """
-        Pause all destinations.
-        """
+        """Pause all destinations."""
         for flight in self.flights:
             flight.pace.ready_at = monotonic() + seconds
 
@@ -166,9 +154,7 @@ class Dispatcher:
         return len(lost)
 
     def run(self, end: float) -> Iterator[None]:
-        """
-        Send what may be sent now, until *end* (`monotonic`); yields after each request.
-        """
+        """Send what may be sent now, until *end* (`monotonic`); yields after each request."""
         self._more = True
         self._fill_at = monotonic() + self._options.flush_interval
         while True:
@@ -229,9 +215,7 @@ class Dispatcher:
         self._ledger.make_room(*self._buffer.adopted)
 
     def _fill(self) -> None:
-        """
-        Take calls from the buffer, until what may be sent is enough for a request.
-        """
+        """Take calls from the buffer, until what may be sent is enough for a request."""
         # Not fewer than max_pending: a paused destination must leave room for the others.
         room = max(_TAKE_MOST, self._options.max_pending) - sum(map(len, self.flights))
         now = monotonic()
@@ -344,9 +328,7 @@ class Dispatcher:
         self._refuse(flight)
 
     def _refuse(self, flight: InFlight) -> list[Load]:
-        """
-        Give up what is refused, now that others have passed; returns it.
-        """
+        """Give up what is refused, now that others have passed; returns it."""
         taken = flight.refused()
         for refused, hold in taken:
             flight.ended(refused)

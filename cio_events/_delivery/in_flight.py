@@ -66,9 +66,7 @@ class InFlight:
         return bool(self.waiting or self.again or self.under_way or self.line.pending)
 
     def __len__(self) -> int:
-        """
-        How many calls wait, but those of the requests that are made now or again.
-        """
+        """How many calls wait, but those of the requests that are made now or again."""
         return len(self.waiting) + len(self.line.pending)
 
     @property
@@ -79,9 +77,7 @@ class InFlight:
         return self.pace.failures > 0
 
     def opens_at(self, now: float) -> float:
-        """
-        Return when something may be sent (`monotonic`).
-        """
+        """Return when something may be sent (`monotonic`)."""
         if not self.destination.ready:
             return float("inf")
         at = self.pace.opens_at(now)
@@ -93,16 +89,12 @@ class InFlight:
         return max(at, suspects.trial_at(now) if self.doubtful else suspects.due_at(now))
 
     def try_now(self) -> None:
-        """
-        Let whatever waits have an attempt now, unless the server asked for the pause.
-        """
+        """Let whatever waits have an attempt now, unless the server asked for the pause."""
         self.pace.try_now()
         self.suspects.try_now()
 
     def tangle(self, order: Order) -> None:
-        """
-        Put all that waits in *order*, no longer being one queue.
-        """
+        """Put all that waits in *order*, no longer being one queue."""
         concerns = self.destination.concerns
         for load in [*self.under_way, *self.again]:
             if load.calls is None:
@@ -115,9 +107,7 @@ class InFlight:
         self.waiting.clear()
 
     def all_of_it(self) -> Iterator[tuple[Envelope, int]]:
-        """
-        Every call, with how many requests it was part of.
-        """
+        """Every call, with how many requests it was part of."""
         seen: set[Pending] = set()
         for load in dict.fromkeys([*self.under_way, *self.again, *self.suspects]):
             if load.part_of is None:
@@ -127,9 +117,7 @@ class InFlight:
         yield from ((envelope, 0) for envelope in self.waiting)
 
     def clear(self) -> None:
-        """
-        Forget all of it.
-        """
+        """Forget all of it."""
         self.waiting.clear()
         self.again.clear()
         self.under_way.clear()
@@ -139,9 +127,7 @@ class InFlight:
     # Which request comes next.
 
     def next(self, now: float) -> Load | None:
-        """
-        Return a request to be made now, if there is one. It is under way from here on.
-        """
+        """Return a request to be made now, if there is one. It is under way from here on."""
         if not self.destination.ready or not self.pace.open(now):
             return None
         if self.doubtful:
@@ -232,9 +218,7 @@ class InFlight:
     # What a verdict does.
 
     def passed(self, load: Load, now: float) -> None:
-        """
-        The destination has judged *load* by its calls: it is well itself.
-        """
+        """The destination has judged *load* by its calls: it is well itself."""
         self.under_way.discard(load)
         self.suspects.passed(load)
         self.pace.succeeded(now)
@@ -243,16 +227,12 @@ class InFlight:
             self._room = min(self._room * _GROWTH, float(self.sharing.room))
 
     def ended(self, load: Load) -> None:
-        """
-        Release what waited for the calls of *load*.
-        """
+        """Release what waited for the calls of *load*."""
         for call in load.calls or ():
             self.line.end(call)
 
     def split(self, load: Load) -> None:
-        """
-        Have each half of *load* sent alone, before all else.
-        """
+        """Have each half of *load* sent alone, before all else."""
         self.again[:0] = load.halves()
 
     def failed(
@@ -263,9 +243,7 @@ class InFlight:
         options: Options,
         order: Order,
     ) -> float:
-        """
-        Have *load* sent again; returns in how many seconds, as far as is known.
-        """
+        """Have *load* sent again; returns in how many seconds, as far as is known."""
         self.under_way.discard(load)
         suspects = self.suspects
         known = load in suspects
@@ -309,9 +287,7 @@ class InFlight:
         )
 
     def interrupted(self, load: Load) -> None:
-        """
-        Have *load* sent again after a fault of ours.
-        """
+        """Have *load* sent again after a fault of ours."""
         self.under_way.discard(load)
         if load in self.suspects:
             self.suspects.release(load)
@@ -335,9 +311,7 @@ class InFlight:
         return delay
 
     def _shrink(self, load: Load) -> Load:
-        """
-        Put the second half of *load* back, and have other requests be as small.
-        """
+        """Put the second half of *load* back, and have other requests be as small."""
         if len(load.envelopes) == 1 or load in self.suspects:
             return load
         first, second = load.halves()
@@ -351,15 +325,11 @@ class InFlight:
         return first
 
     def refused(self) -> list[tuple[Load, Hold]]:
-        """
-        Take those that were refused, as another has passed since.
-        """
+        """Take those that were refused, as another has passed since."""
         return self.suspects.refused()
 
     def expired(self, born_before: int) -> Iterator[tuple[list[Envelope], int]]:
-        """
-        Take the calls accepted before that (Unix milliseconds), with their attempts.
-        """
+        """Take the calls accepted before that (Unix milliseconds), with their attempts."""
         loads: list[Load] | Suspects
         for loads in (self.again, self.suspects):
             for load in [one for one in loads if not self.suspects.is_out(one)]:

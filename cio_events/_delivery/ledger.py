@@ -84,15 +84,11 @@ class Ledger:
 
     @property
     def pending(self) -> int:
-        """
-        How many calls wait.
-        """
+        """How many calls wait."""
         return self._received - self._ended
 
     def admit(self, size: int) -> bool:
-        """
-        Count one more pending call of *size* bytes, if there is room.
-        """
+        """Count one more pending call of *size* bytes, if there is room."""
         # Quicker by hand, but an interrupt right behind acquire() would leave it locked.
         with self._lock:
             if (
@@ -114,9 +110,7 @@ class Ledger:
             return True
 
     def has_room(self, size: int) -> bool:
-        """
-        Whether `admit` would let one more call of *size* bytes in.
-        """
+        """Whether `admit` would let one more call of *size* bytes in."""
         return self.pending < self._most and self.pending_bytes + size <= self._most_bytes
 
     def make_room(self, count: int, size: int) -> None:
@@ -127,33 +121,23 @@ class Ledger:
         self._most_bytes = self._max_pending_bytes + size
 
     def adopt(self, count: int, size: int) -> None:
-        """
-        Count calls as pending that a spool has taken over; `make_room` comes first.
-        """
+        """Count calls as pending that a spool has taken over; `make_room` comes first."""
         self._change(self._receive, count, size)
 
     def withdraw(self, size: int) -> None:
-        """
-        Take back that a call of *size* bytes was admitted: its caller was interrupted.
-        """
+        """Take back that a call of *size* bytes was admitted: its caller was interrupted."""
         self._change(self._receive, -1, -size)
 
     def fail(self, reason: str) -> None:
-        """
-        Count a call that fails before it is pending.
-        """
+        """Count a call that fails before it is pending."""
         self._change(self._refuse, self._failed, reason)
 
     def drop(self, reason: str) -> None:
-        """
-        Count a call that is dropped before it is pending.
-        """
+        """Count a call that is dropped before it is pending."""
         self._change(self._refuse, self._dropped, reason)
 
     def retry(self) -> None:
-        """
-        Count a request that is sent again.
-        """
+        """Count a request that is sent again."""
         self._change(self._add_retry)
 
     def settle(
@@ -173,29 +157,21 @@ class Ledger:
         self._change(self._settle, size, sent, failed, dropped, unannounced)
 
     def announced(self, count: int) -> None:
-        """
-        The signals of *count* settled calls were sent.
-        """
+        """The signals of *count* settled calls were sent."""
         self._change(self._add_unannounced, -count)
 
     def hand_over(self) -> None:
-        """
-        What is pending now stays in a spool, for whoever opens it next.
-        """
+        """What is pending now stays in a spool, for whoever opens it next."""
         self._change(self._leave)
 
     def idle(self) -> bool:
-        """
-        Whether nothing is pending that we deliver, and every signal has been sent.
-        """
+        """Whether nothing is pending that we deliver, and every signal has been sent."""
         with self._lock:
             self._catch_up()
             return not (self._postponed or self.pending > self._left or self._unannounced)
 
     def stats(self, in_memory: int) -> Stats:
-        """
-        The counts now.
-        """
+        """The counts now."""
         with self._lock:
             if self._changing:
                 return self._read(in_memory)

@@ -62,32 +62,24 @@ class Line:
         self._single: list[tuple[int, Pending]] = []
 
     def last_of(self, customer: str) -> Pending | None:
-        """
-        Return the latest pending call of *customer*.
-        """
+        """Return the latest pending call of *customer*."""
         return self._last.get(customer)
 
     def add(self, call: Pending) -> None:
-        """
-        Let *call* stand last.
-        """
+        """Let *call* stand last."""
         self.pending[call] = None
         for customer in call.customers:
             self._last[customer] = call
         self.offer(call)
 
     def offer(self, call: Pending) -> None:
-        """
-        Have *call* sent, if nothing blocks it and no request has it.
-        """
+        """Have *call* sent, if nothing blocks it and no request has it."""
         if not call.blockers and not call.claimed:
             shared = call.envelope[0] == self._shared_route
             heapq.heappush(self._shared if shared else self._single, (call.number, call))
 
     def end(self, call: Pending) -> None:
-        """
-        *call* has ended: what waited for it may go.
-        """
+        """*call* has ended: what waited for it may go."""
         del self.pending[call]
         call.claimed = True  # should it stand in a heap still
         for customer in call.customers:
@@ -97,9 +89,7 @@ class Line:
         _release(call.others)
 
     def let_others_go(self) -> None:
-        """
-        Have other destinations wait no longer, as this one is paused.
-        """
+        """Have other destinations wait no longer, as this one is paused."""
         self.patient = False
         for call in self.pending:
             if call.others:
@@ -108,27 +98,19 @@ class Line:
 
     @property
     def at_hand(self) -> int:
-        """
-        How many calls may be sent, at the most.
-        """
+        """How many calls may be sent, at the most."""
         return len(self._shared) + len(self._single)
 
     def has_shared(self) -> bool:
-        """
-        Whether something may be sent in a shared request.
-        """
+        """Whether something may be sent in a shared request."""
         return _first(self._shared) is not None
 
     def has_single(self) -> bool:
-        """
-        Whether something may be sent alone.
-        """
+        """Whether something may be sent alone."""
         return _first(self._single) is not None
 
     def take_shared(self, room: int, spared: int) -> list[Pending]:
-        """
-        Claim what one request may carry, in *room* bytes; of one customer in order.
-        """
+        """Claim what one request may carry, in *room* bytes; of one customer in order."""
         taken: list[Pending] = []
         here: dict[Pending, int] = {}
         heap = self._shared
@@ -156,9 +138,7 @@ class Line:
                     heapq.heappush(joining, (follower.number, follower))
 
     def take_single(self) -> Pending | None:
-        """
-        Claim the next call that goes alone.
-        """
+        """Claim the next call that goes alone."""
         call = _first(self._single)
         if call is not None:
             heapq.heappop(self._single)
@@ -167,9 +147,7 @@ class Line:
 
 
 class Order:
-    """
-    The lines of all destinations.
-    """
+    """The lines of all destinations."""
 
     def __init__(self, lines: Iterable[Line]) -> None:
         self.lines = list(lines)
@@ -183,9 +161,7 @@ class Order:
         *,
         claimed: bool = False,
     ) -> Pending:
-        """
-        Let a call stand behind all earlier ones of its *customers*.
-        """
+        """Let a call stand behind all earlier ones of its *customers*."""
         self._count += 1
         call = Pending(envelope, customers, line, self._count, claimed=claimed)
         blockers: set[Pending] = set()
@@ -201,9 +177,7 @@ class Order:
 
 
 def free_of(calls: list[Pending]) -> tuple[list[Pending], list[Pending]]:
-    """
-    Part *calls* into those that may be sent together now, and those that have to wait.
-    """
+    """Part *calls* into those that may be sent together now, and those that have to wait."""
     here: dict[Pending, int] = {}
     free: list[Pending] = []
     tied: list[Pending] = []

@@ -65,9 +65,7 @@ class Outcomes:
         status: int | None,
         receipt: Receipt | None,
     ) -> None:
-        """
-        Customer.io has accepted these calls.
-        """
+        """Customer.io has accepted these calls."""
         self._buffer.forget(envelopes)
         heard = self._count_if_heard(signals.sent, envelopes)
         self._ledger.settle(sum(map(len, envelopes)), sent=len(envelopes), unannounced=heard)
@@ -83,9 +81,7 @@ class Outcomes:
         status: int | None = None,
         details: Sequence[str | None] = (),
     ) -> None:
-        """
-        These calls have failed for good; *details* is what Customer.io said of each.
-        """
+        """These calls have failed for good; *details* is what Customer.io said of each."""
         details = details or [None] * len(envelopes)
         self._buffer.dead_letter(
             envelopes, [Failure(reason, status, detail) for detail in details]
@@ -107,9 +103,7 @@ class Outcomes:
         attempts: Mapping[Envelope, int],
         reason: DroppedReason,
     ) -> None:
-        """
-        These calls are given up, and in no buffer any more.
-        """
+        """These calls are given up, and in no buffer any more."""
         heard = self._count_if_heard(signals.dropped, envelopes)
         self._ledger.settle(
             sum(map(len, envelopes)), dropped={reason: len(envelopes)}, unannounced=heard
@@ -127,9 +121,7 @@ class Outcomes:
         *,
         held: bool,
     ) -> None:
-        """
-        The calls of *batch* have to wait *delay* seconds, as all for this *destination*.
-        """
+        """The calls of *batch* have to wait *delay* seconds, as all for this *destination*."""
         status = verdict.status
         reason = "held" if isinstance(verdict, Hold) else verdict.reason
         words = partial(_quoted, verdict.detail, tuple(batch.envelopes))
@@ -156,9 +148,7 @@ class Outcomes:
         self._news.append(say() for _ in range(1))
 
     def answered(self, destination: str, count: int, verdict: Verdict, seconds: float) -> None:
-        """
-        A request with *count* calls has ended, after so many *seconds*; any thread may tell.
-        """
+        """A request with *count* calls has ended, after so many *seconds*; any thread may tell."""
         status = getattr(verdict, "status", None)
         if isinstance(verdict, Split):
             what = "refused, so that each half is sent alone"
@@ -224,9 +214,7 @@ class Outcomes:
                 self._announcing.discard(here)
 
     def announces_here(self) -> bool:
-        """
-        Whether it is this thread that says something now.
-        """
+        """Whether it is this thread that says something now."""
         return threading.get_ident() in self._announcing
 
     def _count_if_heard(self, signal: blinker.NamedSignal, envelopes: Sequence[Envelope]) -> int:
@@ -256,9 +244,7 @@ class Outcomes:
 
 
 def _named(envelope: Envelope) -> str:
-    """
-    Which call it is, without anything that is personal.
-    """
+    """Which call it is, without anything that is personal."""
     call = _remade(envelope)
     if call is None:
         return ulid_of(envelope)
@@ -272,9 +258,7 @@ def _named(envelope: Envelope) -> str:
 
 
 def _quoted(words: str | None, envelopes: Sequence[Envelope]) -> str:
-    """
-    What somebody said of calls, with everything masked that came from them.
-    """
+    """What somebody said of calls, with everything masked that came from them."""
     if not words:
         return ""
     values = {value for envelope in envelopes for value in values_in(body_of(envelope))}

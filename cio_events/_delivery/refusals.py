@@ -63,9 +63,7 @@ class Refusals:
         return reason
 
     def drop(self, call: Call, id_: str, reason: DroppedReason) -> None:
-        """
-        *call* is valid, but cannot be accepted.
-        """
+        """*call* is valid, but cannot be accepted."""
         self._ledger.drop(reason)
         if reason == "full":
             self._diagnostics.warn(
@@ -80,15 +78,11 @@ class Refusals:
             signals.announce(signals.dropped, self._sender, report=report)
 
     def say_blocked(self, blocked: object) -> None:
-        """
-        A call is dropped since it would leave the machine, which a test must not.
-        """
+        """A call is dropped since it would leave the machine, which a test must not."""
         self._diagnostics.warn(f"blocked {blocked}", f"a call is dropped: {blocked}")
 
     def say_unconfigured(self, problem: ParamError) -> None:
-        """
-        Calls are dropped because of a *problem* with the settings.
-        """
+        """Calls are dropped because of a *problem* with the settings."""
         self._diagnostics.warn_once(
             f"unconfigured {problem.param}",
             f"calls to Customer.io are dropped, since a setting is wrong. {problem}",

@@ -18,9 +18,7 @@ _DOUBLINGS = 30
 
 
 def backoff(failures: int, options: Options) -> float:
-    """
-    Return how many seconds to wait after that many *failures* in a row, 1 or more.
-    """
+    """Return how many seconds to wait after that many *failures* in a row, 1 or more."""
     # Full jitter: many processes that lost one server must not come back at one time.
     doublings = min(max(failures - 1, 0), _DOUBLINGS)
     most = min(options.retry_cap, options.retry_base * 2.0**doublings)
@@ -28,9 +26,7 @@ def backoff(failures: int, options: Options) -> float:
 
 
 def asked_for(verdict: TryAgain | Hold) -> float | None:
-    """
-    Return how many seconds the server asked to be left alone; None if it did not.
-    """
+    """Return how many seconds the server asked to be left alone; None if it did not."""
     if isinstance(verdict, Hold) or not verdict.delay or verdict.delay < 0:
         return None
     return min(max(verdict.delay, SHORTEST_DELAY), RETRY_AFTER_CAP)
@@ -58,34 +54,24 @@ class Pace:
         self._hurried = False  # whether the request under way began during a pause
 
     def open(self, now: float) -> bool:
-        """
-        Whether a request may begin.
-        """
+        """Whether a request may begin."""
         return now >= self.ready_at or (self._urgent and not self._asked)
 
     def opens_at(self, now: float) -> float:
-        """
-        Return when one may (`monotonic`).
-        """
+        """Return when one may (`monotonic`)."""
         return now if self.open(now) else self.ready_at
 
     def try_now(self) -> None:
-        """
-        Let one request begin whatever pause is on, unless the server asked for it.
-        """
+        """Let one request begin whatever pause is on, unless the server asked for it."""
         self._urgent = True
 
     def begin(self, now: float) -> None:
-        """
-        Note that a request begins.
-        """
+        """Note that a request begins."""
         self._urgent = False
         self._hurried = now < self.ready_at
 
     def succeeded(self, now: float) -> None:
-        """
-        Note that a request was answered.
-        """
+        """Note that a request was answered."""
         # A request that was under way beside one that failed does not end the pause.
         if now >= self.ready_at or self._hurried:
             self.failures = 0

@@ -68,15 +68,11 @@ class Load(Batch):
     began_at: int = 0
 
     def part(self, calls: list[Pending]) -> Load:
-        """
-        Return some of its calls, with the same held against them.
-        """
+        """Return some of its calls, with the same held against them."""
         return self._with([call.envelope for call in calls], calls)
 
     def halves(self) -> tuple[Load, Load]:
-        """
-        Return both halves, with the same held against them.
-        """
+        """Return both halves, with the same held against them."""
         middle = len(self.envelopes) // 2
         calls = self.calls
         return (
@@ -85,9 +81,7 @@ class Load(Batch):
         )
 
     def by_age(self, born_before: int) -> tuple[Load, Load]:
-        """
-        Return the calls accepted before that (Unix milliseconds), and the others.
-        """
+        """Return the calls accepted before that (Unix milliseconds), and the others."""
         parts: list[Load] = []
         for old in (True, False):
             places = [
@@ -104,9 +98,7 @@ class Load(Batch):
         return parts[0], parts[1]
 
     def keep(self, other: Load) -> None:
-        """
-        Have only the calls of *other*, which are some of its own.
-        """
+        """Have only the calls of *other*, which are some of its own."""
         self.envelopes, self.calls = other.envelopes, other.calls
         self.untested, self.tries = True, min(self.tries, STRIKES)
 
@@ -126,9 +118,7 @@ class Load(Batch):
 
 
 class Suspects:
-    """
-    The suspects of one destination. One request of theirs is made at a time.
-    """
+    """The suspects of one destination. One request of theirs is made at a time."""
 
     def __init__(self) -> None:
         self._loads: list[Load] = []
@@ -147,33 +137,23 @@ class Suspects:
         return isinstance(load, Load) and (load.part_of or load) in self._loads
 
     def add(self, load: Load) -> None:
-        """
-        Let *load* step aside.
-        """
+        """Let *load* step aside."""
         self._loads.append(load)
 
     def remove(self, load: Load) -> None:
-        """
-        Forget *load*.
-        """
+        """Forget *load*."""
         self._loads.remove(load)
 
     def begin(self, load: Load) -> None:
-        """
-        Note that *load*, suspected or not, is sent.
-        """
+        """Note that *load*, suspected or not, is sent."""
         load.began_at = self._passes
 
     def is_out(self, load: Load) -> bool:
-        """
-        Whether *load*, or a part of it, is under way.
-        """
+        """Whether *load*, or a part of it, is under way."""
         return self._out is not None and load in (self._out, self._out.part_of)
 
     def due_at(self, now: float) -> float:
-        """
-        Return when the next one may be tried (`monotonic`).
-        """
+        """Return when the next one may be tried (`monotonic`)."""
         if self._out is not None:
             return float("inf")
         return min(
@@ -186,9 +166,7 @@ class Suspects:
         )
 
     def trial_at(self, now: float) -> float:
-        """
-        Return when the next one may be tried, while nothing passes (`monotonic`).
-        """
+        """Return when the next one may be tried, while nothing passes (`monotonic`)."""
         if self._out is not None:
             return float("inf")
         return min(
@@ -201,16 +179,12 @@ class Suspects:
         )
 
     def try_now(self) -> None:
-        """
-        Have all of them tried without delay.
-        """
+        """Have all of them tried without delay."""
         for load in self._loads:
             load.retry_at = 0.0
 
     def due(self, now: float) -> Load | None:
-        """
-        Return what to try now, while others pass.
-        """
+        """Return what to try now, while others pass."""
         if self._out is not None:
             return None
         for load in list(self._loads):
@@ -221,9 +195,7 @@ class Suspects:
         return None
 
     def trial(self, now: float) -> Load | None:
-        """
-        Return what to try now, while nothing passes and nothing else is there to be tried.
-        """
+        """Return what to try now, while nothing passes and nothing else is there to be tried."""
         if self._out is not None:
             return None
         # The convicted too, as what is learned while nothing passes may be wrong.
@@ -279,9 +251,7 @@ class Suspects:
         return probe
 
     def passed(self, load: Load) -> None:
-        """
-        *load* was judged by its calls, which are suspected no longer.
-        """
+        """*load* was judged by its calls, which are suspected no longer."""
         self._passes += 1
         self._failing.clear()
         if load is self._out:
@@ -296,16 +266,12 @@ class Suspects:
             self._loads.remove(load)
 
     def release(self, load: Load) -> None:
-        """
-        *load* is no longer under way, and nothing was learned of its calls.
-        """
+        """*load* is no longer under way, and nothing was learned of its calls."""
         if load is self._out:
             self._out = None
 
     def strike(self, load: Load, verdict: TryAgain | Hold) -> bool:
-        """
-        Note that *load* has failed; returns whether nothing else has since something passed.
-        """
+        """Note that *load* has failed; returns whether nothing else has since something passed."""
         self.release(load)
         load = load.part_of or load
         load.tries += 1
@@ -333,9 +299,7 @@ class Suspects:
         return not others
 
     def refused(self) -> list[tuple[Load, Hold]]:
-        """
-        Take those that were refused, as another has passed since.
-        """
+        """Take those that were refused, as another has passed since."""
         taken = [
             (load, load.refusal)
             for load in self._loads

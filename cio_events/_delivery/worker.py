@@ -114,9 +114,7 @@ class Worker:
     # What other threads call.
 
     def notify(self) -> None:
-        """
-        Something was put into the buffer.
-        """
+        """Something was put into the buffer."""
         if self._thread is None:
             self._start()
         elif self._state is _IDLE or (
@@ -189,9 +187,7 @@ class Worker:
             raise
 
     def _leave(self, caller: _Blocked) -> bool:
-        """
-        Wait no longer; returns False for a *caller* that was admitted meanwhile.
-        """
+        """Wait no longer; returns False for a *caller* that was admitted meanwhile."""
         try:
             self.blocked.remove(caller)
         except ValueError:
@@ -217,31 +213,23 @@ class Worker:
         return self._dispatcher.adopted and self._ledger.idle()
 
     def adopt(self) -> None:
-        """
-        Look now for calls that nobody delivers.
-        """
+        """Look now for calls that nobody delivers."""
         self._dispatcher.adopt_soon()
         self.notify()
         self._ring()
 
     def wake(self) -> None:
-        """
-        Deliver now what is pending.
-        """
+        """Deliver now what is pending."""
         self._ring()
 
     def retire(self) -> None:
-        """
-        Have the thread end as soon as nothing is pending; the next call starts another.
-        """
+        """Have the thread end as soon as nothing is pending; the next call starts another."""
         if self._thread is not None:
             self._retiring = True
             self._ring()
 
     def runs_here(self) -> bool:
-        """
-        Whether this thread delivers or announces, so that it cannot wait for either.
-        """
+        """Whether this thread delivers or announces, so that it cannot wait for either."""
         return self._deliverer == threading.get_ident() or self._outcomes.announces_here()
 
     def detach(self) -> None:
@@ -253,9 +241,7 @@ class Worker:
         self._dispatcher.stopping = True
 
     def stop(self, timeout: float) -> None:
-        """
-        Begin no new request, and wait for the one under way for at most *timeout* seconds.
-        """
+        """Begin no new request, and wait for the one under way for at most *timeout* seconds."""
         self._dispatcher.stop()
         self._ring()
         thread = self._thread
@@ -340,9 +326,7 @@ class Worker:
             self._start()  # a call came while the thread retired
 
     def _sleep(self) -> None:
-        """
-        Wait for something to do.
-        """
+        """Wait for something to do."""
         bell = self._bell
         assert bell is not None  # noqa: S101 - made before the thread
         ready_at = self._dispatcher.ready_at()
@@ -412,9 +396,7 @@ class Worker:
 
 
 def _check_uwsgi() -> None:
-    """
-    Raise RuntimeError under a uWSGI that does not run threads, though it lets them start.
-    """
+    """Raise RuntimeError under a uWSGI that does not run threads, though it lets them start."""
     uwsgi = sys.modules.get("uwsgi")
     opt = getattr(uwsgi, "opt", {})
     if uwsgi is not None and not (opt.get("enable-threads") or opt.get("threads")):

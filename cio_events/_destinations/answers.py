@@ -20,16 +20,12 @@ _VALUES = re.compile(r"[A-Za-z]+,[^,]*|[^,]+")
 
 
 def cut(body: bytes) -> str:
-    """
-    As much of *body* as is kept, as text.
-    """
+    """As much of *body* as is kept, as text."""
     return _cut(body.decode("utf-8", "replace"))
 
 
 def read(answer: Answer) -> Reading:
-    """
-    Understand the body of *answer*.
-    """
+    """Understand the body of *answer*."""
     reading = wire.read(answer.body, whole=not answer.broken)
     return replace(reading, words=_cut(reading.words))
 
@@ -61,9 +57,7 @@ def items(reading: Reading, count: int) -> tuple[dict[int, str], int]:
 
 
 def retry_after(answer: Answer) -> float | None:
-    """
-    How many seconds the server asks to be left alone, the most if it says several.
-    """
+    """How many seconds the server asks to be left alone, the most if it says several."""
     delays = map(_seconds, _VALUES.findall(answer.headers.get("Retry-After") or ""))
     return max((delay for delay in delays if delay is not None), default=None)
 

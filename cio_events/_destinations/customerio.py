@@ -58,31 +58,23 @@ class _Api:
 
     @property
     def ready(self) -> bool:
-        """
-        Whether there are credentials.
-        """
+        """Whether there are credentials."""
         return self._endpoint is not None
 
     def prepare(self) -> None:
-        """
-        Import what sending needs.
-        """
+        """Import what sending needs."""
         endpoint = self._endpoint
         if endpoint is not None:
             endpoint.prepare()
 
     def concerns(self, envelope: Envelope) -> tuple[str, ...]:
-        """
-        Whom and what a call is about.
-        """
+        """Whom and what a call is about."""
         return encode.customers_of(envelope)
 
     def _ask(
         self, request: Request, timeout: float, *, repeatable: bool
     ) -> Answer | NoAnswerError:
-        """
-        Return the answer, or why there is none.
-        """
+        """Return the answer, or why there is none."""
         endpoint = self._endpoint
         assert endpoint is not None  # noqa: S101 - only asked when ready
         try:
@@ -102,9 +94,7 @@ class _Api:
         return TryAgain("no_answer", None, detail=detail, suspect=True, slow=slow)
 
     def _hold(self, answer: Answer, words: str) -> Hold | None:
-        """
-        Say which setting is wrong, if *answer* means that one is.
-        """
+        """Say which setting is wrong, if *answer* means that one is."""
         status = answer.status
         if status == 407:
             advice = (
@@ -158,9 +148,7 @@ class _Api:
 
 
 class TrackAPI(_Api):
-    """
-    The Track API: batches by v2, and by v1 what v2 has no word for.
-    """
+    """The Track API: batches by v2, and by v1 what v2 has no word for."""
 
     name = "Track"
     routes = Route.BATCH + Route.SINGLE
@@ -172,9 +160,7 @@ class TrackAPI(_Api):
     _keys = "site_id and api_key"
 
     def deliver(self, batch: Batch, timeout: float) -> Verdict:
-        """
-        Send *batch* and judge the answer.
-        """
+        """Send *batch* and judge the answer."""
         try:
             if route_of(batch.envelopes[0]) is Route.BATCH:
                 request = Request("POST", v2.BATCH_PATH, v2.batch(batch.envelopes))
@@ -225,9 +211,7 @@ class TrackAPI(_Api):
 
 
 class AppAPI(_Api):
-    """
-    The App API: transactional messages, one a request, none of them twice.
-    """
+    """The App API: transactional messages, one a request, none of them twice."""
 
     name = "App"
     routes: bytes = Route.APP
@@ -239,9 +223,7 @@ class AppAPI(_Api):
     _keys = "app_api_key"
 
     def deliver(self, batch: Batch, timeout: float) -> Verdict:
-        """
-        Send *batch* and judge the answer.
-        """
+        """Send *batch* and judge the answer."""
         (envelope,) = batch.envelopes
         try:
             request = app.request_of(body_of(envelope))

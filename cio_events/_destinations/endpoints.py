@@ -24,16 +24,12 @@ class Instead:
         self._endpoint: http.Endpoint | None = None
 
     def point_to(self, url: str | None) -> None:
-        """
-        Have all pipelines of the process deliver to *url*; None is to their own again.
-        """
+        """Have all pipelines of the process deliver to *url*; None is to their own again."""
         endpoint = None if url is None else http.Endpoint(url, credentials.basic("test", "test"))
         self.url, self._endpoint = url, endpoint
 
     def of(self, own: http.Endpoint | None) -> http.Endpoint | None:
-        """
-        The endpoint to use in place of a pipeline's *own*.
-        """
+        """The endpoint to use in place of a pipeline's *own*."""
         return own if self._endpoint is None else self._endpoint
 
 
@@ -108,9 +104,7 @@ def app(options: Options) -> http.Endpoint:
 def workspace(
     options: Options, track: http.Endpoint | None, app: http.Endpoint | None
 ) -> Workspace:
-    """
-    What tells the calls of these endpoints from those of others in the same spool.
-    """
+    """What tells the calls of these endpoints from those of others in the same spool."""
     return Workspace(
         None if track is None else fingerprint(track.base_url, options.site_id or ""),
         None if app is None else fingerprint(app.base_url, options.app_api_key or ""),

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Pools(dict[str, Any]):
-    """
-    The pools of a manager, with ours where urllib3's own were.
-    """
+    """The pools of a manager, with ours where urllib3's own were."""
 
     def __init__(self, pools: dict[str, Any]) -> None:
         super().__init__(
@@ -57,17 +55,13 @@ def _observe_no_more() -> None:
 
 
 def keeps_deadlines(adapter: BaseAdapter) -> bool:
-    """
-    Whether *adapter* is one of `timed`'s.
-    """
+    """Whether *adapter* is one of `timed`'s."""
     manager = getattr(adapter, "poolmanager", None)
     return isinstance(getattr(manager, "pool_classes_by_scheme", None), _Pools)
 
 
 def observes_all(adapter: BaseAdapter | None) -> bool:
-    """
-    Whether *adapter* is known to send by our connections, and in no other way.
-    """
+    """Whether *adapter* is known to send by our connections, and in no other way."""
     if type(adapter) is not HTTPAdapter or not keeps_deadlines(adapter):
         return False
     manager: Any = adapter.poolmanager

@@ -25,9 +25,7 @@ _FAILURES = (OSError, ValueError, http.client.HTTPException, urllib3.exceptions.
 
 
 class TooLateError(Exception):
-    """
-    Raised when the time was up before the body was whole.
-    """
+    """Raised when the time was up before the body was whole."""
 
 
 def read_body(response: requests.Response, over: Callable[[], bool]) -> tuple[bytes, str | None]:

@@ -29,9 +29,7 @@ _LINE_BYTES = 65536
 
 
 class _TimedReader(io.RawIOBase):
-    """
-    Reads an answer from a socket that waits no longer than what is left.
-    """
+    """Reads an answer from a socket that waits no longer than what is left."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, exchange: Exchange) -> None:
         self._raw = raw
@@ -76,9 +74,7 @@ class _TimedResponse(http.client.HTTPResponse):
 
 
 class _Timed(HTTPConnection):
-    """
-    What connections of both schemes add to urllib3's.
-    """
+    """What connections of both schemes add to urllib3's."""
 
     response_class = _TimedResponse
 
@@ -173,9 +169,7 @@ class _Timed(HTTPConnection):
 
 
 def _tunnel_status(error: OSError) -> int | None:
-    """
-    The status in the text by which http.client refuses a proxy's answer.
-    """
+    """The status in the text by which http.client refuses a proxy's answer."""
     _, told, rest = str(error).partition("Tunnel connection failed: ")
     status = rest.partition(" ")[0]
     return int(status) if told and status.isdecimal() else None

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 
 class Credentials:
-    """
-    What a request is signed with: an ``auth`` of requests, which keeps a ``.netrc`` out.
-    """
+    """What a request is signed with: an ``auth`` of requests, which keeps a ``.netrc`` out."""
 
     __slots__ = ("_authorization",)
 
@@ -24,9 +22,7 @@ class Credentials:
         self._authorization = authorization
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """
-        Sign *request*.
-        """
+        """Sign *request*."""
         request.headers["Authorization"] = self._authorization
         return request
 

@@ -50,7 +50,5 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def next_end() -> float:
-    """
-    When the nearest deadline ends, on the monotonic clock; infinity if there is none.
-    """
+    """When the nearest deadline ends, on the monotonic clock; infinity if there is none."""
     return _ends.get()

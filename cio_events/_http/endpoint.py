@@ -66,9 +66,7 @@ def track_url(region: str = "us", url: str | None = None) -> str:
 
 @without_locals
 def app_url(region: str = "us", url: str | None = None) -> str:
-    """
-    The base URL of the App API, as in `track_url`.
-    """
+    """The base URL of the App API, as in `track_url`."""
     return _base_url(APP_URLS, region, url)
 
 
@@ -223,15 +221,11 @@ class Endpoint:
         return self._transport().outside() if is_loopback(host) else host
 
     def prepare(self) -> None:
-        """
-        Import what sending needs, without sending anything.
-        """
+        """Import what sending needs, without sending anything."""
         self._transport()
 
     def close(self) -> None:
-        """
-        Close the connections that are kept. A later request makes new ones.
-        """
+        """Close the connections that are kept. A later request makes new ones."""
         with _lock:
             if self._live is not None and self._live[0] == os.getpid():
                 self._live[1].close()
@@ -262,9 +256,7 @@ class Endpoint:
         )
 
     def _transport(self) -> Transport:
-        """
-        The transport of the process that runs now.
-        """
+        """The transport of the process that runs now."""
         live, pid = self._live, os.getpid()
         if live is not None and live[0] == pid:
             return live[1]

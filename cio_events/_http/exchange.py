@@ -71,9 +71,7 @@ class Exchange:
 
     @property
     def over(self) -> bool:
-        """
-        Whether the time is up.
-        """
+        """Whether the time is up."""
         return monotonic() >= self.ends
 
     @property

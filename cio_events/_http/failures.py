@@ -54,9 +54,7 @@ def no_answer(
 
 
 def too_late(base_url: str, exchange: Exchange, *, maybe_received: bool = True) -> NoAnswerError:
-    """
-    What it means that the time is up.
-    """
+    """What it means that the time is up."""
     if exchange.status is not None:
         cause = "timeout within the answer"
     elif maybe_received:
@@ -72,9 +70,7 @@ def too_late(base_url: str, exchange: Exchange, *, maybe_received: bool = True) 
 
 
 def _cause(error: BaseException | None, handled: BaseException | None) -> str:
-    """
-    The operating system's or OpenSSL's word for it; those of requests quote the URL.
-    """
+    """The operating system's or OpenSSL's word for it; those of requests quote the URL."""
     where, reason = "", "unknown" if error is None else type(error).__name__
     while error is not None and error is not handled:
         if isinstance(error, ProxyError):
@@ -99,9 +95,7 @@ _OF_A_CA_FILE = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE", "BAD_
 
 
 def _unconnected(error: BaseException) -> bool:
-    """
-    Whether *error*, of an adapter that is not ours, says for certain that nothing was sent.
-    """
+    """Whether *error*, of an adapter that is not ours, says for certain that nothing was sent."""
     if not isinstance(error, requests.RequestException):
         # About a file or a descriptor, most often: requests wraps the errors of sockets.
         return isinstance(error, OSError) and not isinstance(error, ConnectionError)

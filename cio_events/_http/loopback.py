@@ -48,17 +48,13 @@ noted: deque[Blocked] = deque(maxlen=_MOST_NOTED)
 
 
 def bind(*, only_loopback: bool = True) -> None:
-    """
-    Let this process reach loopback alone, or no longer; forked children inherit it.
-    """
+    """Let this process reach loopback alone, or no longer; forked children inherit it."""
     global _bound
     _bound = only_loopback
 
 
 def bound() -> bool:
-    """
-    Whether this process may reach loopback alone.
-    """
+    """Whether this process may reach loopback alone."""
     return _bound or os.environ.get(VARIABLE, "").strip().lower() not in _NOT_BOUND
 
 
@@ -66,16 +62,12 @@ _NOT_BOUND = ("", "0", "false", "no", "off")
 
 
 def blocked(host: str, what: str) -> Blocked:
-    """
-    A call to *host* that is not let out, made by the line that runs now.
-    """
+    """A call to *host* that is not let out, made by the line that runs now."""
     return Blocked(host, what, calling_line())
 
 
 def is_loopback(host: str) -> bool:
-    """
-    Whether *host*, a name or an address without brackets, is this machine by its very form.
-    """
+    """Whether *host*, a name or an address without brackets, is this machine by its very form."""
     host = host.rstrip(".").lower()
     if host == "localhost" or host.endswith(".localhost"):
         return True

@@ -120,9 +120,7 @@ class Transport:
         return None
 
     def close(self) -> None:
-        """
-        Close the connections that were made here.
-        """
+        """Close the connections that were made here."""
         if self._adapter is not None:
             self._adapter.close()
 
@@ -163,9 +161,7 @@ class Transport:
         return Answer(response.status_code, response.headers, body, broken)
 
     def _settings(self) -> Mapping[str, Any]:
-        """
-        Proxies and certificates, by the session and by the environment.
-        """
+        """Proxies and certificates, by the session and by the environment."""
         now = monotonic()
         if now < self._look_again_at:
             return self._last_settings
@@ -183,9 +179,7 @@ class Transport:
 
 
 def _host(url: str | None) -> str | None:
-    """
-    The host of *url*; a proxy's may come without its scheme.
-    """
+    """The host of *url*; a proxy's may come without its scheme."""
     if not url:
         return None
     try:

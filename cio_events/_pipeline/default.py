@@ -52,9 +52,7 @@ class Pipelines:
         self.handlers: dict[Pipeline, int] = {}
 
     def close(self) -> None:
-        """
-        Close all of them, without waiting.
-        """
+        """Close all of them, without waiting."""
         for pipeline in self.made:
             pipeline.close(0)
 
@@ -156,9 +154,7 @@ def _find_default() -> Pipeline:
 
 
 def _made_of(options: OptionArguments) -> Pipeline:
-    """
-    The pipeline of these *options*: a new one, unless there is one that is not closed.
-    """
+    """The pipeline of these *options*: a new one, unless there is one that is not closed."""
     # Not imported above: a process that only sets up its loggers needs none of all this yet.
     with forks.late_imports:
         from cio_events._pipeline.pipeline import Pipeline

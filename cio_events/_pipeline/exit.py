@@ -22,9 +22,7 @@ _SHARE_OF_RECEIVERS = 0.25
 
 
 class EndOfProcess:
-    """
-    The part of a pipeline that `cio_events._process.exits` tells of the end.
-    """
+    """The part of a pipeline that `cio_events._process.exits` tells of the end."""
 
     options: Options
     _worker: Worker
@@ -44,9 +42,7 @@ class EndOfProcess:
         def _close_endpoints(self) -> None: ...
 
     def wake(self) -> None:
-        """
-        Begin to deliver what is pending, without waiting for company or for the outcome.
-        """
+        """Begin to deliver what is pending, without waiting for company or for the outcome."""
         self._worker.wake()
 
     def flush_in_time(self, started: float, timeout: float | None = None) -> bool:
@@ -64,9 +60,7 @@ class EndOfProcess:
         return False
 
     def forget_pending(self) -> None:
-        """
-        Give up what is pending, as ``closed``, and go on with what comes later.
-        """
+        """Give up what is pending, as ``closed``, and go on with what comes later."""
         self._worker.stop(0.0)
         self._worker.release("closed")
         self._worker = self._new_worker(threaded=True)
@@ -119,9 +113,7 @@ class EndOfProcess:
         self._exit_left = max(end - monotonic(), 0.0)
 
     def _give_up(self, end: float) -> None:
-        """
-        Leave what is pending to the spool, or give it up; receivers are told until *end*.
-        """
+        """Leave what is pending to the spool, or give it up; receivers are told until *end*."""
         lost = self._worker.release("exit", end)
         if lost:
             self._diagnostics.warn(

@@ -124,9 +124,7 @@ class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
 
 
 async def off_the_loop(wait: Callable[[], object]) -> None:
-    """
-    Call *wait* on a thread of its own, so that the event loop goes on meanwhile.
-    """
+    """Call *wait* on a thread of its own, so that the event loop goes on meanwhile."""
     done: Future[None] = Future()
     done.set_running_or_notify_cancel()
 

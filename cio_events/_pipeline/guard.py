@@ -14,17 +14,13 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """
-    Knows of a pipeline's endpoints whether the way to them leads beyond loopback.
-    """
+    """Knows of a pipeline's endpoints whether the way to them leads beyond loopback."""
 
     def __init__(self) -> None:
         self._ways: dict[Endpoint, str | None] = {}
 
     def blocked(self, call: Call, endpoint: Endpoint | None) -> loopback.Blocked | None:
-        """
-        What is to be said of *call* if it must not go to *endpoint*; None if it may.
-        """
+        """What is to be said of *call* if it must not go to *endpoint*; None if it may."""
         if not loopback.bound() or (host := self.outside(endpoint)) is None:
             return None
         name = getattr(call, "name", None)
@@ -34,9 +30,7 @@ class Guard:
         return blocked
 
     def outside(self, endpoint: Endpoint | None) -> str | None:
-        """
-        The host on the way to *endpoint*, or to what stands in for it, that is not loopback.
-        """
+        """The host on the way to *endpoint*, or to what stands in for it, that is not loopback."""
         endpoint = endpoints.instead.of(endpoint)
         if endpoint is None:
             return None

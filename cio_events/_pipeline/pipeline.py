@@ -116,17 +116,13 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
 
     @property
     def strict(self) -> bool:
-        """
-        Whether a record of which no call can be made raises.
-        """
+        """Whether a record of which no call can be made raises."""
         recorder = recording.current
         return self.options.strict if recorder is None else recorder.raises
 
     @property
     def closed(self) -> bool:
-        """
-        Whether `close` was called.
-        """
+        """Whether `close` was called."""
         return self._closed == "closed"
 
     def __enter__(self) -> Self:
@@ -207,9 +203,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         return self._fail(None, self._ids.new_id(time.time_ns() // 1_000_000), error)
 
     def _offer(self, call: Call) -> tuple[str, FailedReason | DroppedReason | None]:
-        """
-        Let *call* in, or not; returns what `accept` does.
-        """
+        """Let *call* in, or not; returns what `accept` does."""
         recorder = recording.current
         now = time.time_ns() // 1_000_000 if recorder is None else recorder.now()
         ids = self._ids if recorder is None else recorder
@@ -259,9 +253,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         return id_, None
 
     def _shut(self, call: Call) -> DroppedReason | None:
-        """
-        Why *call* cannot be accepted, whatever it says; None if it can.
-        """
+        """Why *call* cannot be accepted, whatever it says; None if it can."""
         if recording.diverted():
             return None if self._closed == "disabled" else self._closed
         problem = self._no_app if isinstance(call, Message) else self._no_track
@@ -282,9 +274,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         return reason
 
     def _put(self, envelope: Envelope) -> None:
-        """
-        Have what was admitted delivered.
-        """
+        """Have what was admitted delivered."""
         self._buffer.put(envelope)
         self._worker.notify()
         self._mind_exit()
@@ -299,9 +289,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             self._deliver_late(self._exit_left)
 
     def _keep_refused(self, call: Call, id_: str, now: int, failure: Failure) -> None:
-        """
-        Have *call* kept as a dead letter, where there is a spool.
-        """
+        """Have *call* kept as a dead letter, where there is a spool."""
         if self.options.spool is None or recording.diverted():
             return
         envelope = encode_refused(call, id_, now)
@@ -312,9 +300,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
                 self._expect_exit()
 
     def _filtered(self, call: Call) -> Call | None:
-        """
-        What ``before_send`` makes of *call*; it fails closed.
-        """
+        """What ``before_send`` makes of *call*; it fails closed."""
         before_send = self._before_send
         assert before_send is not None  # noqa: S101 - the caller has looked
         mark_records()
@@ -343,9 +329,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             )
 
     def _wait_for_room(self, size: int) -> bool:
-        """
-        Wait until there is room for *size* bytes, if callers are to wait.
-        """
+        """Wait until there is room for *size* bytes, if callers are to wait."""
         options = self.options
         if options.on_full != "block" or suppressed() or size > options.max_pending_bytes:
             return False
@@ -435,9 +419,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         return self._buffer.discard(ids)
 
     def stats(self) -> Stats:
-        """
-        What became of all calls so far.
-        """
+        """What became of all calls so far."""
         if forks.forks_without_hooks:
             forks.detect_fork()
         return self._ledger.stats(self._buffer.in_memory)
@@ -453,9 +435,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._begin()
 
     def retire(self) -> None:
-        """
-        Keep no thread once nothing is pending; a later call starts one again.
-        """
+        """Keep no thread once nothing is pending; a later call starts one again."""
         self._worker.retire()
 
     def _new_buffer(self) -> Buffer:

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """
-    How a recorded call ends: as sent, unless there is a *reason* for it to fail.
-    """
+    """How a recorded call ends: as sent, unless there is a *reason* for it to fail."""
 
     call: Call
     id: str
@@ -37,46 +35,30 @@ class Ended:
 
 
 class Recording(Protocol):
-    """
-    Who takes all calls of the process.
-    """
+    """Who takes all calls of the process."""
 
     @property
     def raises(self) -> bool:
-        """
-        Whether a record of which no call can be made raises.
-        """
+        """Whether a record of which no call can be made raises."""
 
     @property
     def keeps_time(self) -> bool:
-        """
-        Whether its clock goes before the time at which a record was logged.
-        """
+        """Whether its clock goes before the time at which a record was logged."""
 
     def now(self) -> int:
-        """
-        The time, in Unix milliseconds.
-        """
+        """The time, in Unix milliseconds."""
 
     def new_id(self, milliseconds: int) -> str:
-        """
-        A ULID of that time.
-        """
+        """A ULID of that time."""
 
     def accepted(self, envelope: Envelope) -> Ended:
-        """
-        Take a call that a pipeline has accepted.
-        """
+        """Take a call that a pipeline has accepted."""
 
     def refused(self, call: Call | None, error: ParamError) -> None:
-        """
-        No call could be made of something.
-        """
+        """No call could be made of something."""
 
     def dropped(self, call: Call, reason: DroppedReason) -> None:
-        """
-        A pipeline has not accepted *call*.
-        """
+        """A pipeline has not accepted *call*."""
 
 
 _opened: list[Recording] = []
@@ -89,26 +71,20 @@ on: bool = loopback.bound()
 
 
 def open_(recording: Recording) -> None:
-    """
-    Have all pipelines hand their calls to *recording*.
-    """
+    """Have all pipelines hand their calls to *recording*."""
     _opened.append(recording)
     _look()
 
 
 def close(recording: Recording) -> None:
-    """
-    Have them no more; it need not be the one opened last.
-    """
+    """Have them no more; it need not be the one opened last."""
     if recording in _opened:
         _opened.remove(recording)
     _look()
 
 
 def bind(*, only_loopback: bool = True) -> None:
-    """
-    Let this process reach loopback alone, or no longer.
-    """
+    """Let this process reach loopback alone, or no longer."""
     loopback.bind(only_loopback=only_loopback)
     _look()
 
@@ -120,23 +96,17 @@ def _look() -> None:
 
 
 def diverted() -> bool:
-    """
-    Whether calls need neither credentials nor leave: a test has said where they go.
-    """
+    """Whether calls need neither credentials nor leave: a test has said where they go."""
     return current is not None or endpoints.instead.url is not None
 
 
 def keeps_time() -> bool:
-    """
-    Whether the time at which a record was logged does not count.
-    """
+    """Whether the time at which a record was logged does not count."""
     return current is not None and current.keeps_time
 
 
 def record(recording: Recording, sender: object, ledger: Ledger, envelope: Envelope) -> None:
-    """
-    Hand *envelope* to *recording*, and end it at once in the *ledger* and for receivers.
-    """
+    """Hand *envelope* to *recording*, and end it at once in the *ledger* and for receivers."""
     size = len(envelope)
     ledger.adopt(1, size)
     ended = recording.accepted(envelope)

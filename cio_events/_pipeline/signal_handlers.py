@@ -91,9 +91,7 @@ def _earlier(number: int) -> _Earlier:
 
 
 class _Handler:
-    """
-    Delivers, and passes the signal on.
-    """
+    """Delivers, and passes the signal on."""
 
     def __init__(self, earlier: _Earlier, timeout: float | None) -> None:
         self.timeout = timeout
@@ -151,9 +149,7 @@ class _Handler:
 
 
 def _holds_a_lock(frame: FrameType | None) -> bool:
-    """
-    Whether the code that was interrupted may hold a lock that the flushing thread needs.
-    """
+    """Whether the code that was interrupted may hold a lock that the flushing thread needs."""
     handle = logging.Handler.handle.__code__
     while frame is not None:
         module = frame.f_globals.get("__name__")

@@ -29,23 +29,17 @@ class BackgroundVerbs(Verbs[bool, NoReturn]):
     """What a plain text, integer or UUID means as a customer."""
 
     def send(self, call: Call) -> bool:
-        """
-        Accept *call* for delivery; returns whether it was accepted.
-        """
+        """Accept *call* for delivery; returns whether it was accepted."""
         raise NotImplementedError
 
     def accept_event(
         self, customer: object, name: object, data: Data, logged_at: float | None = None
     ) -> str | None:
-        """
-        Take a plain event; returns None if it has to be sent as a `Track`.
-        """
+        """Take a plain event; returns None if it has to be sent as a `Track`."""
         raise NotImplementedError
 
     def refuse(self, error: ParamError) -> FailedReason:
-        """
-        Count something of which no call can be made.
-        """
+        """Count something of which no call can be made."""
         raise NotImplementedError
 
     def _perform(

@@ -19,17 +19,13 @@ _was_on = False  # before it did
 
 
 def switch_on() -> None:
-    """
-    A pipeline wants it.
-    """
+    """A pipeline wants it."""
     global on, _was_on
     on = _was_on = True
 
 
 def listen(*, listens: bool) -> None:
-    """
-    A test listens, or does so no more.
-    """
+    """A test listens, or does so no more."""
     global on, listened, _was_on
     if listens and not listened:
         on, _was_on = True, on
@@ -39,8 +35,6 @@ def listen(*, listens: bool) -> None:
 
 
 def look() -> None:
-    """
-    See whether the environment asks for it, before there is a pipeline that has read it.
-    """
+    """See whether the environment asks for it, before there is a pipeline that has read it."""
     if os.environ.get("CIO_DEBUG"):
         switch_on()

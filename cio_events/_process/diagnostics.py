@@ -44,9 +44,7 @@ class Diagnostics:
         self._quiet_until: dict[str, float] = {}
 
     def warn_once(self, kind: str, message: str | Callable[[], str]) -> None:
-        """
-        Say *message*, unless something of this *kind* was said before.
-        """
+        """Say *message*, unless something of this *kind* was said before."""
         _tell(kind, message)
         if kind not in self._once:
             self._once.add(kind)
@@ -86,9 +84,7 @@ class Diagnostics:
 
 
 def calls(count: int) -> str:
-    """
-    So many calls, in words.
-    """
+    """So many calls, in words."""
     return "1 call" if count == 1 else f"{count} calls"
 
 
@@ -113,9 +109,7 @@ def _tell(kind: str, message: str | Callable[[], str]) -> None:
 
 
 def shown(name: str) -> str:
-    """
-    A *name* that may come from outside, as one short line without escapes.
-    """
+    """A *name* that may come from outside, as one short line without escapes."""
     text = ascii(str.__str__(name)[:_LONGEST_NAME])[1:-1]
     return text if len(name) <= _LONGEST_NAME else f"{text}..."
 
@@ -133,9 +127,7 @@ warn_few: Callable[[str, str, str | Callable[[], str]], None] = _process.warn_fe
 
 
 def say(message: str) -> None:
-    """
-    Say *message*, and never raise, whatever the application's handlers and filters do.
-    """
+    """Say *message*, and never raise, whatever the application's handlers and filters do."""
     # A dictConfig with disable_existing_loggers disables this logger, which is nobody's wish.
     _logger.disabled = False
     with suppress(Exception):
@@ -151,9 +143,7 @@ def say(message: str) -> None:
 
 
 def _heard() -> bool:
-    """
-    Whether there is a handler that shows what is logged here, if only `logging.lastResort`.
-    """
+    """Whether there is a handler that shows what is logged here, if only `logging.lastResort`."""
     logger: logging.Logger | None = _logger
     found = False
     while logger is not None:

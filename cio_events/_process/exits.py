@@ -18,14 +18,10 @@ from cio_events._process.clock import monotonic
 
 
 class Delivering(Protocol):
-    """
-    A pipeline, as far as the end of its process is concerned.
-    """
+    """A pipeline, as far as the end of its process is concerned."""
 
     def wake(self) -> None:
-        """
-        Begin to deliver what is pending, without waiting for it.
-        """
+        """Begin to deliver what is pending, without waiting for it."""
 
     def flush_in_time(self, started: float, timeout: float | None) -> bool:
         """
@@ -33,14 +29,10 @@ class Delivering(Protocol):
         """
 
     def forget_pending(self) -> None:
-        """
-        Give up what is pending, and go on with what comes later.
-        """
+        """Give up what is pending, and go on with what comes later."""
 
     def deliver_before_exit(self, started: float, timeout: float | None) -> None:
-        """
-        Do the same for the last time, and give up the rest.
-        """
+        """Do the same for the last time, and give up the rest."""
 
 
 # From its first call on, the process's end concerns a pipeline, also if nobody else keeps it.
@@ -56,9 +48,7 @@ child, of which nobody knows how it will end.
 
 
 def expect_exit(pipeline: Delivering) -> None:
-    """
-    See to it that *pipeline* delivers before this process ends.
-    """
+    """See to it that *pipeline* delivers before this process ends."""
     global _exit_hooks_of
     forks.in_child(_renew)
     _pipelines_with_calls[pipeline] = None
@@ -82,9 +72,7 @@ forks.in_child(_renew, hook=False)
 
 
 def forget(pipeline: Delivering) -> None:
-    """
-    The end does not concern *pipeline* any more.
-    """
+    """The end does not concern *pipeline* any more."""
     _pipelines_with_calls.pop(pipeline, None)
 
 
@@ -116,16 +104,12 @@ def end(timeout: float | None = None) -> None:
 
 
 def wake() -> None:
-    """
-    Have all pipelines begin to deliver what is pending.
-    """
+    """Have all pipelines begin to deliver what is pending."""
     _hurried()
 
 
 def forget_pending() -> None:
-    """
-    Have all pipelines give up what is pending, and go on.
-    """
+    """Have all pipelines give up what is pending, and go on."""
     for pipeline in list(_pipelines_with_calls):
         pipeline.forget_pending()
 
@@ -144,9 +128,7 @@ def flush(timeout: float | None = None) -> None:
 
 
 def _hurried() -> list[Delivering]:
-    """
-    All pipelines, at work side by side, before each of them is waited for in turn.
-    """
+    """All pipelines, at work side by side, before each of them is waited for in turn."""
     pipelines = list(_pipelines_with_calls)
     for pipeline in pipelines:
         pipeline.wake()

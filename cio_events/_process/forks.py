@@ -16,51 +16,33 @@ from weakref import WeakSet
 
 
 class Forkable(Protocol):
-    """
-    What has to begin anew in a forked child, such as a pipeline.
-    """
+    """What has to begin anew in a forked child, such as a pipeline."""
 
     def start_afresh(self) -> None:
-        """
-        Begin anew in a forked child: what is pending stays the parent's.
-        """
+        """Begin anew in a forked child: what is pending stays the parent's."""
 
 
 class Interruptible(Protocol):
-    """
-    What must not be forked in the midst of its work, such as a spool.
-    """
+    """What must not be forked in the midst of its work, such as a spool."""
 
     def before_fork(self) -> None:
-        """
-        Come to rest, and stay so.
-        """
+        """Come to rest, and stay so."""
 
     def after_fork_in_parent(self) -> None:
-        """
-        Go on.
-        """
+        """Go on."""
 
     def abandon(self) -> None:
-        """
-        In the child: leave everything to the parent, and start afresh.
-        """
+        """In the child: leave everything to the parent, and start afresh."""
 
 
 class Lock(Protocol):
-    """
-    A lock of `threading`.
-    """
+    """A lock of `threading`."""
 
     def acquire(self) -> object:
-        """
-        Wait for it.
-        """
+        """Wait for it."""
 
     def release(self) -> None:
-        """
-        Let others have it.
-        """
+        """Let others have it."""
 
 
 _guard = threading.RLock()  # guards the registries below, and is held over each fork
@@ -80,17 +62,13 @@ _renewing = threading.RLock()  # held while a child that was forked without hook
 
 
 def watch(thing: Forkable) -> None:
-    """
-    Have *thing* start afresh in each forked child.
-    """
+    """Have *thing* start afresh in each forked child."""
     _forkable.add(thing)
     _hook_forks()
 
 
 def rest_over_forks(thing: Interruptible) -> None:
-    """
-    Have *thing* come to rest before each fork.
-    """
+    """Have *thing* come to rest before each fork."""
     with _guard:
         _interruptible.add(thing)
     _hook_forks()
@@ -110,9 +88,7 @@ def in_child(renew: Callable[[], None], *, hook: bool = True) -> None:
 
 
 def hold_over_forks(lock: Lock) -> None:
-    """
-    Have forks wait for *lock*, so that what it guards is whole in the child.
-    """
+    """Have forks wait for *lock*, so that what it guards is whole in the child."""
     if lock not in _held:
         _held.append(lock)
     _hook_forks()
@@ -140,9 +116,7 @@ late_imports: _LateImports = _LateImports()
 
 
 def detect_fork() -> None:
-    """
-    Start afresh if this process is a child that was forked without hooks.
-    """
+    """Start afresh if this process is a child that was forked without hooks."""
     if _process != os.getpid():
         with _renewing:
             if _process != os.getpid():

@@ -26,9 +26,7 @@ suppressed: Callable[[], bool] = _suppressed.get
 
 @contextmanager
 def suppress_capture() -> Iterator[None]:
-    """
-    What is logged inside is not captured.
-    """
+    """What is logged inside is not captured."""
     token = _suppressed.set(True)
     theirs = context_of_loguru()
     # Its records do not come from logging's factory (mark_records), and may be queued.

@@ -13,9 +13,7 @@ T = TypeVar("T")
 
 
 def without_locals(function: Callable[P, T]) -> Callable[P, T]:
-    """
-    Have a `ParamError` of *function* show no frame that holds its arguments.
-    """
+    """Have a `ParamError` of *function* show no frame that holds its arguments."""
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -42,25 +42,19 @@ _DETACHED = (
 
 
 def watch(handler: Attached) -> None:
-    """
-    Look after *handler*, and in forked children where something of ours has hooked forks.
-    """
+    """Look after *handler*, and in forked children where something of ours has hooked forks."""
     _handlers.add(handler)
     forks.in_child(look, hook=False)
 
 
 def gone(handler: Attached) -> None:
-    """
-    Say once that *handler* ends without having been closed, if it was on a logger.
-    """
+    """Say once that *handler* ends without having been closed, if it was on a logger."""
     if not getattr(handler, "closed", True) and _was_attached(handler):
         warn_once("detached", _DETACHED)
 
 
 def look() -> None:
-    """
-    Say once that some handler was on a logger, and is on none and behind nothing any more.
-    """
+    """Say once that some handler was on a logger, and is on none and behind nothing any more."""
     attached = {id(handler) for logger in loggers() for handler in logger.handlers}
     alone = [
         handler
@@ -86,9 +80,7 @@ def _was_attached(handler: Attached) -> bool:
 
 
 def places() -> Iterator[tuple[logging.Logger, logging.Handler]]:
-    """
-    Each logger that has a CustomerIOHandler, and the handler.
-    """
+    """Each logger that has a CustomerIOHandler, and the handler."""
     ours = {id(handler) for handler in _handlers}
     for logger in loggers():
         for handler in logger.handlers:
@@ -97,9 +89,7 @@ def places() -> Iterator[tuple[logging.Logger, logging.Handler]]:
 
 
 def loggers() -> list[logging.Logger]:
-    """
-    All loggers that others can find, the root logger first.
-    """
+    """All loggers that others can find, the root logger first."""
     known = list(logging.root.manager.loggerDict.values())
     return [logging.root, *(logger for logger in known if isinstance(logger, logging.Logger))]
 

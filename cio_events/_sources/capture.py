@@ -174,9 +174,7 @@ class Capture:
         return True
 
     def say_untagged(self, fields: Mapping[Any, Any], event: object) -> None:
-        """
-        Say why a record without a trigger is not captured, if it has keys like tags.
-        """
+        """Say why a record without a trigger is not captured, if it has keys like tags."""
         say_untagged(self._pipeline, fields, event)
 
     def pass_by(self, fields: Mapping[Any, Any], event: object, why: str) -> bool:
@@ -233,9 +231,7 @@ def _merged(fields: Mapping[str, Any], shape: Shape, bound: Mapping[str, Any]) -
 
 
 def _count_lost(pipeline: Pipeline | None, error: Exception) -> str:
-    """
-    Count a record that is lost by a fault of ours, and say so.
-    """
+    """Count a record that is lost by a fault of ours, and say so."""
     kind = type(error).__name__
     warn_few("lost", kind, "was raised while a tagged record was read, which is lost")
     if pipeline is not None:

@@ -1,6 +1,4 @@
-"""
-Say of a record what became of it, where the option ``debug`` asks for it.
-"""
+"""Say of a record what became of it, where the option ``debug`` asks for it."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ listener: Callable[[Mapping[Any, Any], object, str], None] | None = None
 def say_outcome(
     pipeline: Pipeline | None, fields: Mapping[Any, Any], event: object, outcome: str
 ) -> None:
-    """
-    Say the *outcome* of a record, if *pipeline* has ``debug``; None is the default one.
-    """
+    """Say the *outcome* of a record, if *pipeline* has ``debug``; None is the default one."""
     with suppress(Exception):  # what a record holds may raise anything
         if listener is not None:
             listener(fields, event, outcome)
@@ -40,9 +36,7 @@ def say_outcome(
 
 
 def say_untagged(pipeline: Pipeline | None, fields: Mapping[Any, Any], event: object) -> None:
-    """
-    Say why a record is no call that has keys like tags, but none that makes it one.
-    """
+    """Say why a record is no call that has keys like tags, but none that makes it one."""
     with suppress(Exception):
         if (pipeline or get_pipeline()).options.debug:
             setup.report()

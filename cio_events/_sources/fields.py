@@ -231,9 +231,7 @@ def misplaced(fields: Mapping[str, object], shape: Shape) -> list[str]:
 
 
 def say_misplaced(key: str, where: Callable[[], str]) -> None:
-    """
-    Say once of a misplaced *key* how to send it; *where* tells of the record.
-    """
+    """Say once of a misplaced *key* how to send it; *where* tells of the record."""
     what = "is no tag" if _is_misspelt(key) else "is about logging"
     warn_few(
         "misplaced",
@@ -250,9 +248,7 @@ def _is_usual(key: object) -> bool:
 
 
 def _attributes_of_factory() -> frozenset[str]:
-    """
-    What logging's record factory gives to records by itself.
-    """
+    """What logging's record factory gives to records by itself."""
     factory = logging.getLogRecordFactory()
     if factory is logging.LogRecord:
         return frozenset()

@@ -72,9 +72,7 @@ _OWN = frozenset(name for writer in WRITERS for name in writer.own)
 
 
 def written_by_instrumentation(key: str) -> bool:
-    """
-    Whether *key* is written by instrumentation that is in use.
-    """
+    """Whether *key* is written by instrumentation that is in use."""
     return key in _OWN or any(
         key in writer.common and writer.package in sys.modules for writer in WRITERS
     )

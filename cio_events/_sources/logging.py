@@ -124,17 +124,13 @@ class CustomerIOHandler(logging.Handler):
         return cast("bool", kept)
 
     def write(self, message: object) -> None:
-        """
-        Handle what loguru gives to a sink.
-        """
+        """Handle what loguru gives to a sink."""
         record = loguru.record_of(message)
         if record is not None and record.levelno >= self.level:
             self.handle(record)
 
     def close(self) -> None:
-        """
-        Be done with: nothing is waited for, and nothing is lost.
-        """
+        """Be done with: nothing is waited for, and nothing is lost."""
         if not self.closed and self._own is not None:
             leave(self._own)
         self.closed = True
@@ -183,9 +179,7 @@ class CustomerIOHandler(logging.Handler):
     def _capture_message(
         self, record: logging.LogRecord, attributes: dict[str, Any], message: dict[str, Any]
     ) -> None:
-        """
-        Capture a record whose message is a dictionary with tags.
-        """
+        """Capture a record whose message is a dictionary with tags."""
         if not _is_foreign(record):
             if debugging.on:
                 self._of_dictionaries.pass_by(message, message.get("event"), OURS)
@@ -206,9 +200,7 @@ class CustomerIOHandler(logging.Handler):
     def _capture_nest(
         self, record: logging.LogRecord, attributes: dict[str, Any], nest: str
     ) -> None:
-        """
-        Capture a record that has its tags in the dictionary *nest*.
-        """
+        """Capture a record that has its tags in the dictionary *nest*."""
         fields, name = attributes[nest], record.msg
         if not _is_foreign(record) or (nest == "extra" and loguru.queued_by_us(fields)):
             self._of_nests.pass_by(fields, name, OURS)
@@ -248,9 +240,7 @@ def _is_rendered_tag(message: str) -> bool:
 
 
 def _is_foreign(record: logging.LogRecord) -> bool:
-    """
-    Whether *record* is none of ours, nor of the HTTP library that sends our calls.
-    """
+    """Whether *record* is none of ours, nor of the HTTP library that sends our calls."""
     name: object = record.name
     return not made_suppressed(record) and not (
         issubclass(type(name), str) and str(name).partition(".")[0] in _NEVER_CAPTURED
@@ -258,9 +248,7 @@ def _is_foreign(record: logging.LogRecord) -> bool:
 
 
 def _name_of(record: logging.LogRecord, fields: dict[str, Any]) -> object:
-    """
-    The message of *record* before any formatting; behind a QueueHandler what is left of it.
-    """
+    """The message of *record* before any formatting; behind a QueueHandler what is left of it."""
     message: object = record.msg
     if record.args is not None or type(message) is not str or "message" not in record.__dict__:
         return message
@@ -271,9 +259,7 @@ def _name_of(record: logging.LogRecord, fields: dict[str, Any]) -> object:
 
 
 def _time_of(record: logging.LogRecord) -> float | None:
-    """
-    When *record* was logged, which behind a queue is earlier than now.
-    """
+    """When *record* was logged, which behind a queue is earlier than now."""
     created: object = record.created
     return created if type(created) is float and 0 <= created < 1e11 else None
 

@@ -38,15 +38,11 @@ def record_of(message: object) -> logging.LogRecord | None:
 
 
 def queued_by_us(extra: Mapping[str, Any]) -> bool:
-    """
-    Whether a record with this *extra* was made in suppressed code, and comes from a queue.
-    """
+    """Whether a record with this *extra* was made in suppressed code, and comes from a queue."""
     return SUPPRESSED in extra and not suppressed()
 
 
 def bound_to_context() -> Mapping[str, Any]:
-    """
-    What ``logger.contextualize`` has bound.
-    """
+    """What ``logger.contextualize`` has bound."""
     context = context_of_loguru()
     return context.get({}) if context is not None else {}

@@ -56,9 +56,7 @@ def origin_of(event: object, fields: Mapping[Any, Any], source: object) -> str:
 
 
 def event_name(event: object, values: list[str]) -> str:
-    """
-    A record's *event*, in which nothing personal is to be read.
-    """
+    """A record's *event*, in which nothing personal is to be read."""
     if type(event) is not str:
         return f"<{type(event).__name__}>"
     return f'"{masked(event, values, _NAME_SHOWN)}"'

@@ -94,9 +94,7 @@ class Record(NamedTuple):
         return {key: self.fields[key] for key in self.shape.payload}
 
     def name(self) -> Any:
-        """
-        The event's name: ``cio_event``, or the message.
-        """
+        """The event's name: ``cio_event``, or the message."""
         return self.fields.get("cio_event", self.event)
 
     def timestamp(self) -> Any:
@@ -113,9 +111,7 @@ class Record(NamedTuple):
 
 
 def _time_of(text: str) -> float:
-    """
-    The time that a *text* tells: Unix seconds, or ISO 8601.
-    """
+    """The time that a *text* tells: Unix seconds, or ISO 8601."""
     text = text.strip()
     try:
         return float(text)

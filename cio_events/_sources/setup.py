@@ -28,9 +28,7 @@ _expected = False
 
 
 def expect_report() -> None:
-    """
-    Report at the exit, if no record comes by before.
-    """
+    """Report at the exit, if no record comes by before."""
     global _expected
     if debugging.on and not debugging.listened and not _expected:
         _expected = True
@@ -38,9 +36,7 @@ def expect_report() -> None:
 
 
 def report() -> None:
-    """
-    Say what keeps records from us, once.
-    """
+    """Say what keeps records from us, once."""
     global _reported
     if _reported:
         return

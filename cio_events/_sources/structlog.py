@@ -105,9 +105,7 @@ class CustomerIOProcessor:
             original.update((tag, event_dict[tag]) for tag in shown if tag in event_dict)
 
     def _say_positional(self, logger: object, event_dict: EventDict) -> None:
-        """
-        Say once that tags were given as a positional dictionary, from where none are read.
-        """
+        """Say once that tags were given as a positional dictionary, from where none are read."""
         arguments = event_dict["positional_args"]
         if type(arguments) is tuple and any(
             type(argument) is dict and ("cio_customer" in argument or "cio" in argument)

@@ -48,9 +48,7 @@ def call_of(record: Record) -> Call:
 
 
 def summary_tags(call: Call) -> dict[str, object]:
-    """
-    Plain tags for a log line to show in place of *call*: what and who, but no data.
-    """
+    """Plain tags for a log line to show in place of *call*: what and who, but no data."""
     tags: dict[str, object] = {"cio": call.tag}
     name = getattr(call, "name", None)
     if isinstance(call, (Track, TrackAnonymous)) and isinstance(name, str):
@@ -148,9 +146,7 @@ def _word_of(what: object) -> str:
 
 
 def _say_unused(record: Record, used: frozenset[str], what: str) -> None:
-    """
-    Say which tags of the record say nothing here: somebody has probably meant another call.
-    """
+    """Say which tags of the record say nothing here: somebody has probably meant another call."""
     for tag in TAGS & record.fields.keys():
         unused = tag not in used or (tag == "cio_anonymous" and "cio_customer" in record.fields)
         if unused and tag != "cio_identity":
@@ -174,9 +170,7 @@ _PAYLOAD = frozenset({"attributes", "data"})
 
 
 def _in_terms_of_tags(error: ParamError, record: Record) -> ParamError:
-    """
-    *error*, which names a call's parameter, with the tag or the field that gave its value.
-    """
+    """*error*, which names a call's parameter, with the tag or the field that gave its value."""
     fields, param, message = record.fields, error.param, error.message
     if param == "name":
         if "cio_event" in fields:

@@ -33,23 +33,17 @@ class Reading:
 
     @property
     def is_customerios(self) -> bool:
-        """
-        Whether it has a form that Customer.io's errors have.
-        """
+        """Whether it has a form that Customer.io's errors have."""
         return isinstance(self.value, dict) and bool({"errors", "meta"} & self.value.keys())
 
     @property
     def is_list(self) -> bool:
-        """
-        Whether it has a list of errors, as those of v2 do.
-        """
+        """Whether it has a list of errors, as those of v2 do."""
         return isinstance(self.value, dict) and isinstance(self.value.get("errors"), list)
 
 
 def read(body: bytes, *, whole: bool = True) -> Reading:
-    """
-    Understand *body*; unless it is *whole*, it may have been meant to be JSON.
-    """
+    """Understand *body*; unless it is *whole*, it may have been meant to be JSON."""
     body = body.removeprefix(_BOM).strip()
     try:
         value = orjson.loads(body)
@@ -64,9 +58,7 @@ def read(body: bytes, *, whole: bool = True) -> Reading:
 
 
 def words_of(error: Mapping[str, Any]) -> str:
-    """
-    What one error says: its reason, its field and its message, as far as they are there.
-    """
+    """What one error says: its reason, its field and its message, as far as they are there."""
     parts = map(error.get, ("reason", "field", "message", "detail", "error"))
     return " ".join(str(part) for part in parts if part)
 

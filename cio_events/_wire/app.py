@@ -35,17 +35,13 @@ def request(message: Message, unsaid: list[Unsaid] | None = None) -> Request:
 
 
 def request_of(waiting: bytes) -> Request:
-    """
-    The request for a waiting message.
-    """
+    """The request for a waiting message."""
     word, _, body = waiting.partition(b"\n")
     return Request("POST", f"/v1/send/{word.decode('ascii')}", body)
 
 
 def receipt_of(answer: bytes) -> Receipt | None:
-    """
-    The receipt in an answer, if without its time; None if there is none in it.
-    """
+    """The receipt in an answer, if without its time; None if there is none in it."""
     try:
         body = orjson.loads(answer)
         delivery_id = body["delivery_id"]

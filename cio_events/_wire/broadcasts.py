@@ -85,9 +85,7 @@ def _names(given: object, param: str, kinds: tuple[type, ...]) -> list[object]:
 
 
 def number_of(answer: bytes) -> int | None:
-    """
-    The number of the trigger in an answer; None if there is none in it.
-    """
+    """The number of the trigger in an answer; None if there is none in it."""
     try:
         number = orjson.loads(answer)["id"]
     except (ValueError, KeyError, TypeError):

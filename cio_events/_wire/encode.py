@@ -93,9 +93,7 @@ def dump(kind: Kind, body: object, unsaid: list[Unsaid] | None = None) -> bytes:
 
 
 def _dump_flat(kind: Kind, call: Call, body: object) -> bytes | None:
-    """
-    The same, if nothing of *call* needs a walk.
-    """
+    """The same, if nothing of *call* needs a walk."""
     if kind.large is None:
         return None
     data = getattr(call, kind.large)
@@ -135,17 +133,13 @@ def check_size(call: Call) -> None:
 
 
 def call_of(envelope: Envelope) -> Call:
-    """
-    The call that *envelope* holds, with its id and timestamp.
-    """
+    """The call that *envelope* holds, with its id and timestamp."""
     kind, body = _read(envelope)
     return kind.read(body)
 
 
 def customers_of(envelope: Envelope) -> tuple[str, ...]:
-    """
-    Whom *envelope* is about, as keys to keep the order by.
-    """
+    """Whom *envelope* is about, as keys to keep the order by."""
     try:
         kind, body = _read(envelope)
         return kind.concerns(body)
@@ -155,9 +149,7 @@ def customers_of(envelope: Envelope) -> tuple[str, ...]:
 
 
 def _read(envelope: Envelope) -> tuple[Kind, dict[str, Any]]:
-    """
-    The kind of call that waits in *envelope*, and its body.
-    """
+    """The kind of call that waits in *envelope*, and its body."""
     waiting = body_of(envelope)
     if route_of(envelope) is Route.APP:
         word, _, message = waiting.partition(b"\n")
@@ -166,9 +158,7 @@ def _read(envelope: Envelope) -> tuple[Kind, dict[str, Any]]:
 
 
 def too_long_attribute(call: Call) -> str | None:
-    """
-    The name of an attribute whose value is over the limit for one, if there is any.
-    """
+    """The name of an attribute whose value is over the limit for one, if there is any."""
     data = getattr(call, kind_of(call).large or "", {})
     limit = limits.ATTRIBUTE_VALUE_BYTES
     for name, value in data.items():

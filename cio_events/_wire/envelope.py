@@ -29,9 +29,7 @@ HEADER_FORM = b"%b%b%b"
 
 
 class Route(bytes, Enum):
-    """
-    Which way an envelope goes: its first byte, also in spools.
-    """
+    """Which way an envelope goes: its first byte, also in spools."""
 
     BATCH = b"2"
     """A Track v2 operation, sent in a batch."""
@@ -53,46 +51,34 @@ BATCH_BYTE = Route.BATCH[0]
 
 
 def seal(route: bytes, accepted: int, ulid: str, body: bytes) -> Envelope:
-    """
-    An envelope of these: *route* is one of `Route`, and *accepted* is in Unix milliseconds.
-    """
+    """An envelope of these: *route* is one of `Route`, and *accepted* is in Unix milliseconds."""
     # Joining them also makes a copy of just the right size: orjson's own results keep kilobytes
     # of spare room, which a hundred thousand waiting calls would hold on to.
     return b"".join((route, accepted.to_bytes(6, "big"), ulid.encode(), body))
 
 
 def route_of(envelope: Envelope) -> Route:
-    """
-    Which way it goes.
-    """
+    """Which way it goes."""
     return Route(envelope[_ROUTE])
 
 
 def accepted_at(envelope: Envelope) -> int:
-    """
-    When the call was accepted, in Unix milliseconds.
-    """
+    """When the call was accepted, in Unix milliseconds."""
     return int.from_bytes(envelope[_ACCEPTED], "big")
 
 
 def ulid_of(envelope: Envelope) -> str:
-    """
-    The call's ULID.
-    """
+    """The call's ULID."""
     return envelope[_ULID].decode("ascii")
 
 
 def accepted_anew(envelope: Envelope, accepted: int) -> Envelope:
-    """
-    The same call, as if it had been accepted at another time (Unix milliseconds).
-    """
+    """The same call, as if it had been accepted at another time (Unix milliseconds)."""
     return b"".join((envelope[_ROUTE], accepted.to_bytes(6, "big"), envelope[_ACCEPTED.stop :]))
 
 
 def is_envelope(value: object) -> bool:
-    """
-    Whether *value* has the form of an envelope.
-    """
+    """Whether *value* has the form of an envelope."""
     return (
         isinstance(value, bytes)
         and len(value) > HEADER_BYTES
@@ -103,7 +89,5 @@ def is_envelope(value: object) -> bool:
 
 
 def body_of(envelope: Envelope) -> bytes:
-    """
-    The call as its route's wire wrote it.
-    """
+    """The call as its route's wire wrote it."""
     return envelope[HEADER_BYTES:]

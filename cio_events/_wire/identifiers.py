@@ -13,9 +13,7 @@ ANONYMOUS = "anonymous "
 
 
 def write(who: Identifier | ObjectIdentifier) -> dict[str, str | None]:
-    """
-    *who* in JSON.
-    """
+    """*who* in JSON."""
     if isinstance(who, Identifier):
         return {who.type: who.value}
     if who.cio_object_id is not None:
@@ -24,26 +22,20 @@ def write(who: Identifier | ObjectIdentifier) -> dict[str, str | None]:
 
 
 def read_person(identifiers: Mapping[str, Any]) -> Identifier:
-    """
-    The person that was written.
-    """
+    """The person that was written."""
     ((type_, value),) = identifiers.items()
     return Identifier(value, type_)  # type: ignore[arg-type]
 
 
 def read(identifiers: Mapping[str, Any]) -> Identifier | ObjectIdentifier:
-    """
-    The person or the object that was written.
-    """
+    """The person or the object that was written."""
     if "object_id" in identifiers or "cio_object_id" in identifiers:
         return ObjectIdentifier(**identifiers)
     return read_person(identifiers)
 
 
 def in_path(who: Identifier) -> str:
-    """
-    A person as v1 has one in a path, before it is encoded.
-    """
+    """A person as v1 has one in a path, before it is encoded."""
     return f"{CIO_ID_PREFIX}{who.value}" if who.type == "cio_id" else who.value
 
 

@@ -46,9 +46,7 @@ def is_flat(data: Mapping[Any, Any]) -> bool:
 
 
 def is_finite(data: Mapping[Any, Any]) -> bool:
-    """
-    Whether JSON has all numbers that flat *data* holds.
-    """
+    """Whether JSON has all numbers that flat *data* holds."""
     return all(isfinite(value) for value in data.values() if type(value) is float)
 
 

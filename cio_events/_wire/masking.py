@@ -51,17 +51,13 @@ _V2 = "/api/v2/"
 
 
 def shown(text: str, limit: int = WORDS) -> str:
-    """
-    *text* as `ascii` would show it, without quotes, in at most *limit* characters.
-    """
+    """*text* as `ascii` would show it, without quotes, in at most *limit* characters."""
     more = len(text) > limit
     return _cut(_escaped(text[:limit]), limit, more=more)
 
 
 def named(call: Call) -> str:
-    """
-    A call as the log and errors name it: its kind, and an event's name.
-    """
+    """A call as the log and errors name it: its kind, and an event's name."""
     name = getattr(call, "name", None)
     return f'{call.tag} "{shown(name, _NAME_CHARACTERS)}"' if isinstance(name, str) else call.tag
 
@@ -107,9 +103,7 @@ def masked(words: str | bytes, values: Iterable[str], limit: int = WORDS) -> str
 
 
 def values_of(request: Request) -> set[str]:
-    """
-    The values of all calls that *request* carries.
-    """
+    """The values of all calls that *request* carries."""
     values = {unquote(part) for part in request.path.split("/")[4:]}
     if request.body is None:
         return values
@@ -118,9 +112,7 @@ def values_of(request: Request) -> set[str]:
 
 
 def values_in(body: bytes) -> set[str]:
-    """
-    The values in an envelope's body.
-    """
+    """The values in an envelope's body."""
     # A message that waits has a line of its own before its JSON.
     return _values(body[body.find(b"\n") + 1 :], own=_OWN_WORDS)
 
@@ -153,9 +145,7 @@ def _without(own: frozenset[str], body: object) -> object:
 
 
 class _Finder:
-    """
-    Finds values in a text, in time linear in both.
-    """
+    """Finds values in a text, in time linear in both."""
 
     def __init__(self, values: Iterable[str]) -> None:
         self._short: dict[int, set[str]] = {}
@@ -168,9 +158,7 @@ class _Finder:
                     self._short.setdefault(len(form), set()).add(_folded(form))
 
     def in_text(self, text: str) -> bytearray:
-        """
-        A byte for each character: 1 where it is part of a value.
-        """
+        """A byte for each character: 1 where it is part of a value."""
         marks = bytearray(len(text))
         folded = _folded(text)
         for length, forms in self._short.items():
@@ -194,9 +182,7 @@ class _Finder:
 
 
 def _forms(value: str) -> set[str]:
-    """
-    *value* as it may be quoted.
-    """
+    """*value* as it may be quoted."""
     if value.isascii() and value.isalnum():
         return {value}
     whole = {value, value.strip()}
@@ -219,9 +205,7 @@ def _forms(value: str) -> set[str]:
 
 
 def _folded(text: str) -> str:
-    """
-    *text* in lower case, each character for itself.
-    """
+    """*text* in lower case, each character for itself."""
     if text.isascii():
         return text.lower()
     return "".join(low if len(low := char.lower()) == 1 else char for char in text)

@@ -14,9 +14,7 @@ MessageT = TypeVar("MessageT", bound=Message)
 
 
 def write(message: Message, _id: str, _now: int) -> dict[str, object]:
-    """
-    Write a message of any kind.
-    """
+    """Write a message of any kind."""
     body: dict[str, object] = {}
     for field in fields(message):
         value = getattr(message, field.name)
@@ -31,9 +29,7 @@ def write(message: Message, _id: str, _now: int) -> dict[str, object]:
 
 
 def read(kind: type[MessageT], values: dict[str, Any]) -> MessageT:
-    """
-    The message of that *kind* that `write` wrote.
-    """
+    """The message of that *kind* that `write` wrote."""
     if "from" in values:
         values["from_"] = values.pop("from")
     if "identifiers" in values:

@@ -58,15 +58,11 @@ class TooLarge(Exception):  # noqa: N818 - nobody outside sees it raised
 
 
 class Unsayable(Exception):  # noqa: N818 - nobody outside sees it raised
-    """
-    Raised for a value that has no form in JSON.
-    """
+    """Raised for a value that has no form in JSON."""
 
 
 def step_for(kind: type) -> Step:
-    """
-    The step for all values of that type.
-    """
+    """The step for all values of that type."""
     step = _STEPS.get(kind)
     if step is None:
         step = _found(kind)
@@ -80,9 +76,7 @@ _STEPS: dict[type, Step] = {}
 
 
 def integer(value: int) -> object:
-    """
-    An integer of any size.
-    """
+    """An integer of any size."""
     if INT_MIN <= value <= INT_MAX:
         return value
     if value.bit_length() > BITS:
@@ -218,9 +212,7 @@ def _pydantic(value: Any, room: int) -> object:
 
 
 def _attributes(value: object, names: Iterable[str], room: int) -> dict[object, object]:
-    """
-    What is not private.
-    """
+    """What is not private."""
     return {
         name: getattr(value, name, None)
         for name in islice(names, room + 1)

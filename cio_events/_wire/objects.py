@@ -27,9 +27,7 @@ Operation = dict[str, Any]
 
 
 def identify_object(call: IdentifyObject, _id: str, _now: int) -> Operation:
-    """
-    Write `IdentifyObject`.
-    """
+    """Write `IdentifyObject`."""
     operation = _of_object(call.object, "identify")
     operation["attributes"] = call.attributes
     if call.relationships:
@@ -38,16 +36,12 @@ def identify_object(call: IdentifyObject, _id: str, _now: int) -> Operation:
 
 
 def delete_object(call: DeleteObject, _id: str, _now: int) -> Operation:
-    """
-    Write `DeleteObject`.
-    """
+    """Write `DeleteObject`."""
     return _of_object(call.object, "delete")
 
 
 def relationships(call: AddRelationships | DeleteRelationships, _id: str, _now: int) -> Operation:
-    """
-    Write `AddRelationships` or `DeleteRelationships`.
-    """
+    """Write `AddRelationships` or `DeleteRelationships`."""
     return {
         "type": "object" if isinstance(call.subject, ObjectIdentifier) else "person",
         "identifiers": identifiers.write(call.subject),
@@ -71,9 +65,7 @@ def _write_relationships(relationships: Iterable[Relationship]) -> list[Operatio
 
 
 def metric(call: ReportMetric) -> Operation:
-    """
-    The body that `METRICS_PATH` takes.
-    """
+    """The body that `METRICS_PATH` takes."""
     body = {name: getattr(call, name) for name in ("delivery_id", "metric")}
     for name in ("timestamp", "recipient", "reason", "href"):
         value = getattr(call, name)
@@ -83,9 +75,7 @@ def metric(call: ReportMetric) -> Operation:
 
 
 def waiting_metric(call: ReportMetric, _id: str, now: int) -> Operation:
-    """
-    The form in which a metric waits.
-    """
+    """The form in which a metric waits."""
     return {"type": "metric", "action": "report", "timestamp": now, **metric(call)}
 
 
@@ -101,9 +91,7 @@ def _read_object(operation: Operation) -> ObjectIdentifier:
 
 
 def read_identify_object(operation: Operation) -> IdentifyObject:
-    """
-    The call that `identify_object` wrote.
-    """
+    """The call that `identify_object` wrote."""
     return IdentifyObject(
         _read_object(operation), operation["attributes"], _read_relationships(operation)
     )
@@ -112,24 +100,18 @@ def read_identify_object(operation: Operation) -> IdentifyObject:
 def read_relationships(
     kind: type[AddRelationships | DeleteRelationships], operation: Operation
 ) -> AddRelationships | DeleteRelationships:
-    """
-    The call of that *kind* that `relationships` wrote.
-    """
+    """The call of that *kind* that `relationships` wrote."""
     return kind(identifiers.read(operation["identifiers"]), _read_relationships(operation))
 
 
 def read_metric(operation: Operation) -> ReportMetric:
-    """
-    The call that `waiting_metric` wrote.
-    """
+    """The call that `waiting_metric` wrote."""
     told = {name: told for name, told in operation.items() if name not in ("type", "action")}
     return ReportMetric(told.pop("delivery_id"), told.pop("metric"), **told)
 
 
 def read_delete_object(operation: Operation) -> DeleteObject:
-    """
-    The call that `delete_object` wrote.
-    """
+    """The call that `delete_object` wrote."""
     return DeleteObject(_read_object(operation))
 
 
@@ -143,7 +125,5 @@ def concerns(operation: Operation) -> tuple[str, ...]:
 
 
 def concerns_nobody(_operation: Operation) -> tuple[str, ...]:
-    """
-    Of a metric: it can be told in any order.
-    """
+    """Of a metric: it can be told in any order."""
     return ()

@@ -30,9 +30,7 @@ def _person(call: Any, action: str) -> dict[str, object]:
 
 
 def identify(call: Identify, _id: str, now: int) -> dict[str, object]:
-    """
-    Write `Identify`.
-    """
+    """Write `Identify`."""
     attributes = dict(call.attributes)
     relationships = attributes.pop("cio_relationships", None)
     body = _person(call, "identify")
@@ -51,9 +49,7 @@ def event(
     timestamp: int,
     type_: EventType = "event",
 ) -> dict[str, object]:
-    """
-    What a person did, as an operation; *who* are the person's identifiers.
-    """
+    """What a person did, as an operation; *who* are the person's identifiers."""
     return {
         "type": "person",
         "identifiers": who,
@@ -66,9 +62,7 @@ def event(
 
 
 def track(call: Track, id_: str, now: int) -> dict[str, object]:
-    """
-    Write `Track`.
-    """
+    """Write `Track`."""
     customer = call.customer
     timestamp = now if call.timestamp is None else call.timestamp
     return event(
@@ -77,9 +71,7 @@ def track(call: Track, id_: str, now: int) -> dict[str, object]:
 
 
 def track_anonymous(call: TrackAnonymous, id_: str, now: int) -> dict[str, object]:
-    """
-    Write `TrackAnonymous`.
-    """
+    """Write `TrackAnonymous`."""
     who = {} if call.anonymous_id is None else {"anonymous_id": call.anonymous_id}
     return {
         "type": "anonymous",
@@ -93,16 +85,12 @@ def track_anonymous(call: TrackAnonymous, id_: str, now: int) -> dict[str, objec
 
 
 def bare(call: Delete | Suppress | Unsuppress, _id: str, _now: int) -> dict[str, object]:
-    """
-    Write a call that only names a person.
-    """
+    """Write a call that only names a person."""
     return _person(call, call.tag)
 
 
 def merge(call: Merge, _id: str, _now: int) -> dict[str, object]:
-    """
-    Write `Merge`.
-    """
+    """Write `Merge`."""
     return {
         "type": "person",
         "action": "merge",
@@ -112,9 +100,7 @@ def merge(call: Merge, _id: str, _now: int) -> dict[str, object]:
 
 
 def device(platform: Platform, data: Data) -> dict[str, object]:
-    """
-    What all wires say of a device, but its token.
-    """
+    """What all wires say of a device, but its token."""
     attributes = dict(data)
     last_used = attributes.pop("last_used", None)
     body: dict[str, object] = {"platform": platform}
@@ -126,9 +112,7 @@ def device(platform: Platform, data: Data) -> dict[str, object]:
 
 
 def data_of_device(told: dict[str, Any]) -> dict[str, object]:
-    """
-    The data that `device` was given.
-    """
+    """The data that `device` was given."""
     data: dict[str, object] = told.get("attributes", {})
     if "last_used" in told:
         data["last_used"] = told["last_used"]
@@ -136,34 +120,26 @@ def data_of_device(told: dict[str, Any]) -> dict[str, object]:
 
 
 def add_device(call: AddDevice, _id: str, _now: int) -> dict[str, object]:
-    """
-    Write `AddDevice`.
-    """
+    """Write `AddDevice`."""
     body = _person(call, "add_device")
     body["device"] = {"token": call.device_id, **device(call.platform, call.data)}
     return body
 
 
 def delete_device(call: DeleteDevice, _id: str, _now: int) -> dict[str, object]:
-    """
-    Write `DeleteDevice`.
-    """
+    """Write `DeleteDevice`."""
     body = _person(call, "delete_device")
     body["device"] = {"token": call.device_id}
     return body
 
 
 def identify_fits_a_batch(call: Identify) -> bool:
-    """
-    Whether v2 can say all of it: v1 has a form of relationships that takes some away.
-    """
+    """Whether v2 can say all of it: v1 has a form of relationships that takes some away."""
     return not isinstance(call.attributes.get("cio_relationships"), Mapping)
 
 
 def read_identify(body: dict[str, Any]) -> Identify:
-    """
-    The call that `identify` wrote.
-    """
+    """The call that `identify` wrote."""
     attributes = body["attributes"]
     if "cio_relationships" in body:
         attributes["cio_relationships"] = body["cio_relationships"]
@@ -173,9 +149,7 @@ def read_identify(body: dict[str, Any]) -> Identify:
 
 
 def read_track(body: dict[str, Any]) -> Track:
-    """
-    The call that `track` wrote.
-    """
+    """The call that `track` wrote."""
     return Track(
         identifiers.read_person(body["identifiers"]),
         body["name"],
@@ -187,9 +161,7 @@ def read_track(body: dict[str, Any]) -> Track:
 
 
 def read_add_device(body: dict[str, Any]) -> AddDevice:
-    """
-    The call that `add_device` wrote.
-    """
+    """The call that `add_device` wrote."""
     told = body["device"]
     return AddDevice(
         identifiers.read_person(body["identifiers"]),
@@ -200,9 +172,7 @@ def read_add_device(body: dict[str, Any]) -> AddDevice:
 
 
 def read_anonymous(body: dict[str, Any]) -> TrackAnonymous:
-    """
-    The event that `track_anonymous` wrote.
-    """
+    """The event that `track_anonymous` wrote."""
     return TrackAnonymous(
         body.get("anonymous_id"),
         body["name"],
@@ -214,16 +184,12 @@ def read_anonymous(body: dict[str, Any]) -> TrackAnonymous:
 
 
 def read_delete_device(body: dict[str, Any]) -> DeleteDevice:
-    """
-    The call that `delete_device` wrote.
-    """
+    """The call that `delete_device` wrote."""
     return DeleteDevice(identifiers.read_person(body["identifiers"]), body["device"]["token"])
 
 
 def read_merge(body: dict[str, Any]) -> Merge:
-    """
-    The call that `merge` wrote.
-    """
+    """The call that `merge` wrote."""
     return Merge(
         identifiers.read_person(body["primary"]), identifiers.read_person(body["secondary"])
     )
@@ -232,29 +198,21 @@ def read_merge(body: dict[str, Any]) -> Merge:
 def read_bare(
     kind: type[Delete | Suppress | Unsuppress], body: dict[str, Any]
 ) -> Delete | Suppress | Unsuppress:
-    """
-    The call of that *kind* that `bare` wrote.
-    """
+    """The call of that *kind* that `bare` wrote."""
     return kind(identifiers.read_person(body["identifiers"]))
 
 
 def concerns(body: dict[str, Any]) -> tuple[str, ...]:
-    """
-    The key of the person whom an operation is about.
-    """
+    """The key of the person whom an operation is about."""
     return (identifiers.key(body["identifiers"]),)
 
 
 def concerns_both(body: dict[str, Any]) -> tuple[str, ...]:
-    """
-    The keys of the people whom a merge is about.
-    """
+    """The keys of the people whom a merge is about."""
     return identifiers.key(body["primary"]), identifiers.key(body["secondary"])
 
 
 def concerns_anonymous(body: dict[str, Any]) -> tuple[str, ...]:
-    """
-    The key of somebody who is not known yet; an invite is about nobody.
-    """
+    """The key of somebody who is not known yet; an invite is about nobody."""
     who = body.get("anonymous_id")
     return () if who is None else (identifiers.ANONYMOUS + who,)

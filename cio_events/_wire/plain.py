@@ -130,9 +130,7 @@ def cleaned(plain: Any) -> Any:
 
 
 def _cleaned_texts(texts: list[str]) -> list[str]:
-    """
-    All of them at once, which costs a fraction of one by one.
-    """
+    """All of them at once, which costs a fraction of one by one."""
     together = "\n".join(texts)
     if together.isascii():
         return texts

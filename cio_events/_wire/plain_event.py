@@ -105,9 +105,7 @@ def encode_event(
 
 
 def _written(name: str) -> bytes | None:
-    """
-    An event's *name* as JSON; None if it needs a closer look.
-    """
+    """An event's *name* as JSON; None if it needs a closer look."""
     text = name.strip()
     if not text or len(text) > limits.EVENT_NAME_BYTES or not text.isascii():
         return None

@@ -20,9 +20,7 @@ _EVENTS = ("event", "page", "screen")
 
 
 def write(call: Operation, id_: str, now: int) -> dict[str, object]:
-    """
-    Write `Operation`: as it is, but for the id and time that make a retry safe.
-    """
+    """Write `Operation`: as it is, but for the id and time that make a retry safe."""
     body = dict(call.operation)
     action = body.get("action")
     if type(action) is str and (action == "identify" or action in _EVENTS):
@@ -33,9 +31,7 @@ def write(call: Operation, id_: str, now: int) -> dict[str, object]:
 
 
 def concerns(body: dict[str, Any]) -> tuple[str, ...]:
-    """
-    The keys of all whom an operation names, as far as its fields are known.
-    """
+    """The keys of all whom an operation names, as far as its fields are known."""
     return tuple(identifiers.key(one) for one in _named(body) if isinstance(one, Mapping) and one)
 
 

@@ -306,9 +306,7 @@ def kind_called(word: str) -> Kind:
 
 
 def kind_and_body(operation: bytes) -> tuple[Kind, dict[str, Any]]:
-    """
-    The row of a waiting operation, and what it says.
-    """
+    """The row of a waiting operation, and what it says."""
     body: dict[str, Any] = orjson.loads(operation)
     if operation.startswith(raw.MARK):
         return _BY_CALL[Operation], body
@@ -316,8 +314,6 @@ def kind_and_body(operation: bytes) -> tuple[Kind, dict[str, Any]]:
 
 
 def read_operation(operation: bytes) -> Call:
-    """
-    The call that a waiting operation was made of, with its id and timestamp.
-    """
+    """The call that a waiting operation was made of, with its id and timestamp."""
     kind, body = kind_and_body(operation)
     return kind.read(body)

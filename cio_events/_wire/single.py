@@ -29,7 +29,5 @@ def request(call: Call, id_: str | None, unsaid: list[Unsaid] | None = None) -> 
 
 
 def request_of(operation: bytes) -> Request:
-    """
-    The request for a waiting operation.
-    """
+    """The request for a waiting operation."""
     return request(read_operation(operation), None)

@@ -32,9 +32,7 @@ def _path(customer: Identifier, *more: str) -> str:
 
 
 def identify(call: Identify, _id: str | None) -> Parts:
-    """
-    Ask for `Identify`.
-    """
+    """Ask for `Identify`."""
     body = dict(call.attributes)
     related = body.get("cio_relationships")
     if isinstance(related, (list, tuple)):  # v2's form
@@ -56,16 +54,12 @@ def _event(call: Track | TrackAnonymous, id_: str | None) -> dict[str, object]:
 
 
 def track(call: Track, id_: str | None) -> Parts:
-    """
-    Ask for `Track`.
-    """
+    """Ask for `Track`."""
     return "POST", _path(call.customer, "events"), _event(call, id_)
 
 
 def track_anonymous(call: TrackAnonymous, id_: str | None) -> Parts:
-    """
-    Ask for `TrackAnonymous`.
-    """
+    """Ask for `TrackAnonymous`."""
     body = _event(call, id_)
     if call.anonymous_id is not None:
         body["anonymous_id"] = call.anonymous_id
@@ -73,23 +67,17 @@ def track_anonymous(call: TrackAnonymous, id_: str | None) -> Parts:
 
 
 def delete(call: Delete, _id: str | None) -> Parts:
-    """
-    Ask for `Delete`.
-    """
+    """Ask for `Delete`."""
     return "DELETE", _path(call.customer), None
 
 
 def suppression(call: Suppress | Unsuppress, _id: str | None) -> Parts:
-    """
-    Ask for `Suppress` or `Unsuppress`.
-    """
+    """Ask for `Suppress` or `Unsuppress`."""
     return "POST", _path(call.customer, call.tag), None
 
 
 def merge(call: Merge, _id: str | None) -> Parts:
-    """
-    Ask for `Merge`.
-    """
+    """Ask for `Merge`."""
     both = {
         "primary": identifiers.write(call.primary),
         "secondary": identifiers.write(call.secondary),
@@ -98,9 +86,7 @@ def merge(call: Merge, _id: str | None) -> Parts:
 
 
 def add_device(call: AddDevice, _id: str | None) -> Parts:
-    """
-    Ask for `AddDevice`.
-    """
+    """Ask for `AddDevice`."""
     body: dict[str, object] = {
         "device": {"id": call.device_id, **device(call.platform, call.data)}
     }
@@ -108,23 +94,17 @@ def add_device(call: AddDevice, _id: str | None) -> Parts:
 
 
 def delete_device(call: DeleteDevice, _id: str | None) -> Parts:
-    """
-    Ask for `DeleteDevice`.
-    """
+    """Ask for `DeleteDevice`."""
     return "DELETE", _path(call.customer, "devices", quote(call.device_id, safe="")), None
 
 
 def report_metric(call: ReportMetric, _id: str | None) -> Parts:
-    """
-    Ask for `ReportMetric`.
-    """
+    """Ask for `ReportMetric`."""
     return "POST", objects.METRICS_PATH, objects.metric(call)
 
 
 def segment(call: segments.InSegment, _id: str | None) -> Parts:
-    """
-    Ask for `AddToSegment` or `RemoveFromSegment`.
-    """
+    """Ask for `AddToSegment` or `RemoveFromSegment`."""
     verb = "add_customers" if isinstance(call, AddToSegment) else "remove_customers"
     path = f"/api/v1/segments/{call.segment_id}/{verb}?id_type={segments.id_type(call)}"
     return "POST", path, {"ids": segments.ids(call)}

@@ -49,9 +49,7 @@ class Unsaid(NamedTuple):
 
     @property
     def problem(self) -> str:
-        """
-        What is wrong with it, and what became of it.
-        """
+        """What is wrong with it, and what became of it."""
         sent = "it is left out" if self.left_out else "its type's name is sent in its place"
         return f"holds a {ascii(self.kind)[1:-1]} that has no form in JSON; {sent}"
 
@@ -95,9 +93,7 @@ class Walk:
         self._above: set[int] = set()
 
     def plain(self, value: Any, key: str, depth: int) -> Any:
-        """
-        *value*, which stands *depth* deep under *key*, as JSON has it.
-        """
+        """*value*, which stands *depth* deep under *key*, as JSON has it."""
         kind = type(value)
         if kind is str:
             self._spend_bytes(len(value))
@@ -137,9 +133,7 @@ class Walk:
         return self.plain(simpler, key, depth + 1)
 
     def _list(self, value: object, copy: list[Any], key: str, depth: int) -> Any:
-        """
-        A list of what *value* holds, of which *copy* is ours.
-        """
+        """A list of what *value* holds, of which *copy* is ours."""
         self._nodes -= len(copy)
         if self._nodes < 0:
             raise self._too_many()
@@ -180,9 +174,7 @@ class Walk:
         return copy
 
     def _dict(self, value: object, copy: dict[Any, Any], key: str, depth: int) -> Any:
-        """
-        A dictionary of what *value* holds, of which *copy* is ours.
-        """
+        """A dictionary of what *value* holds, of which *copy* is ours."""
         self._nodes -= len(copy)
         if self._nodes < 0:
             raise self._too_many()
@@ -278,9 +270,7 @@ class Walk:
         return named
 
     def _name(self, key: Any) -> str | None:
-        """
-        *key* as a name; None if its value is to be left out with it.
-        """
+        """*key* as a name; None if its value is to be left out with it."""
         told = key
         for _ in range(limits.DEPTH):
             kind = type(told)

@@ -56,9 +56,7 @@ class DeliverAtShutdown:
     async def __call__(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> None:
-        """
-        Serve what the application serves.
-        """
+        """Serve what the application serves."""
         if scope["type"] != "lifespan":
             await self._app(scope, receive, send)
             return
@@ -76,9 +74,7 @@ class DeliverAtShutdown:
 
 
 class _Lifespan:
-    """
-    The server's lifespan, with the delivery put before its end.
-    """
+    """The server's lifespan, with the delivery put before its end."""
 
     def __init__(
         self, receive: Receive, send: Send, deliver: Callable[[], Awaitable[None]]
@@ -101,9 +97,7 @@ class _Lifespan:
         await self._send(message)
 
     async def serve(self) -> None:
-        """
-        Answer in the place of an application that does not.
-        """
+        """Answer in the place of an application that does not."""
         for phase in ("lifespan.startup", "lifespan.shutdown"):
             if phase not in self._received:
                 await self.receive()

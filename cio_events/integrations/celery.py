@@ -41,9 +41,7 @@ def install() -> None:
 
 
 def _remember(**_: object) -> None:
-    """
-    Note where our handlers are, before Celery sets up logging.
-    """
+    """Note where our handlers are, before Celery sets up logging."""
     found = {name: (logging.getLogger(name).level, _ours(name)) for name in _EMPTIED}
     if any(handlers for _, handlers in found.values()):
         _before.update(found)

@@ -1,6 +1,4 @@
-"""
-Django: what a project would have to set up by itself, done by an entry in INSTALLED_APPS.
-"""
+"""Django: what a project would have to set up by itself, done by an entry in INSTALLED_APPS."""
 
 from __future__ import annotations
 
@@ -43,9 +41,7 @@ class CustomerIO(AppConfig):
     verbose_name: str = "Customer.io events"
 
     def ready(self) -> None:
-        """
-        Do so, once the applications are loaded.
-        """
+        """Do so, once the applications are loaded."""
         if (
             threading.current_thread() is threading.main_thread()
             and not any(server in sys.modules for server in _SERVERS_WITH_SIGNALS)

@@ -17,14 +17,10 @@ else:
 
 
 class _Delivering:
-    """
-    A worker that delivers when a job is done, or has failed.
-    """
+    """A worker that delivers when a job is done, or has failed."""
 
     def perform_job(self, *args: Any, **kwargs: Any) -> bool:
-        """
-        Do the job, and wait for at most ``exit_timeout`` until its events are delivered.
-        """
+        """Do the job, and wait for at most ``exit_timeout`` until its events are delivered."""
         try:
             return bool(super().perform_job(*args, **kwargs))  # type: ignore[misc]
         finally:
@@ -42,12 +38,8 @@ class Worker(_Delivering, _Worker):
 
 
 class SpawnWorker(_Delivering, _SpawnWorker):
-    """
-    RQ's `SpawnWorker`, likewise.
-    """
+    """RQ's `SpawnWorker`, likewise."""
 
 
 class SimpleWorker(_Delivering, _SimpleWorker):
-    """
-    RQ's `SimpleWorker`; it does its jobs itself, and delivers after each.
-    """
+    """RQ's `SimpleWorker`; it does its jobs itself, and delivers after each."""

@@ -61,22 +61,16 @@ class Expectation:
     checks: tuple[Check, ...] = field(default=())
 
     def fits(self, call: Call) -> bool:
-        """
-        Whether *call* is as expected.
-        """
+        """Whether *call* is as expected."""
         return isinstance(call, self.kinds) and not any(True for _ in self.differences(call))
 
     def differences(self, call: Call) -> Iterator[str]:
-        """
-        In what *call*, one of the kinds, is not as expected, a line each.
-        """
+        """In what *call*, one of the kinds, is not as expected, a line each."""
         for check in self.checks:
             yield from _differences(check.label, check.expected, check.read(call))
 
     def nearness(self, call: Call) -> float:
-        """
-        How near *call* comes to what was expected; 0 if it is something else.
-        """
+        """How near *call* comes to what was expected; 0 if it is something else."""
         if not isinstance(call, self.kinds):
             return 0.0
         near = 1.0
@@ -102,9 +96,7 @@ def event(
     *,
     word: str = "tracked",
 ) -> Expectation:
-    """
-    An event, of whomever.
-    """
+    """An event, of whomever."""
     told = {"customer": customer, "anonymous": anonymous, "type": type_}
     checks = [Check(_NAME, _attribute("name"), name)]
     checks += [
@@ -124,9 +116,7 @@ def event(
 def person(
     customer: object, exactly: object = None, attributes: Mapping[str, object] | None = None
 ) -> Expectation:
-    """
-    A person with these attributes.
-    """
+    """A person with these attributes."""
     checks = (Check("customer", _attribute("customer"), customer), *_payload(exactly, attributes))
     return Expectation(
         (Identify,), _said("identified", (customer,), {}, exactly, attributes), checks
@@ -170,9 +160,7 @@ def _names(kind: type[Call]) -> list[str]:
 
 
 def shown(value: object) -> str:
-    """
-    *value* as its repr, cut.
-    """
+    """*value* as its repr, cut."""
     if isinstance(value, Identifier):
         return value.value if value.type == "id" else f"{value.type} {value.value}"
     try:
@@ -184,9 +172,7 @@ def shown(value: object) -> str:
 
 
 def summary(call: Call, *, whole: bool = False) -> str:
-    """
-    *call* as one line: what and who, and of the *whole* of it its payload too.
-    """
+    """*call* as one line: what and who, and of the *whole* of it its payload too."""
     parts = [label(call)]
     for param in ("customer", "anonymous_id", "primary", "subject", "object", "identifiers"):
         who = getattr(call, param, None)
@@ -203,9 +189,7 @@ def summary(call: Call, *, whole: bool = False) -> str:
 
 
 def label(call: Call) -> str:
-    """
-    What *call* is, with an event's name.
-    """
+    """What *call* is, with an event's name."""
     name = getattr(call, "name", None)
     if not isinstance(name, str):
         return call.tag
@@ -278,9 +262,7 @@ def _equal(expected: object, actual: object) -> bool:
 
 
 def _is(expected: object, who: Identifier) -> bool:
-    """
-    Whether *who* is meant; a plain text, integer or UUID says nothing of the type.
-    """
+    """Whether *who* is meant; a plain text, integer or UUID says nothing of the type."""
     try:
         if isinstance(expected, (Identifier, Mapping)):
             return identifier_of(expected, "customer") == who

@@ -21,9 +21,7 @@ _LISTED = 20
 def missing(
     what: str, expectation: Expectation, calls: Sequence[tuple[Call, str]], notes: Notes
 ) -> str:
-    """
-    Why there is none among *calls*, each with where it was made, that is as expected.
-    """
+    """Why there is none among *calls*, each with where it was made, that is as expected."""
     lines = [f"{what}: {expectation.text}"]
     near = max(calls, key=lambda one: expectation.nearness(one[0]), default=None)
     found = near is not None and expectation.nearness(near[0]) > 0
@@ -36,9 +34,7 @@ def missing(
 
 
 def counts(calls: Iterable[Call]) -> str:
-    """
-    *calls* by name and count.
-    """
+    """*calls* by name and count."""
     by_label = Counter(map(label, calls))
     told = [f"{count} {what}" for what, count in by_label.most_common(_NAMES)]
     if len(by_label) > _NAMES:
@@ -47,9 +43,7 @@ def counts(calls: Iterable[Call]) -> str:
 
 
 def listed(calls: Sequence[tuple[Call, str]], most: int | None = _LISTED) -> list[str]:
-    """
-    *calls*, a line each; None is all of them.
-    """
+    """*calls*, a line each; None is all of them."""
     lines = [f"  {summary(call, whole=True)}{where}" for call, where in calls]
     return lines if most is None else _cut(lines, most)
 

@@ -12,9 +12,7 @@ from cio_events.testing.notes import Notes
 
 
 def look() -> None:
-    """
-    Listen if a recorder is open, and no more if none is.
-    """
+    """Listen if a recorder is open, and no more if none is."""
     listens = recording.current is not None
     debugging.listen(listens=listens)
     diagnostics.listener = _hear if listens else None

@@ -47,17 +47,13 @@ class Notes:
         self.arrived: bool = False
 
     def refused(self, call: Call | None, error: ParamError) -> None:
-        """
-        No call could be made of something.
-        """
+        """No call could be made of something."""
         self.arrived = True
         what = "a record" if call is None else label(call)
         self.add(f"{what} was refused: {error}", where=True)
 
     def dropped(self, call: Call, reason: DroppedReason) -> None:
-        """
-        A pipeline has not accepted *call*.
-        """
+        """A pipeline has not accepted *call*."""
         self.arrived = True
         why = {
             "before_send": "before_send let it not through",
@@ -66,16 +62,12 @@ class Notes:
         self.add(f"{label(call)} was not taken: {why}", where=True)
 
     def heard(self, kind: str, message: str) -> None:
-        """
-        The package has said something.
-        """
+        """The package has said something."""
         if kind in _ABOUT_RECORDS:
             self.add(message, where=kind != "detached" and "(record " not in message)
 
     def outcome(self, fields: Mapping[Any, Any], event: object, outcome: str) -> None:
-        """
-        Hear what became of a record that has any key like a tag.
-        """
+        """Hear what became of a record that has any key like a tag."""
         tagged = not TRIGGERS.isdisjoint(fields)
         self.arrived |= tagged
         # What was refused is told by the pipeline.
@@ -87,9 +79,7 @@ class Notes:
         )
 
     def add(self, reason: str, *, where: bool = False) -> None:
-        """
-        Keep a *reason*, with the line that runs now if that tells *where*.
-        """
+        """Keep a *reason*, with the line that runs now if that tells *where*."""
         line = calling_line() if where else None
         if len(self.reasons) < _MOST:
             self.reasons[f"{reason} (at {line})" if line else reason] = None

@@ -93,17 +93,13 @@ class Recorder:
     # Opening and closing.
 
     def open(self) -> Self:
-        """
-        Record from now on.
-        """
+        """Record from now on."""
         recording.open_(self)
         listening.look()
         return self
 
     def close(self) -> None:
-        """
-        Record no more: everything is as it was before. What was recorded stays.
-        """
+        """Record no more: everything is as it was before. What was recorded stays."""
         recording.close(self)
         listening.look()
 
@@ -122,24 +118,18 @@ class Recorder:
 
     @property
     def calls(self) -> list[Call]:
-        """
-        All calls in order, made again from the bytes that would have been sent.
-        """
+        """All calls in order, made again from the bytes that would have been sent."""
         return [self._seen(entry).call for entry in list(self._entries)]
 
     @property
     def events(self) -> list[Track | TrackAnonymous]:
-        """
-        The events among them, page and screen views and those of nobody known included.
-        """
+        """The events among them, page and screen views and those of nobody known included."""
         found = [entry for entry in list(self._entries) if isinstance(entry.call, EVENTS)]
         return [cast("Track | TrackAnonymous", self._seen(entry).call) for entry in found]
 
     @property
     def people(self) -> dict[str, dict[str, object]]:
-        """
-        The attributes of each customer after all `cio_events.Identify` calls.
-        """
+        """The attributes of each customer after all `cio_events.Identify` calls."""
         people: dict[str, dict[str, object]] = {}
         for entry in list(self._entries):
             if isinstance(entry.call, Identify):
@@ -261,9 +251,7 @@ class Recorder:
         exactly: object = None,
         **data: object,
     ) -> bool:
-        """
-        Assert that there was no such event, as in `tracked`; returns True.
-        """
+        """Assert that there was no such event, as in `tracked`; returns True."""
         __tracebackhide__ = True
         wanted = expectations.event(
             name, customer, anonymous, type, exactly, data, word="not_tracked"
@@ -276,9 +264,7 @@ class Recorder:
         return True
 
     def nothing(self) -> bool:
-        """
-        Assert that there was no call at all; returns True.
-        """
+        """Assert that there was no call at all; returns True."""
         __tracebackhide__ = True
         found = list(self._entries)
         if found:
@@ -346,9 +332,7 @@ class Recorder:
 
     @contextmanager
     def lenient(self) -> Iterator[None]:
-        """
-        Have a record of which no call can be made counted as failed, and not raised, inside.
-        """
+        """Have a record of which no call can be made counted as failed, and not raised, inside."""
         self._lenient += 1
         try:
             yield
@@ -356,9 +340,7 @@ class Recorder:
             self._lenient -= 1
 
     def clear(self) -> None:
-        """
-        Forget what was recorded.
-        """
+        """Forget what was recorded."""
         self._entries.clear()
         self._failures.clear()
         self._notes = Notes()
@@ -373,9 +355,7 @@ class Recorder:
         self._unasserted_fail = True
 
     def check(self) -> None:
-        """
-        Assert that no call is left that was not looked at, if `strict` asks for it.
-        """
+        """Assert that no call is left that was not looked at, if `strict` asks for it."""
         __tracebackhide__ = True
         left = [entry for entry in list(self._entries) if not entry.asserted]
         if self._unasserted_fail and left:
@@ -383,9 +363,7 @@ class Recorder:
             raise AssertionError("\n".join([f"{many} not asserted:", *self._listed(left, 13)]))
 
     def summary(self, *, whole: bool = False) -> str:
-        """
-        All calls as text, a line each; more than twenty only if the *whole* is wanted.
-        """
+        """All calls as text, a line each; more than twenty only if the *whole* is wanted."""
         lines = explanations.listed(_told(self._entries), None if whole else 20)
         return "\n".join(lines) or "  none"
 
@@ -393,41 +371,29 @@ class Recorder:
 
     @property
     def raises(self) -> bool:
-        """
-        Whether a record of which no call can be made raises.
-        """
+        """Whether a record of which no call can be made raises."""
         return not self._lenient
 
     @property
     def keeps_time(self) -> bool:
-        """
-        Whether its clock goes before the time at which a record was logged.
-        """
+        """Whether its clock goes before the time at which a record was logged."""
         return self._clock is not None
 
     @property
     def notes(self) -> Notes:
-        """
-        What was heard of records that made no call.
-        """
+        """What was heard of records that made no call."""
         return self._notes
 
     def now(self) -> int:
-        """
-        The time in Unix milliseconds.
-        """
+        """The time in Unix milliseconds."""
         return time.time_ns() // 1_000_000 if self._clock is None else next(self._clock)
 
     def new_id(self, milliseconds: int) -> str:
-        """
-        A ULID of that time.
-        """
+        """A ULID of that time."""
         return self._ids.new_id(milliseconds)
 
     def accepted(self, envelope: Envelope) -> Ended:
-        """
-        Record a call.
-        """
+        """Record a call."""
         call, id_ = call_of(envelope), ulid_of(envelope)
         line = calling_line()
         self._entries.append(_Entry(call, f", at {line}" if line else ""))
@@ -445,15 +411,11 @@ class Recorder:
         return Ended(call, id_, _SENT, receipt=receipt)
 
     def refused(self, call: Call | None, error: ParamError) -> None:
-        """
-        Note that no call could be made of something.
-        """
+        """Note that no call could be made of something."""
         self._notes.refused(call, error)
 
     def dropped(self, call: Call, reason: DroppedReason) -> None:
-        """
-        Note that a pipeline has not accepted *call*.
-        """
+        """Note that a pipeline has not accepted *call*."""
         self._notes.dropped(call, reason)
 
     # How assertions are made.

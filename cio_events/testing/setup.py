@@ -20,9 +20,7 @@ _METHODS = ("debug", "info", "warning", "error", "critical")
 
 
 def causes() -> list[str]:
-    """
-    Why no tagged record may have arrived, a line each; none if all looks right.
-    """
+    """Why no tagged record may have arrived, a line each; none if all looks right."""
     processors = list(structlog.get_config()["processors"])
     handlers = _handlers()
     if not any(_is_ours(one) for one in processors) and not handlers and not _in_formatters():
@@ -37,9 +35,7 @@ def causes() -> list[str]:
 
 
 def way_in() -> str:
-    """
-    Which ways in there are, where nothing explains why none was gone.
-    """
+    """Which ways in there are, where nothing explains why none was gone."""
     ways = []
     if any(_is_ours(one) for one in structlog.get_config()["processors"]):
         ways.append("CustomerIOProcessor is in structlog's chain")
@@ -113,9 +109,7 @@ def _of_logging(handlers: list[tuple[logging.Logger, logging.Handler]]) -> Itera
 
 
 def _cached() -> Iterator[str]:
-    """
-    Loggers of modules that were bound or cached with a chain that has none of ours.
-    """
+    """Loggers of modules that were bound or cached with a chain that has none of ours."""
     found = 0
     for module in list(sys.modules.values()):
         if not isinstance(module, ModuleType) or module.__name__.startswith(("structlog", "_")):

@@ -24,9 +24,7 @@ _LAST_SECONDS = 1.0
 
 
 class TestSandbox(Sandbox):
-    """
-    A `cio_events.sandbox.Sandbox` that a test can wait for.
-    """
+    """A `cio_events.sandbox.Sandbox` that a test can wait for."""
 
     __test__ = False
 

@@ -245,9 +245,7 @@ def _check(
 
 
 class Once:
-    """
-    Gives *reply* to the requests with the first call, as long as it takes to see *outcome*.
-    """
+    """Gives *reply* to the requests with the first call, as long as it takes to see *outcome*."""
 
     def __init__(self, reply: Reply | None, outcome: str) -> None:
         self.reply = reply

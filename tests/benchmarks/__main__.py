@@ -1,6 +1,4 @@
-"""
-``python -m tests.benchmarks``: runs the rows, prints the table, keeps the result.
-"""
+"""``python -m tests.benchmarks``: runs the rows, prints the table, keeps the result."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ _PAGE = 132
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """
-    Run what the command line asks for.
-    """
+    """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     names = ",".join(row.name for row in ROWS)
     parser.add_argument("--rows", type=_rows, default=ROWS, metavar="A,B", help=f"of {names}")

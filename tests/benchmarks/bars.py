@@ -39,9 +39,7 @@ class Bar:
     figure: str = ""
 
     def reached(self, ratio: float) -> bool:
-        """
-        Whether this ratio does.
-        """
+        """Whether this ratio does."""
         return ratio <= self.limit if self.at_most else ratio >= self.limit
 
 

@@ -1,6 +1,4 @@
-"""
-One side, one measure, one process: reads a task, prints its figures as JSON.
-"""
+"""One side, one measure, one process: reads a task, prints its figures as JSON."""
 
 from __future__ import annotations
 
@@ -57,18 +55,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """
-    What became of a task: figures, or why there are none.
-    """
+    """What became of a task: figures, or why there are none."""
 
     figures: Figures
     trouble: str = ""
 
 
 def run(task: Task) -> Answer:
-    """
-    Do a task in a process of its own.
-    """
+    """Do a task in a process of its own."""
     with held_open() as lifeline:
         process = subprocess.run(
             [sys.executable, "-m", "tests.benchmarks.child", json.dumps(asdict(task))],
@@ -110,9 +104,7 @@ def _answer(task: Task, directory: Path) -> Answer:
 
 
 def main() -> None:
-    """
-    Do the task in the first argument.
-    """
+    """Do the task in the first argument."""
     end_with_standard_input()
     task = Task(**json.loads(sys.argv[1]))
     with tempfile.TemporaryDirectory() as fresh:

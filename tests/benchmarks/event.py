@@ -1,6 +1,4 @@
-"""
-The one event that all sides send: an order, as a shop would log it.
-"""
+"""The one event that all sides send: an order, as a shop would log it."""
 
 from __future__ import annotations
 
@@ -14,18 +12,14 @@ _CUSTOMERS = 50_000
 
 
 class Event(NamedTuple):
-    """
-    One event, made of fresh values as an application's are: who keeps it keeps them.
-    """
+    """One event, made of fresh values as an application's are: who keeps it keeps them."""
 
     customer: str
     properties: dict[str, object]
 
 
 def events(count: int, start: int = 0) -> Iterator[Event]:
-    """
-    *count* different events, counted from *start*.
-    """
+    """*count* different events, counted from *start*."""
     for number in range(start, start + count):
         yield Event(
             str(10_000_000 + number % _CUSTOMERS),

@@ -1,6 +1,4 @@
-"""
-Runs the rows: every side in its own process, in turns, and the ratios of what came out.
-"""
+"""Runs the rows: every side in its own process, in turns, and the ratios of what came out."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ class Measured:
     trouble: str = ""
 
     def median(self, figure: str) -> float | None:
-        """
-        The median of a figure over the rounds.
-        """
+        """The median of a figure over the rounds."""
         values = [figures[figure] for figures in self.rounds if figure in figures]
         return statistics.median(values) if values else None
 
@@ -63,9 +59,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """
-    What came out of a row.
-    """
+    """What came out of a row."""
 
     row: Row
     sides: dict[str, Measured]
@@ -105,16 +99,12 @@ class BarResult:
 
     @property
     def reached(self) -> bool | None:
-        """
-        None if it could not be told.
-        """
+        """None if it could not be told."""
         return None if self.ratio is None else self.bar.reached(self.ratio.median)
 
 
 def measure(rows: Sequence[Row], rounds: int, say: Callable[[str], None]) -> list[RowResult]:
-    """
-    Run the rows; *say* is told what is going on.
-    """
+    """Run the rows; *say* is told what is going on."""
     with running_sink() as sink:
         return [_measure_row(row, min(rounds, row.most_rounds), sink, say) for row in rows]
 
@@ -137,9 +127,7 @@ def _measure_row(
 
 
 def judge(results: Sequence[RowResult]) -> list[BarResult]:
-    """
-    The bars whose rows were run.
-    """
+    """The bars whose rows were run."""
     by_name = {result.row.name: result for result in results}
     return [_judge(bar, by_name[bar.row]) for bar in BARS if bar.row in by_name]
 
@@ -158,9 +146,7 @@ def _judge(bar: Bar, result: RowResult) -> BarResult:
 
 
 def circumstances(results: Sequence[RowResult]) -> dict[str, Any]:
-    """
-    When, where and with which versions it was run.
-    """
+    """When, where and with which versions it was run."""
     names = {side for result in results for side in result.sides if side in SIDES}
     packages = sorted({package for name in names for package in SIDES[name].packages})
     return {
@@ -190,9 +176,7 @@ def _version(package: str) -> str | None:
 
 
 def as_json(results: Sequence[RowResult], bars: Sequence[BarResult]) -> dict[str, Any]:
-    """
-    All that was measured, round by round.
-    """
+    """All that was measured, round by round."""
     return {
         **circumstances(results),
         "rows": {

@@ -1,6 +1,4 @@
-"""
-Processes that end with whoever started them, however that one ends.
-"""
+"""Processes that end with whoever started them, however that one ends."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ from contextlib import contextmanager
 
 
 def end_with_standard_input() -> None:
-    """
-    End this process when its standard input ends, which whoever started it holds open.
-    """
+    """End this process when its standard input ends, which whoever started it holds open."""
     threading.Thread(target=_await_end, daemon=True).start()
 
 
@@ -25,9 +21,7 @@ def _await_end() -> None:
 
 @contextmanager
 def held_open() -> Iterator[int]:
-    """
-    A file descriptor for the standard input of another process, which ends with this block.
-    """
+    """A file descriptor for the standard input of another process, which ends with this block."""
     read, write = os.pipe()
     try:
         yield read

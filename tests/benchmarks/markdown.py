@@ -1,6 +1,4 @@
-"""
-The result as Markdown, for the page about performance.
-"""
+"""The result as Markdown, for the page about performance."""
 
 from __future__ import annotations
 
@@ -14,9 +12,7 @@ from tests.benchmarks.table import beside, number, spread
 def write(
     results: Sequence[RowResult], bars: Sequence[BarResult], circumstances: Mapping[str, Any]
 ) -> str:
-    """
-    When and where it was measured, the bars, and every row.
-    """
+    """When and where it was measured, the bars, and every row."""
     return "\n\n".join([_when_and_where(circumstances), _bars(bars), _rows(results)]) + "\n"
 
 

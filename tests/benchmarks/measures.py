@@ -74,9 +74,7 @@ class Bench:
 
 
 def untagged(bench: Bench) -> Figures:
-    """
-    Microseconds of a record that is nobody's business.
-    """
+    """Microseconds of a record that is nobody's business."""
     return _cost_of_calls(bench.opened, _made(bench.opened, bench.count))
 
 
@@ -123,9 +121,7 @@ def throughput(bench: Bench) -> Figures:
 
 
 def draining(bench: Bench) -> Figures:
-    """
-    Events a second of a backlog, from the moment in which the server answers again.
-    """
+    """Events a second of a backlog, from the moment in which the server answers again."""
     _warm_up(bench)
     side, count = bench.opened, _calls(bench)
     if bench.side.backlog:
@@ -149,9 +145,7 @@ def draining(bench: Bench) -> Figures:
 
 
 def memory(bench: Bench) -> Figures:
-    """
-    Bytes of resident memory that a pending event takes.
-    """
+    """Bytes of resident memory that a pending event takes."""
     _warm_up(bench)
     bench.sink.hold()
     # The first batch gets under way, and with it what sending needs once.
@@ -187,9 +181,7 @@ def growth(bench: Bench) -> Figures:
 
 
 def fill(bench: Bench) -> Figures:
-    """
-    Leave a spool full and the process as if killed; the first half of `recovery`.
-    """
+    """Leave a spool full and the process as if killed; the first half of `recovery`."""
     bench.sink.hold()
     _leave_pending(bench.opened, bench.count)
     return {"pending": bench.count}
@@ -217,9 +209,7 @@ def recovery(open_bench: Callable[[], Bench]) -> Figures:
 
 
 def import_time(statement: str) -> Figures:
-    """
-    Milliseconds of an import in a fresh interpreter, without the interpreter's own start.
-    """
+    """Milliseconds of an import in a fresh interpreter, without the interpreter's own start."""
     # Without rich, which structlog imports where it finds it: this benchmark needs it, an
     # application may not, and it takes longer to import than all that is compared here.
     code = (
@@ -256,17 +246,13 @@ def _made(side: Opened, count: int, start: int = 0) -> list[Any]:
 
 
 def _leave_pending(side: Opened, count: int, start: int = 0) -> None:
-    """
-    Make calls of which nothing but the side keeps anything.
-    """
+    """Make calls of which nothing but the side keeps anything."""
     for event in events(count, start):
         side.call(side.make(event))
 
 
 def _warm_up(bench: Bench) -> None:
-    """
-    Make a few calls and have them delivered, so that what is done once is done.
-    """
+    """Make a few calls and have them delivered, so that what is done once is done."""
     side, count = bench.opened, _calls(replace(bench, count=_WARM_UP))
     side.run(_made(side, count))
     side.settle()

@@ -1,6 +1,4 @@
-"""
-The cost of a call beside the peers, as a picture (SVG).
-"""
+"""The cost of a call beside the peers, as a picture (SVG)."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 
 
 def draw(tagged: RowResult, footnote: str) -> str:
-    """
-    The picture of the row ``tagged``; sides that show nothing are left out.
-    """
+    """The picture of the row ``tagged``; sides that show nothing are left out."""
     bars = [
         (label, kind, value)
         for side, label, kind in _BARS

@@ -75,21 +75,15 @@ class Row:
     beside: tuple[tuple[str, str], ...] = ()
 
     def task(self, side: str, port: int) -> Task:
-        """
-        What a process has to do for one round of one side, with the sink at *port*.
-        """
+        """What a process has to do for one round of one side, with the sink at *port*."""
         return Task(side, self.measure, port, self.count, self.round_trip, self.threads, self.held)
 
     def only(self, pattern: re.Pattern[str]) -> Row:
-        """
-        The same row with those sides in whose names *pattern* is found.
-        """
+        """The same row with those sides in whose names *pattern* is found."""
         return replace(self, sides=tuple(side for side in self.sides if pattern.search(side)))
 
     def quickly(self) -> Row:
-        """
-        The same row with few events.
-        """
+        """The same row with few events."""
         return replace(self, count=self.quick)
 
 

@@ -36,9 +36,7 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 class Sink:
-    """
-    What arrived so far, and how answers are given.
-    """
+    """What arrived so far, and how answers are given."""
 
     def __init__(self) -> None:
         # Guards the counts; connections have a thread each.
@@ -55,9 +53,7 @@ class Sink:
             self._first_ns = self._last_ns = 0
 
     def serve(self, listener: socket.socket) -> None:
-        """
-        Serve until the process ends.
-        """
+        """Serve until the process ends."""
         while True:
             connection, _ = listener.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,6 +1,4 @@
-"""
-How the harness and the sides talk to the sink; nothing that is measured goes through here.
-"""
+"""How the harness and the sides talk to the sink; nothing that is measured goes through here."""
 
 from __future__ import annotations
 
@@ -43,17 +41,13 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class SinkControl:
-    """
-    A running sink.
-    """
+    """A running sink."""
 
     port: int
 
     @property
     def url(self) -> str:
-        """
-        Where the sides send to.
-        """
+        """Where the sides send to."""
         return f"http://127.0.0.1:{self.port}"
 
     def reset(self, round_trip: float = 0.0) -> None:
@@ -63,21 +57,15 @@ class SinkControl:
         self._order(f"reset/{round_trip}")
 
     def hold(self) -> None:
-        """
-        Count no further request and answer none, until `release`.
-        """
+        """Count no further request and answer none, until `release`."""
         self._order("hold")
 
     def release(self) -> None:
-        """
-        Go on where `hold` stopped.
-        """
+        """Go on where `hold` stopped."""
         self._order("release")
 
     def arrived(self) -> Arrived:
-        """
-        What has come so far.
-        """
+        """What has come so far."""
         return self._order("state")
 
     def _order(self, order: str) -> Arrived:
@@ -91,9 +79,7 @@ class SinkControl:
 
 @contextmanager
 def running_sink() -> Iterator[SinkControl]:
-    """
-    A sink in a process of its own, ended afterwards.
-    """
+    """A sink in a process of its own, ended afterwards."""
     command = [sys.executable, "-m", "tests.benchmarks.sink"]
     with (
         held_open() as lifeline,

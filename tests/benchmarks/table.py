@@ -1,6 +1,4 @@
-"""
-The result as a table on the terminal.
-"""
+"""The result as a table on the terminal."""
 
 from __future__ import annotations
 
@@ -18,18 +16,14 @@ if TYPE_CHECKING:
 
 
 def show(console: Console, results: Sequence[RowResult], bars: Sequence[BarResult]) -> None:
-    """
-    Print the rows, and then the bars.
-    """
+    """Print the rows, and then the bars."""
     console.print(_rows(results))
     if bars:
         console.print(_bars(bars))
 
 
 def number(value: float) -> str:
-    """
-    A figure with as many digits as mean something.
-    """
+    """A figure with as many digits as mean something."""
     if value >= 1_000:
         return f"{value:,.0f}".replace(",", " ")
     if value >= 100:
@@ -38,16 +32,12 @@ def number(value: float) -> str:
 
 
 def spread(ratio: Ratio) -> str:
-    """
-    The lowest and the highest of the rounds' ratios.
-    """
+    """The lowest and the highest of the rounds' ratios."""
     return f"{ratio.lowest:.2f} to {ratio.highest:.2f}"
 
 
 def beside(row: Row, measured: Measured) -> str:
-    """
-    The further figures of a side.
-    """
+    """The further figures of a side."""
     medians = ((measured.median(figure), unit) for figure, unit in row.beside)
     return ", ".join(f"{number(value)} {unit}" for value, unit in medians if value is not None)
 

@@ -1,6 +1,4 @@
-"""
-What can be attached to an e-mail: bytes, texts, paths and files, up to 2 MB in all.
-"""
+"""What can be attached to an e-mail: bytes, texts, paths and files, up to 2 MB in all."""
 
 from __future__ import annotations
 
@@ -21,16 +19,12 @@ from cio_events._wire import app
 
 
 def email() -> SendEmail:
-    """
-    A message to attach to.
-    """
+    """A message to attach to."""
     return SendEmail(to="lucy@example.com", identifiers="5")
 
 
 def attached(message: SendEmail) -> dict[str, bytes]:
-    """
-    What is attached to it.
-    """
+    """What is attached to it."""
     return {
         name: base64.b64decode(content, validate=True)
         for name, content in (message.attachments or {}).items()
@@ -38,18 +32,14 @@ def attached(message: SendEmail) -> dict[str, bytes]:
 
 
 class Trickle(io.RawIOBase):
-    """
-    A file that gives less than it is asked for, as sockets and pipes do.
-    """
+    """A file that gives less than it is asked for, as sockets and pipes do."""
 
     def __init__(self, content: bytes) -> None:
         self._content = io.BytesIO(content)
         self.asked: list[int] = []
 
     def read(self, size: int = -1) -> bytes:
-        """
-        Up to 1 000 bytes.
-        """
+        """Up to 1 000 bytes."""
         self.asked.append(size)
         return self._content.read(min(size, 1000))
 
@@ -57,9 +47,7 @@ class Trickle(io.RawIOBase):
 class TestAttach:
     @pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 999, 196_608, 196_609, 1_000_000])
     def test_takes_bytes_text_paths_and_files(self, length: int, tmp_path: Path) -> None:
-        """
-        And gives Base64 that is right whatever the length.
-        """
+        """And gives Base64 that is right whatever the length."""
         content = os.urandom(length // 2).hex().encode() + b"x" * (length % 2)
         assert len(content) == length
         path = tmp_path / "a.bin"
@@ -78,18 +66,14 @@ class TestAttach:
             assert attached(message) == {"a.bin": content}
 
     def test_text_is_utf8(self) -> None:
-        """
-        A text is content, and never the name of a file.
-        """
+        """A text is content, and never the name of a file."""
         message = email()
         message.attach("a.txt", "/etc/héllo")
 
         assert attached(message) == {"a.txt": "/etc/héllo".encode()}
 
     def test_a_file_is_read_in_pieces_from_where_it_stands_and_stays_open(self) -> None:
-        """
-        Its whole content is never held beside its Base64.
-        """
+        """Its whole content is never held beside its Base64."""
         file = Trickle(b"x" * 5000)
         message = email()
         message.attach("a.bin", file)
@@ -103,9 +87,7 @@ class TestAttach:
         assert attached(message)["b.bin"] == b"body"
 
     def test_several_files(self) -> None:
-        """
-        Beside those that the message was made with.
-        """
+        """Beside those that the message was made with."""
         message = SendEmail(to="a@b.c", identifiers="5", attachments={"a.txt": "aGk="})
         message.attach("b.txt", "ho")
 
@@ -113,9 +95,7 @@ class TestAttach:
         assert body["attachments"] == {"a.txt": "aGk=", "b.txt": "aG8="}
 
     def test_a_name_is_used_once(self) -> None:
-        """
-        The first stays.
-        """
+        """The first stays."""
         message = email()
         message.attach("a.txt", "first")
         with pytest.raises(AttachmentExistsError) as raised:
@@ -126,9 +106,7 @@ class TestAttach:
         assert attached(message) == {"a.txt": b"first"}
 
     def test_a_file_that_cannot_be_read_changes_nothing(self, tmp_path: Path) -> None:
-        """
-        The error is the file's own.
-        """
+        """The error is the file's own."""
 
         class Broken(Trickle):
             def read(self, size: int = -1) -> bytes:
@@ -149,9 +127,7 @@ class TestAttach:
         message.attach("b.txt", "second")
 
     def test_text_that_names_a_file_is_no_content(self, tmp_path: Path) -> None:
-        """
-        The file was meant; its name would have been mailed.
-        """
+        """The file was meant; its name would have been mailed."""
         path = tmp_path / "d.csv"
         path.write_text("a,b")
         message = email()
@@ -177,9 +153,7 @@ class TestAttach:
         ],
     )
     def test_what_cannot_be_is_refused(self, name: object, data: object, param: str) -> None:
-        """
-        With the name of the parameter.
-        """
+        """With the name of the parameter."""
         message = email()
         with pytest.raises(ParamError) as raised:
             message.attach(name, data)
@@ -188,9 +162,7 @@ class TestAttach:
         assert not message.attachments
 
     def test_all_together_are_2_mb_at_the_most(self, tmp_path: Path) -> None:
-        """
-        The vendor's limit, before Base64; the last byte that fits is taken.
-        """
+        """The vendor's limit, before Base64; the last byte that fits is taken."""
         message = email()
         message.attach("a.bin", bytes(1_500_000))
         path = tmp_path / "b.bin"
@@ -207,8 +179,6 @@ class TestAttach:
             SendEmail(to="a", identifiers="5", attachments={**message.attachments, "c": "AA=="})
 
     def test_an_endless_file_is_given_up(self) -> None:
-        """
-        As soon as it is over the limit.
-        """
+        """As soon as it is over the limit."""
         with Path("/dev/zero").open("rb") as endless, pytest.raises(ParamError):
             email().attach("a.bin", endless)

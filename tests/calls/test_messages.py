@@ -1,6 +1,4 @@
-"""
-Transactional messages: their fields, and the form in which they wait.
-"""
+"""Transactional messages: their fields, and the form in which they wait."""
 
 from __future__ import annotations
 
@@ -110,9 +108,7 @@ ALL = {
 
 
 def made(kind: type[Message], wire: dict[str, object]) -> Message:
-    """
-    The message that has these fields on the wire.
-    """
+    """The message that has these fields on the wire."""
     values = {("from_" if name == "from" else name): value for name, value in wire.items()}
     if "identifiers" in values:
         values["identifiers"] = Identifier("lucy@example.com", "email")
@@ -124,9 +120,7 @@ def made(kind: type[Message], wire: dict[str, object]) -> Message:
 
 
 def body_of(message: Message) -> dict[str, object]:
-    """
-    What is sent of a message.
-    """
+    """What is sent of a message."""
     body = app.request(message).body
     assert body is not None
     return orjson.loads(body)
@@ -135,26 +129,20 @@ def body_of(message: Message) -> dict[str, object]:
 class TestFields:
     @EACH
     def test_what_is_unset_is_left_out(self, kind: type[Message]) -> None:
-        """
-        The template's own values count then.
-        """
+        """The template's own values count then."""
         sent = body_of(kind(**NEEDED[kind]))
 
         assert sent == {**NEEDED[kind], "identifiers": {"id": "5"}}
 
     @EACH
     def test_all_that_is_set_is_sent(self, kind: type[Message]) -> None:
-        """
-        Every field, by the vendor's name.
-        """
+        """Every field, by the vendor's name."""
         assert body_of(made(kind, ALL[kind])) == ALL[kind]
         assert {field.name.rstrip("_") for field in fields(kind)} == set(ALL[kind])
 
     @EACH
     def test_false_zero_and_empty_are_sent(self, kind: type[Message]) -> None:
-        """
-        They are no absence.
-        """
+        """They are no absence."""
         empty: dict[str, object] = {}
         for name, value in ALL[kind].items():
             if isinstance(value, bool):
@@ -179,17 +167,13 @@ class TestFields:
         ],
     )
     def test_identifiers(self, given: object, sent: dict[str, str]) -> None:
-        """
-        A plain value means the id.
-        """
+        """A plain value means the id."""
         message = SendPush(transactional_message_id=3, identifiers=given)
 
         assert body_of(message)["identifiers"] == sent
 
     def test_times_become_unix_seconds(self) -> None:
-        """
-        Of any zone, and out of milliseconds.
-        """
+        """Of any zone, and out of milliseconds."""
         there = timezone(timedelta(hours=-5))
         for when in (
             datetime(2023, 11, 14, 17, 13, 20, tzinfo=there),
@@ -200,18 +184,14 @@ class TestFields:
             assert body_of(message)["send_at"] == 1_700_000_000
 
     def test_message_data_may_hold_any_value(self) -> None:
-        """
-        As in events.
-        """
+        """As in events."""
         data = {"price": Decimal("13.99"), "at": datetime(2024, 1, 1, tzinfo=timezone.utc), 5: {1}}
         message = SendEmail(to="a@b.c", identifiers="5", message_data=data)
 
         assert body_of(message)["message_data"] == {"price": 13.99, "at": 1704067200, "5": [1]}
 
     def test_a_message_stays_as_it_was_made(self) -> None:
-        """
-        Whatever becomes of the data that it was made of, and nobody changes it.
-        """
+        """Whatever becomes of the data that it was made of, and nobody changes it."""
         data = {"name": "Lucy"}
         message = SendEmail(to="a@b.c", identifiers="5", message_data=data)
         data["name"] = "Someone"
@@ -221,9 +201,7 @@ class TestFields:
             message.to = "someone@example.com"
 
     def test_headers_may_be_the_text_of_the_schema(self) -> None:
-        """
-        It is sent as it is.
-        """
+        """It is sent as it is."""
         text = '[{"name":"X-Shop","value":"1"}]'
 
         assert body_of(SendEmail(to="a", identifiers="5", headers=text))["headers"] == text
@@ -253,9 +231,7 @@ class TestFields:
         ],
     )
     def test_what_cannot_be_is_refused(self, field: str, value: object, param: str) -> None:
-        """
-        When the message is made, with the name of the parameter.
-        """
+        """When the message is made, with the name of the parameter."""
         with pytest.raises(ParamError) as raised:
             SendEmail(**{"to": "lucy@example.com", "identifiers": "5", field: value})
 
@@ -264,9 +240,7 @@ class TestFields:
 
     @EACH
     def test_what_is_needed_must_be_there(self, kind: type[Message]) -> None:
-        """
-        It is named.
-        """
+        """It is named."""
         for name in NEEDED[kind]:
             with pytest.raises(ParamError) as raised:
                 kind(**{**NEEDED[kind], name: None})
@@ -274,9 +248,7 @@ class TestFields:
 
     @EACH
     def test_a_repr_shows_nothing_personal(self, kind: type[Message]) -> None:
-        """
-        Neither addresses, nor bodies, nor attachments.
-        """
+        """Neither addresses, nor bodies, nor attachments."""
         assert repr(made(kind, ALL[kind])) == f"<{kind.__name__}>"
 
 
@@ -297,18 +269,14 @@ class TestDevice:
     def test_is_checked_as_the_devices_of_people_are(
         self, arguments: tuple[object, ...], param: str
     ) -> None:
-        """
-        With the name of the parameter.
-        """
+        """With the name of the parameter."""
         with pytest.raises(ParamError) as raised:
             Device(*arguments)
 
         assert raised.value.param == param
 
     def test_a_push_takes_no_other(self) -> None:
-        """
-        Such as the mapping that it becomes.
-        """
+        """Such as the mapping that it becomes."""
         with pytest.raises(ParamError) as raised:
             SendPush(
                 transactional_message_id=3,
@@ -319,18 +287,14 @@ class TestDevice:
         assert raised.value.param == "custom_device"
 
     def test_its_repr_has_no_token(self) -> None:
-        """
-        Who has it can send pushes.
-        """
+        """Who has it can send pushes."""
         assert repr(Device("hunter2", "ios")) == "<Device ios>"
 
 
 class TestWaiting:
     @EACH
     def test_a_message_is_made_again_of_what_waits(self, kind: type[Message]) -> None:
-        """
-        It is sent as it would have been at once.
-        """
+        """It is sent as it would have been at once."""
         message = made(kind, ALL[kind])
         waiting = encode(message, ULID, NOW, "v2")
 
@@ -339,9 +303,7 @@ class TestWaiting:
         assert customers_of(waiting) == ("lucy@example.com",)
 
     def test_a_waiting_message_has_a_key_for_its_order(self) -> None:
-        """
-        The one that the same person's other calls have.
-        """
+        """The one that the same person's other calls have."""
         for who, key in (
             ("5", "5"),
             (Identifier("a1", "cio_id"), "cio_a1"),
@@ -351,9 +313,7 @@ class TestWaiting:
             assert customers_of(encode(message, ULID, NOW, "v2")) == (key,)
 
     def test_the_base_is_no_message(self) -> None:
-        """
-        Nor is a message of somebody's own making.
-        """
+        """Nor is a message of somebody's own making."""
 
         class SendPigeon(SendSMS):
             pass

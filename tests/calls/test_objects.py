@@ -1,6 +1,4 @@
-"""
-Objects, relationships and metrics: what they may be, and how they are sent and wait.
-"""
+"""Objects, relationships and metrics: what they may be, and how they are sent and wait."""
 
 from __future__ import annotations
 
@@ -53,9 +51,7 @@ CALLS: dict[str, Call] = {
 
 @contextmanager
 def talk(*script: Step, timeout: float = 10.0) -> Iterator[tuple[ScriptedServer, TrackClient]]:
-    """
-    A server that plays *script*, and its client.
-    """
+    """A server that plays *script*, and its client."""
     with (
         ScriptedServer(script) as server,
         TrackClient("a", "b", url=server.url, timeout=timeout) as client,
@@ -65,17 +61,13 @@ def talk(*script: Step, timeout: float = 10.0) -> Iterator[tuple[ScriptedServer,
 
 @pytest.fixture
 def track(sandbox: Sandbox) -> Iterator[TrackClient]:
-    """
-    Its client.
-    """
+    """Its client."""
     with TrackClient("site", "key", url=sandbox.url) as client:
         yield client
 
 
 def related(sandbox: Sandbox) -> set[tuple[str, str]]:
-    """
-    Which people and objects belong together.
-    """
+    """Which people and objects belong together."""
     return {
         (relationship.customer, relationship.object_id)
         for item in sandbox.objects
@@ -85,9 +77,7 @@ def related(sandbox: Sandbox) -> set[tuple[str, str]]:
 
 class TestSentNow:
     def test_an_object_is_made_with_its_people(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        With what there is to say of each relationship.
-        """
+        """With what there is to say of each relationship."""
         track.identify_object(ACME, {"name": "Acme"}, ["5", Relationship("6", {"role": "boss"})])
         (made,) = sandbox.objects
 
@@ -101,9 +91,7 @@ class TestSentNow:
     def test_an_object_is_changed_by_customer_ios_own_id(
         self, track: TrackClient, sandbox: Sandbox
     ) -> None:
-        """
-        Which it must know already.
-        """
+        """Which it must know already."""
         track.identify_object(ACME, {"name": "Acme"})
         own = ObjectIdentifier(cio_object_id=sandbox.objects[0].cio_object_id)
         track.identify_object(own, {"plan": "basic"})
@@ -111,9 +99,7 @@ class TestSentNow:
         assert sandbox.objects[0].attributes == {"name": "Acme", "plan": "basic"}
 
     def test_an_object_is_deleted(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        And with it what related it to people.
-        """
+        """And with it what related it to people."""
         track.identify_object(ACME, {}, ["5"])
         track.delete_object(ACME)
         person = sandbox.person("5")
@@ -125,9 +111,7 @@ class TestSentNow:
     def test_relationships_begin_and_end_at_either_side(
         self, track: TrackClient, sandbox: Sandbox
     ) -> None:
-        """
-        An object with people, or a person with objects.
-        """
+        """An object with people, or a person with objects."""
         track.add_relationships(ACME, ["5", "6"])
         track.add_relationships("7", [ACME, ObjectIdentifier("1", "apex")])
         assert related(sandbox) == {
@@ -142,9 +126,7 @@ class TestSentNow:
         assert related(sandbox) == {("6", "acme"), ("7", "apex")}
 
     def test_a_metric_is_reported(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        With all that v2 has no word for.
-        """
+        """With all that v2 has no word for."""
         when = datetime(2023, 11, 14, 22, 13, 20, tzinfo=timezone.utc)
         track.report_metric(
             "d1", "bounced", timestamp=when, recipient="lucy@example.com", reason="no such box"
@@ -158,9 +140,7 @@ class TestSentNow:
     def test_all_but_metrics_can_be_part_of_a_batch(
         self, track: TrackClient, sandbox: Sandbox
     ) -> None:
-        """
-        v2 has no operation for those.
-        """
+        """v2 has no operation for those."""
         calls = [IdentifyObject(ACME, {"name": "Acme"}), AddRelationships(ACME, ["5"])]
         assert track.batch(calls) == []
         assert related(sandbox) == {("5", "acme")}
@@ -168,9 +148,7 @@ class TestSentNow:
             track.batch([CALLS["report"]])
 
     def test_an_error_is_raised(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        As with all verbs.
-        """
+        """As with all verbs."""
         sandbox.fail_next(400)
         with pytest.raises(APIError) as raised:
             track.delete_object(ACME)
@@ -179,9 +157,7 @@ class TestSentNow:
         assert raised.value.url.endswith("/api/v2/entity")
 
     def test_one_over_the_limit_is_refused(self) -> None:
-        """
-        There is no v1 that could take it.
-        """
+        """There is no v1 that could take it."""
         with talk() as (server, client), pytest.raises(ParamError) as raised:
             client.identify_object(ACME, {"text": "x" * 32_000})
 
@@ -192,9 +168,7 @@ class TestSentNow:
 class TestInTheBackground:
     @pytest.mark.parametrize("api", ["v2", "v1"])
     def test_they_arrive(self, sandbox: Sandbox, api: str) -> None:
-        """
-        Also where all else goes by v1, which has no word for objects.
-        """
+        """Also where all else goes by v1, which has no word for objects."""
         options = {"site_id": "a", "api_key": "b", "track_url": sandbox.url, "api": api}
         with Pipeline(**options) as pipeline:
             assert pipeline.identify_object(ACME, {"name": "Acme"}, ["5"])
@@ -211,9 +185,7 @@ class TestInTheBackground:
         assert sandbox.metrics[0].timestamp is not None
 
     def test_one_that_cannot_be_is_counted(self, sandbox: Sandbox) -> None:
-        """
-        A verb of a pipeline does not raise.
-        """
+        """A verb of a pipeline does not raise."""
         with Pipeline(site_id="a", api_key="b", track_url=sandbox.url) as pipeline:
             assert pipeline.delete_object("acme") is False
             assert pipeline.identify_object(ACME, {"text": "x" * 32_000}) is False
@@ -221,9 +193,7 @@ class TestInTheBackground:
 
     @pytest.mark.parametrize("name", CALLS)
     def test_a_call_is_made_again_of_what_waits(self, name: str) -> None:
-        """
-        As reports need it.
-        """
+        """As reports need it."""
         call = CALLS[name]
         waiting = encode(call, ULID, NOW, "v2")
 
@@ -242,17 +212,13 @@ class TestInTheBackground:
         ],
     )
     def test_all_whom_it_is_about_keep_their_order(self, name: str, keys: set[str]) -> None:
-        """
-        People and objects alike.
-        """
+        """People and objects alike."""
         assert set(customers_of(encode(CALLS[name], ULID, NOW, "v2"))) == keys
 
 
 class TestWhatTheyMayBe:
     def test_ids_may_be_numbers(self) -> None:
-        """
-        They are text on the wire, as the schema has it.
-        """
+        """They are text on the wire, as the schema has it."""
         number = UUID("12345678-1234-5678-1234-567812345678")
         which = ObjectIdentifier(1, number)
 
@@ -275,9 +241,7 @@ class TestWhatTheyMayBe:
     def test_an_object_is_named_in_one_way(
         self, arguments: tuple[object, ...], more: dict[str, object], param: str
     ) -> None:
-        """
-        Not in none, and not in two.
-        """
+        """Not in none, and not in two."""
         with pytest.raises(ParamError) as raised:
             ObjectIdentifier(*arguments, **more)
 
@@ -312,18 +276,14 @@ class TestWhatTheyMayBe:
         ],
     )
     def test_what_cannot_be_is_refused(self, make: object, param: str) -> None:
-        """
-        With the name of the parameter.
-        """
+        """With the name of the parameter."""
         with pytest.raises(ParamError) as raised:
             make()
 
         assert raised.value.param == param
 
     def test_reprs_show_nothing_personal(self) -> None:
-        """
-        Nor what may identify a person.
-        """
+        """Nor what may identify a person."""
         things = [*CALLS.values(), ACME, KNOWN, Relationship(LUCY, {"role": "boss"})]
         shown = " ".join(map(repr, things))
 

@@ -1,6 +1,4 @@
-"""
-Raw operations: what is checked, how they arrive in each way, and that they are known again.
-"""
+"""Raw operations: what is checked, how they arrive in each way, and that they are known again."""
 
 from __future__ import annotations
 
@@ -29,25 +27,19 @@ Way = Callable[[str, Operation], None]
 
 
 def by_client(url: str, call: Operation) -> None:
-    """
-    One request.
-    """
+    """One request."""
     with TrackClient("a", "b", url=url) as client:
         client.send(call)
 
 
 def by_batch(url: str, call: Operation) -> None:
-    """
-    One request with others.
-    """
+    """One request with others."""
     with TrackClient("a", "b", url=url) as client:
         assert client.batch([call]) == []
 
 
 def by_pipeline(url: str, call: Operation, **options: Any) -> None:
-    """
-    In the background.
-    """
+    """In the background."""
     with Pipeline(site_id="a", api_key="b", track_url=url, **options) as pipeline:
         assert pipeline.send(call)
         assert pipeline.flush(20)
@@ -67,9 +59,7 @@ WAYS: dict[str, tuple[Way, str]] = {
     "operation", [NEW, {"type": "metric", "action": "report", **EVENT}, EVENT]
 )
 def test_it_is_sent_as_it_is(way: str, operation: dict[str, Any]) -> None:
-    """
-    Also if it looks like a call of another kind, which might be written otherwise.
-    """
+    """Also if it looks like a call of another kind, which might be written otherwise."""
     send, path = WAYS[way]
     with ScriptedServer([answer()] * 2) as server:
         send(server.url, Operation(operation))
@@ -88,9 +78,7 @@ def test_it_is_sent_as_it_is(way: str, operation: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_log_line_asks_for_it(source: Any, sandbox: Sandbox) -> None:
-    """
-    And shows none of its data.
-    """
+    """And shows none of its data."""
     with Pipeline(site_id="a", api_key="b", track_url=sandbox.url) as pipeline:
         line = source(pipeline)("it", cio=Operation({**EVENT, "attributes": {"price": 1.5}}))
         assert pipeline.flush(20)
@@ -103,9 +91,7 @@ def test_a_log_line_asks_for_it(source: Any, sandbox: Sandbox) -> None:
 
 
 def test_an_event_gets_what_makes_a_retry_safe() -> None:
-    """
-    What it has it keeps.
-    """
+    """What it has it keeps."""
     body = json.loads(body_of(encode(Operation(EVENT), ULID, NOW, "v2")))
     own = json.loads(body_of(encode(Operation({**EVENT, "id": "x"}), ULID, NOW, "v2")))
     identify = json.loads(
@@ -120,9 +106,7 @@ def test_an_event_gets_what_makes_a_retry_safe() -> None:
 @pytest.mark.parametrize("api", ["v1", "v2"])
 @pytest.mark.parametrize("operation", [NEW, EVENT, {"identifiers": {"id": "5"}}])
 def test_it_is_known_again_where_it_waits(api: Any, operation: dict[str, Any]) -> None:
-    """
-    Not as the kind of call that it looks like.
-    """
+    """Not as the kind of call that it looks like."""
     told = call_of(encode(Operation(operation), ULID, NOW, api))
 
     assert isinstance(told, Operation)
@@ -130,9 +114,7 @@ def test_it_is_known_again_where_it_waits(api: Any, operation: dict[str, Any]) -
 
 
 def test_a_dead_letter_holds_it(tmp_path: Path) -> None:
-    """
-    It is read back, and resent as it is.
-    """
+    """It is read back, and resent as it is."""
     refusal = answer(400, b'{"errors": [{"reason": "invalid", "message": "no such type"}]}')
     with (
         ScriptedServer([refusal, refusal]) as server,
@@ -173,16 +155,12 @@ def test_a_dead_letter_holds_it(tmp_path: Path) -> None:
 def test_the_order_is_kept_by_its_identifiers(
     operation: dict[str, Any], customers: tuple[str, ...]
 ) -> None:
-    """
-    By the same keys as those of other calls.
-    """
+    """By the same keys as those of other calls."""
     assert customers_of(encode(Operation(operation), ULID, NOW, "v2")) == customers
 
 
 def test_order_with_other_calls_of_the_customer(sandbox: Sandbox) -> None:
-    """
-    As they were logged.
-    """
+    """As they were logged."""
     with Pipeline(site_id="a", api_key="b", track_url=sandbox.url) as pipeline:
         for number in range(6):
             name = f"{number}"
@@ -214,9 +192,7 @@ def test_order_with_other_calls_of_the_customer(sandbox: Sandbox) -> None:
     ],
 )
 def test_wrong_identifiers_are_refused(operation: Any, param: str) -> None:
-    """
-    Naming the field.
-    """
+    """Naming the field."""
     with pytest.raises(ParamError) as caught:
         Operation(operation)
 
@@ -225,9 +201,7 @@ def test_wrong_identifiers_are_refused(operation: Any, param: str) -> None:
 
 @pytest.mark.parametrize("api", ["v1", "v2"])
 def test_one_that_is_too_large_is_refused(api: Any, sandbox: Sandbox) -> None:
-    """
-    No other way takes more.
-    """
+    """No other way takes more."""
     large = Operation({**EVENT, "attributes": {"text": "x" * 32_000}})
     with Pipeline(site_id="a", api_key="b", track_url=sandbox.url, api=api) as pipeline:
         assert not pipeline.send(large)
@@ -240,9 +214,7 @@ def test_one_that_is_too_large_is_refused(api: Any, sandbox: Sandbox) -> None:
 
 
 def test_it_shows_nothing_of_a_person_and_stays_as_it_was_made() -> None:
-    """
-    As every call.
-    """
+    """As every call."""
     given = {**EVENT}
     call = Operation(given)
     given["name"] = "sold"

@@ -1,6 +1,4 @@
-"""
-What tests of the Track API's client start from.
-"""
+"""What tests of the Track API's client start from."""
 
 from __future__ import annotations
 
@@ -14,17 +12,13 @@ from cio_events.sandbox import Sandbox
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """
-    A Customer.io that lets one pair of credentials in.
-    """
+    """A Customer.io that lets one pair of credentials in."""
     with Sandbox("site", "key") as running:
         yield running
 
 
 @pytest.fixture
 def track(sandbox: Sandbox) -> Iterator[TrackClient]:
-    """
-    Its client.
-    """
+    """Its client."""
     with TrackClient("site", "key", url=sandbox.url) as client:
         yield client

@@ -1,6 +1,4 @@
-"""
-A server that plays a script, and the Track API's client of it.
-"""
+"""A server that plays a script, and the Track API's client of it."""
 
 from __future__ import annotations
 
@@ -15,9 +13,7 @@ GENEROUS = 20.0
 
 @contextmanager
 def talk(*script: Step, timeout: float = 10.0) -> Iterator[tuple[ScriptedServer, TrackClient]]:
-    """
-    A server that plays *script*, and its client.
-    """
+    """A server that plays *script*, and its client."""
     with (
         ScriptedServer(script) as server,
         TrackClient("a", "b", url=server.url, timeout=timeout) as client,

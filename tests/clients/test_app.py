@@ -1,6 +1,4 @@
-"""
-The direct client of the App API: one message, one request, at most once.
-"""
+"""The direct client of the App API: one message, one request, at most once."""
 
 from __future__ import annotations
 
@@ -64,18 +62,14 @@ VERBS: dict[str, tuple[str, Message]] = {
 
 
 def verb(client: AppClient, name: str) -> Callable[..., Receipt]:
-    """
-    The client's method of that name.
-    """
+    """The client's method of that name."""
     method: Callable[..., Receipt] = getattr(client, name)
     return method
 
 
 @contextmanager
 def talk(*script: Step, timeout: float = 10.0) -> Iterator[tuple[ScriptedServer, AppClient]]:
-    """
-    A server that plays *script*, and its client.
-    """
+    """A server that plays *script*, and its client."""
     with (
         ScriptedServer(script) as server,
         AppClient("key", url=server.url, timeout=timeout) as client,
@@ -85,18 +79,14 @@ def talk(*script: Step, timeout: float = 10.0) -> Iterator[tuple[ScriptedServer,
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """
-    A Customer.io that lets one key in.
-    """
+    """A Customer.io that lets one key in."""
     with Sandbox(app_api_key="key") as running:
         yield running
 
 
 @pytest.fixture
 def app(sandbox: Sandbox) -> Iterator[AppClient]:
-    """
-    Its client.
-    """
+    """Its client."""
     with AppClient("key", url=sandbox.url) as client:
         yield client
 
@@ -104,9 +94,7 @@ def app(sandbox: Sandbox) -> Iterator[AppClient]:
 class TestVerbs:
     @pytest.mark.parametrize("name", VERBS)
     def test_a_message_is_sent(self, app: AppClient, sandbox: Sandbox, name: str) -> None:
-        """
-        Customer.io gives a receipt for it.
-        """
+        """Customer.io gives a receipt for it."""
         kind, message = VERBS[name]
         receipt = verb(app, name)(message)
         (sent,) = sandbox.messages
@@ -121,9 +109,7 @@ class TestVerbs:
     def test_an_email_with_attachments(
         self, app: AppClient, sandbox: Sandbox, tmp_path: Path
     ) -> None:
-        """
-        They arrive as they were.
-        """
+        """They arrive as they were."""
         invoice = tmp_path / "invoice.pdf"
         invoice.write_bytes(bytes(range(256)) * 1000)
         message = SendEmail(
@@ -144,9 +130,7 @@ class TestVerbs:
         assert sent.fields["message_data"] == {"order": 5}
 
     def test_a_push_with_a_device(self, app: AppClient, sandbox: Sandbox) -> None:
-        """
-        It is the person's from then on.
-        """
+        """It is the person's from then on."""
         device = Device("token", "ios", {"last_used": 1_700_000_000, "app": "2.0"})
         app.send_push(SendPush(**LUCY, custom_device=device, title="Hello"))
         person = sandbox.person("5")
@@ -157,9 +141,7 @@ class TestVerbs:
 
     @pytest.mark.parametrize("message", [Track("5", "x"), {"to": "a@b.c"}, None])
     def test_nothing_but_a_message_is_sent(self, app: AppClient, message: object) -> None:
-        """
-        Other calls go through the other client.
-        """
+        """Other calls go through the other client."""
         with pytest.raises(ParamError, match="call"):
             app.send(message)
 
@@ -176,9 +158,7 @@ class TestErrors:
     )
     @pytest.mark.parametrize("status", [400, 404, 422, 429, 500, 503])
     def test_say_what_customer_io_said(self, status: int, body: bytes, said: str) -> None:
-        """
-        In an attribute: it may quote the message, and the text shows nothing personal.
-        """
+        """In an attribute: it may quote the message, and the text shows nothing personal."""
         with (
             talk(answer(status, body)) as (server, client),
             pytest.raises(TransactionalError) as raised,
@@ -192,9 +172,7 @@ class TestErrors:
         assert len(server.requests) == 1
 
     def test_a_wrong_key(self, sandbox: Sandbox) -> None:
-        """
-        The text says where to look.
-        """
+        """The text says where to look."""
         with (
             AppClient("wrong", url=sandbox.url) as client,
             pytest.raises(TransactionalError, match=r"credentials.*region") as raised,
@@ -205,9 +183,7 @@ class TestErrors:
         assert sandbox.messages == []
 
     def test_a_redirect(self) -> None:
-        """
-        It is not followed, and the region is named.
-        """
+        """It is not followed, and the region is named."""
         with (
             talk(redirect("https://api-eu.customer.io/")) as (server, client),
             pytest.raises(TransactionalError, match="region"),
@@ -220,9 +196,7 @@ class TestErrors:
         "body", [b"<html>Welcome to the hotel</html>", b"", b"{}", b"[]", b'{"delivery_id":null}']
     )
     def test_a_success_without_a_receipt(self, body: bytes) -> None:
-        """
-        It may have been taken: to send it again may deliver it twice.
-        """
+        """It may have been taken: to send it again may deliver it twice."""
         with (
             talk(answer(200, body)) as (server, client),
             pytest.raises(NoAnswerError, match="send_email") as raised,
@@ -236,9 +210,7 @@ class TestErrors:
         assert len(server.requests) == 1
 
     def test_a_receipt_that_is_cut_off(self) -> None:
-        """
-        The status is known, and not what was taken.
-        """
+        """The status is known, and not what was taken."""
         with (
             talk(truncated(b'{"delivery_id":"abc"')) as (server, client),
             pytest.raises(NoAnswerError) as raised,
@@ -249,9 +221,7 @@ class TestErrors:
         assert len(server.requests) == 1
 
     def test_the_text_says_what_was_asked_and_what_was_said(self) -> None:
-        """
-        With all masked that came from the message.
-        """
+        """With all masked that came from the message."""
         body = b'{"meta":{"errors":["to: lucy@example.com is blocked","by bob@example.com"]}}'
         with (
             talk(answer(400, body)) as (_server, client),
@@ -264,9 +234,7 @@ class TestErrors:
         )
 
     def test_a_refusal_of_the_sandbox(self, app: AppClient, sandbox: Sandbox) -> None:
-        """
-        In the form that Customer.io gives it.
-        """
+        """In the form that Customer.io gives it."""
         with pytest.raises(TransactionalError) as raised:
             app.send_email(SendEmail(to=", ".join(["a@b.c"] * 16), identifiers="5", body="x"))
 
@@ -277,9 +245,7 @@ class TestErrors:
 
 class TestAtMostOnce:
     def test_a_message_in_doubt_is_not_sent_again(self) -> None:
-        """
-        On a connection that was just used and breaks, an event would be.
-        """
+        """On a connection that was just used and breaks, an event would be."""
         with talk(RECEIPT, reset(), RECEIPT) as (server, client):
             client.send_email(EMAIL)
             with pytest.raises(NoAnswerError) as raised:
@@ -289,9 +255,7 @@ class TestAtMostOnce:
         assert len(server.requests) == 2
 
     def test_what_was_not_received_is_told(self) -> None:
-        """
-        Then sending again is safe.
-        """
+        """Then sending again is safe."""
         with ScriptedServer() as server:
             url = server.url
         with AppClient("key", url=url) as client, pytest.raises(NoAnswerError) as raised:
@@ -303,9 +267,7 @@ class TestAtMostOnce:
 class TestTimeouts:
     @pytest.mark.parametrize("name", VERBS)
     def test_every_verb_takes_one(self, name: str) -> None:
-        """
-        For the whole request, answer included.
-        """
+        """For the whole request, answer included."""
         with talk(drip_body(), timeout=60) as (_server, client):
             started = time.monotonic()
             with pytest.raises(AnswerTimeoutError) as raised:
@@ -316,9 +278,7 @@ class TestTimeouts:
 
     @pytest.mark.parametrize("name", VERBS)
     def test_every_verb_obeys_a_deadline(self, name: str) -> None:
-        """
-        Whatever its own timeout.
-        """
+        """Whatever its own timeout."""
         with talk(stall()) as (_server, client), deadline(0.3), pytest.raises(AnswerTimeoutError):
             verb(client, name)(VERBS[name][1], timeout=60)
 
@@ -338,9 +298,7 @@ class TestTheClient:
     def test_settings_that_cannot_be_are_refused(
         self, key: str, options: dict[str, object], param: str
     ) -> None:
-        """
-        When the client is made, and without showing them.
-        """
+        """When the client is made, and without showing them."""
         with pytest.raises(ParamError) as raised:
             AppClient(key, **options)
 
@@ -348,16 +306,12 @@ class TestTheClient:
         assert "hunter2" not in str(raised.value)
 
     def test_its_repr_has_no_credentials(self) -> None:
-        """
-        It shows where it sends to.
-        """
+        """It shows where it sends to."""
         assert repr(AppClient("hunter2")) == "<AppClient https://api.customer.io>"
         assert repr(AppClient("hunter2", region="eu")) == "<AppClient https://api-eu.customer.io>"
 
     def test_it_uses_the_applications_session(self, sandbox: Sandbox) -> None:
-        """
-        With its proxies, headers and adapters.
-        """
+        """With its proxies, headers and adapters."""
         with requests.Session() as session:
             session.headers["X-Mesh"] = "blue"
             with AppClient("key", url=sandbox.url, session=session) as client:

@@ -13,18 +13,14 @@ from cio_events.sandbox import Sandbox
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """
-    A Customer.io.
-    """
+    """A Customer.io."""
     with Sandbox() as running:
         yield running
 
 
 @pytest.fixture
 def app(sandbox: Sandbox) -> Iterator[AppClient]:
-    """
-    Its client.
-    """
+    """Its client."""
     with AppClient("key", url=sandbox.url) as client:
         yield client
 
@@ -57,9 +53,7 @@ def app(sandbox: Sandbox) -> Iterator[AppClient]:
 def test_it_is_asked_for(
     app: AppClient, sandbox: Sandbox, arguments: dict[str, Any], body: dict[str, Any]
 ) -> None:
-    """
-    The number of the trigger comes back.
-    """
+    """The number of the trigger comes back."""
     assert app.trigger_broadcast(12, **arguments) == 1
     (request,) = sandbox.requests
     assert (request.method, request.path) == ("POST", "/v1/campaigns/12/triggers")
@@ -67,9 +61,7 @@ def test_it_is_asked_for(
 
 
 def test_a_second_one_is_too_soon(app: AppClient, sandbox: Sandbox) -> None:
-    """
-    Customer.io takes one in ten seconds of each, and nothing is sent again.
-    """
+    """Customer.io takes one in ten seconds of each, and nothing is sent again."""
     app.trigger_broadcast(12)
     app.trigger_broadcast(13)
     with pytest.raises(TransactionalError, match=r"trigger_broadcast 12.* 10 seconds") as error:
@@ -80,9 +72,7 @@ def test_a_second_one_is_too_soon(app: AppClient, sandbox: Sandbox) -> None:
 
 
 def test_after_a_doubt_it_may_have_been_received(app: AppClient, sandbox: Sandbox) -> None:
-    """
-    An answer without a number, and none at all: it is not asked again.
-    """
+    """An answer without a number, and none at all: it is not asked again."""
     sandbox.fail_next(200, body={"ok": True})
     sandbox.forget_next()
     for _ in range(2):
@@ -117,9 +107,7 @@ def test_after_a_doubt_it_may_have_been_received(app: AppClient, sandbox: Sandbo
 def test_what_is_wrong_is_named(
     app: AppClient, sandbox: Sandbox, arguments: dict[str, Any], param: str
 ) -> None:
-    """
-    Nothing is asked.
-    """
+    """Nothing is asked."""
     with pytest.raises(ParamError) as error:
         app.trigger_broadcast(**{"broadcast_id": 12, **arguments})
     assert error.value.param == param

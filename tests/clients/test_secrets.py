@@ -1,6 +1,4 @@
-"""
-No credential is in the traceback of a client that cannot be made.
-"""
+"""No credential is in the traceback of a client that cannot be made."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ MISTAKES: dict[str, Callable[[], object]] = {
 
 
 def locals_of(traceback: TracebackType | None) -> str:
-    """
-    What an error tracker shows of the frames of this package.
-    """
+    """What an error tracker shows of the frames of this package."""
     shown = []
     while traceback is not None:
         frame = traceback.tb_frame
@@ -48,9 +44,7 @@ def locals_of(traceback: TracebackType | None) -> str:
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_nothing_of_it_is_in_a_traceback(mistake: str) -> None:
-    """
-    Error trackers keep the local variables of each frame.
-    """
+    """Error trackers keep the local variables of each frame."""
     with pytest.raises(ParamError) as raised:
         MISTAKES[mistake]()
     error: BaseException | None = raised.value
@@ -64,9 +58,7 @@ def test_nothing_of_it_is_in_a_traceback(mistake: str) -> None:
 def test_nothing_of_it_is_kept_with_a_problem_of_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """
-    A pipeline that cannot send goes on, and keeps why.
-    """
+    """A pipeline that cannot send goes on, and keeps why."""
     monkeypatch.setenv("CIO_SITE_ID", SECRET)
     monkeypatch.setenv("CIO_API_KEY", f"{SECRET}:\n")
     monkeypatch.setenv("CIO_APP_API_KEY", f"{SECRET}é")

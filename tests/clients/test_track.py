@@ -1,6 +1,4 @@
-"""
-The direct client of the Track API: one call, one request, now.
-"""
+"""The direct client of the Track API: one call, one request, now."""
 
 from __future__ import annotations
 
@@ -31,9 +29,7 @@ ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 class TestVerbs:
     def test_identify_sets_attributes(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        It adds to those that there are.
-        """
+        """It adds to those that there are."""
         track.identify("5", {"email": "lucy@example.com", "plan": "basic"})
         track.identify("5", {"plan": "premium"})
         person = sandbox.person("5")
@@ -42,9 +38,7 @@ class TestVerbs:
         assert person.attributes == {"email": "lucy@example.com", "plan": "premium"}
 
     def test_identify_has_a_timestamp_only_if_it_was_given(self) -> None:
-        """
-        Customer.io takes the time of arrival then, as with other clients.
-        """
+        """Customer.io takes the time of arrival then, as with other clients."""
         with talk() as (server, client):
             client.identify("5", {"plan": "basic"})
             client.identify("5", {"plan": "basic"}, timestamp=1_700_000_000)
@@ -54,9 +48,7 @@ class TestVerbs:
 
     @pytest.mark.parametrize("type_", ["event", "page", "screen"])
     def test_track_sends_an_event(self, track: TrackClient, sandbox: Sandbox, type_: str) -> None:
-        """
-        With all that there is to say of it.
-        """
+        """With all that there is to say of it."""
         when = datetime(2024, 5, 17, 12, tzinfo=timezone.utc)
         track.track("5", " bought ", {"price": 13.99}, type=type_, id=ULID, timestamp=when)
         (event,) = sandbox.events
@@ -65,9 +57,7 @@ class TestVerbs:
         assert (event.data, event.id, event.timestamp) == ({"price": 13.99}, ULID, 1715947200)
 
     def test_track_makes_an_id(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        So that an event can be sent again on a new connection, and counts once.
-        """
+        """So that an event can be sent again on a new connection, and counts once."""
         track.track("5", "bought")
         track.track("5", "bought")
         first, second = sandbox.events
@@ -75,9 +65,7 @@ class TestVerbs:
         assert valid_id(first.id, "id") != valid_id(second.id, "id")
 
     def test_track_anonymous(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        The event is theirs once they are known.
-        """
+        """The event is theirs once they are known."""
         track.track_anonymous("anon", "visited", {"page": "/"})
         assert sandbox.events[0].anonymous_id == "anon"
         track.identify("5", {"anonymous_id": "anon"})
@@ -88,27 +76,21 @@ class TestVerbs:
     def test_an_invite_has_a_recipient(
         self, track: TrackClient, sandbox: Sandbox, nobody: str | None
     ) -> None:
-        """
-        Instead of an anonymous id.
-        """
+        """Instead of an anonymous id."""
         track.track_anonymous(nobody, "invite", {"recipient": "alex@example.com"})
 
         assert "anonymous_id" not in sandbox.requests[0].body
         assert sandbox.events[0].data == {"recipient": "alex@example.com"}
 
     def test_delete(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        The person is gone.
-        """
+        """The person is gone."""
         track.identify("5")
         track.delete("5")
 
         assert sandbox.people == []
 
     def test_suppress_and_unsuppress(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        A suppressed person is ignored until that is undone.
-        """
+        """A suppressed person is ignored until that is undone."""
         track.suppress("5")
         track.track("5", "ignored")
         track.unsuppress("5")
@@ -117,9 +99,7 @@ class TestVerbs:
         assert [event.name for event in sandbox.events] == ["heard"]
 
     def test_merge_customers(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        The first stays, and gets what the second had.
-        """
+        """The first stays, and gets what the second had."""
         track.identify("5", {"plan": "basic"})
         track.identify("6", {"email": "lucy@example.com", "city": "Rome"})
         track.merge_customers("5", Identifier("lucy@example.com", "email"))
@@ -128,9 +108,7 @@ class TestVerbs:
         assert (person.id, person.attributes["city"]) == ("5", "Rome")
 
     def test_devices(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        ``last_used`` is the device's own, all else are its attributes.
-        """
+        """``last_used`` is the device's own, all else are its attributes."""
         track.add_device("5", "token/1", "ios", {"last_used": 1_700_000_000, "app": "2.0"})
         person = sandbox.person("5")
         assert person is not None
@@ -155,18 +133,14 @@ class TestVerbs:
     def test_any_identifier_arrives(
         self, track: TrackClient, sandbox: Sandbox, customer: object, name: str
     ) -> None:
-        """
-        Whatever characters it has.
-        """
+        """Whatever characters it has."""
         track.track(customer, "seen")
         track.delete_device(customer, "a/../b")
 
         assert [event.customer for event in sandbox.events] == [name]
 
     def test_a_cio_id_is_told_from_an_id(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        With its prefix or without.
-        """
+        """With its prefix or without."""
         track.identify("5")
         cio_id = sandbox.people[0].cio_id
         track.track(Identifier(cio_id, "cio_id"), "one")
@@ -175,9 +149,7 @@ class TestVerbs:
         assert [event.customer for event in sandbox.events] == ["5", "5"]
 
     def test_region(self, sandbox: Sandbox, track: TrackClient) -> None:
-        """
-        It is Customer.io that says which, and the credentials are tested by the way.
-        """
+        """It is Customer.io that says which, and the credentials are tested by the way."""
         assert track.region() == "us"
         with Sandbox(region="eu") as other, TrackClient("a", "b", url=other.url) as client:
             assert client.region() == "eu"
@@ -191,16 +163,12 @@ class TestVerbs:
 
     @pytest.mark.parametrize("body", [b"", b"{}", b'{"region":"mars"}', b"[]"])
     def test_a_region_that_cannot_be_is_an_error(self, body: bytes) -> None:
-        """
-        Somebody else has answered, most likely.
-        """
+        """Somebody else has answered, most likely."""
         with talk(answer(200, body)) as (_server, client), pytest.raises(APIError):
             client.region()
 
     def test_people_are_in_a_segment(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        Up to a thousand at once, whom any iterable names in one way.
-        """
+        """Up to a thousand at once, whom any iterable names in one way."""
         people = [f"{n:0150}" for n in range(1_000)]
         track.identify(people[-1], {"email": "a@example.com"})
         track.add_to_segment(7, iter(people))
@@ -211,27 +179,21 @@ class TestVerbs:
         assert [person.segments for person in sandbox.people] == [[8]]
 
     def test_a_segment_is_part_of_no_batch(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        Version 2 has no operation for it.
-        """
+        """Version 2 has no operation for it."""
         with pytest.raises(ParamError, match="number 0 cannot be part of a batch"):
             track.batch([AddToSegment(7, ["5"])])
 
         assert sandbox.requests == []
 
     def test_send_takes_any_call(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        The verbs are shorthands for it.
-        """
+        """The verbs are shorthands for it."""
         track.send(Track("5", "bought", id=ULID))
 
         assert sandbox.events[0].id == ULID
 
     @pytest.mark.parametrize("call", [SendEmail(to="a@b.c", identifiers="5"), None, {"a": 1}])
     def test_send_takes_nothing_else(self, track: TrackClient, call: object) -> None:
-        """
-        Messages go through the other client.
-        """
+        """Messages go through the other client."""
         with pytest.raises(ParamError, match="call"):
             track.send(call)
 
@@ -272,25 +234,19 @@ class TestTimeouts:
 
     @pytest.mark.parametrize("verb", VERBS)
     def test_every_verb_obeys_a_deadline(self, verb: str) -> None:
-        """
-        Whatever its own timeout.
-        """
+        """Whatever its own timeout."""
         with talk(stall()) as (_server, client), deadline(0.3), pytest.raises(AnswerTimeoutError):
             VERBS[verb](client, 60)
 
     def test_the_clients_own(self) -> None:
-        """
-        For all verbs that have none.
-        """
+        """For all verbs that have none."""
         with talk(stall(), timeout=0.3) as (_server, client), pytest.raises(AnswerTimeoutError):
             client.track("5", "x")
 
 
 class TestLimits:
     def test_data_up_to_the_limit_arrives(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        Although it is more than one operation of v2 may have.
-        """
+        """Although it is more than one operation of v2 may have."""
         track.track("5", "big", {"text": "x" * 90_000})
         track.identify("5", {"text": "x" * 90_000})
 
@@ -298,9 +254,7 @@ class TestLimits:
 
     @pytest.mark.parametrize("verb", ["track", "track_anonymous", "identify", "add_device"])
     def test_data_over_the_limit_is_refused(self, verb: str) -> None:
-        """
-        Before anything is sent.
-        """
+        """Before anything is sent."""
         big = {"text": "x" * 100_000}
         arguments = {
             "track": ("5", "x", big),
@@ -339,9 +293,7 @@ class TestLimits:
     def test_what_cannot_be_is_refused(
         self, verb: str, arguments: tuple[object, ...], param: str
     ) -> None:
-        """
-        Before anything is sent, with the name of the parameter.
-        """
+        """Before anything is sent, with the name of the parameter."""
         with talk() as (server, client), pytest.raises(ParamError) as raised:
             getattr(client, verb)(*arguments)
 

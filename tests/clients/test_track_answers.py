@@ -1,6 +1,4 @@
-"""
-What the Track API answers, and what the client makes of it.
-"""
+"""What the Track API answers, and what the client makes of it."""
 
 from __future__ import annotations
 
@@ -43,9 +41,7 @@ ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 class TestAnswers:
     @pytest.mark.parametrize("status", [200, 201, 202, 204])
     def test_any_success_is_one(self, status: int) -> None:
-        """
-        The vendor's Go client takes 200 alone.
-        """
+        """The vendor's Go client takes 200 alone."""
         with talk(answer(status, b"")) as (server, client):
             client.track("5", "x")
 
@@ -53,9 +49,7 @@ class TestAnswers:
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 503])
     def test_anything_else_is_an_error(self, status: int) -> None:
-        """
-        Its attributes have all that there is to know, and its text nothing personal.
-        """
+        """Its attributes have all that there is to know, and its text nothing personal."""
         with (
             talk(answer(status, b"lucy is wrong")) as (server, client),
             pytest.raises(APIError) as raised,
@@ -101,9 +95,7 @@ class TestAnswers:
         ],
     )
     def test_the_text_says_what_was_asked_and_what_was_said(self, body: bytes, said: str) -> None:
-        """
-        Kind, field and reason, with all masked that came from the call.
-        """
+        """Kind, field and reason, with all masked that came from the call."""
         with talk(answer(400, body)) as (_server, client), pytest.raises(APIError) as raised:
             client.identify("lucy@example.com", {"plan": "Gold-2024"})
         text = "identify: Customer.io answered with status 400"
@@ -111,18 +103,14 @@ class TestAnswers:
         assert str(raised.value) == (f"{text}: {said}" if said else text)
 
     def test_the_text_names_the_event(self) -> None:
-        """
-        Its name, and its id.
-        """
+        """Its name, and its id."""
         with talk(answer(400, b"{}")) as (_server, client), pytest.raises(APIError) as raised:
             client.track("5", "bought\n", id=ULID)
 
         assert str(raised.value).startswith(f'track "bought" {ULID}: Customer.io answered')
 
     def test_the_error_can_be_pickled(self) -> None:
-        """
-        With its text.
-        """
+        """With its text."""
         with talk(answer(400, b"{}")) as (_server, client), pytest.raises(APIError) as raised:
             client.delete("5")
         copy = pickle.loads(pickle.dumps(raised.value))
@@ -133,9 +121,7 @@ class TestAnswers:
         "body", [b"<html>Welcome to the hotel</html>", b"\n <!doctype html>", b"OK"]
     )
     def test_a_success_that_is_not_customer_ios_is_an_error(self, body: bytes) -> None:
-        """
-        A portal or a proxy gives it; the text names the host.
-        """
+        """A portal or a proxy gives it; the text names the host."""
         with talk(answer(200, body)) as (server, client), pytest.raises(APIError) as raised:
             client.track("5", "x")
 
@@ -147,9 +133,7 @@ class TestAnswers:
         "step", [truncated(), truncated(b"{"), answer(200, b"\xef\xbb\xbf{}")]
     )
     def test_a_success_that_is_cut_off_is_one(self, step: Step) -> None:
-        """
-        Its status is known.
-        """
+        """Its status is known."""
         with talk(step) as (server, client):
             client.track("5", "x")
 
@@ -157,9 +141,7 @@ class TestAnswers:
 
     @pytest.mark.parametrize("status", [404, 405])
     def test_an_answer_of_somebody_else_names_the_url(self, status: int) -> None:
-        """
-        There is nothing of Customer.io's there; its own answer says what is wrong.
-        """
+        """There is nothing of Customer.io's there; its own answer says what is wrong."""
         theirs = answer(status, b'{"meta":{"error":"no such thing"}}')
         with talk(answer(status, b"404 page not found"), theirs) as (_server, client):
             with pytest.raises(APIError, match="the url is probably wrong"):
@@ -169,9 +151,7 @@ class TestAnswers:
 
     @pytest.mark.cio_live  # a name that is none of this machine's
     def test_a_redirect_to_another_region_names_it(self, tmp_path: Path) -> None:
-        """
-        It is what to change.
-        """
+        """It is what to change."""
         ca, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ca.issue_cert("track.customer.io").configure_cert(context)
         ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -194,9 +174,7 @@ class TestAnswers:
     def test_a_proxy_that_wants_credentials_is_named(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """
-        Also when it is asked for a tunnel.
-        """
+        """Also when it is asked for a tunnel."""
         with ScriptedServer([answer(407)]) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             with (
@@ -206,9 +184,7 @@ class TestAnswers:
                 client.track("5", "x")
 
     def test_wrong_credentials_are_an_error_that_names_them(self, sandbox: Sandbox) -> None:
-        """
-        And the region, since those of another are refused like wrong ones.
-        """
+        """And the region, since those of another are refused like wrong ones."""
         with (
             TrackClient("site", "wrong", url=sandbox.url) as client,
             pytest.raises(APIError, match=r"credentials.*region"),
@@ -216,9 +192,7 @@ class TestAnswers:
             client.track("5", "x")
 
     def test_a_stale_connection_goes_unnoticed(self) -> None:
-        """
-        The event that is sent twice has one id.
-        """
+        """The event that is sent twice has one id."""
         with talk(answer(), reset(), answer()) as (server, client):
             client.track("5", "one")
             client.track("5", "two")
@@ -227,9 +201,7 @@ class TestAnswers:
         assert ids[1] == ids[2] != ids[0]
 
     def test_a_broken_connection_is_an_error(self) -> None:
-        """
-        There is no layer of retries here.
-        """
+        """There is no layer of retries here."""
         with talk(reset(), answer()) as (server, client), pytest.raises(NoAnswerError):
             client.track("5", "x")
 
@@ -238,9 +210,7 @@ class TestAnswers:
 
 class TestBatch:
     def test_all_of_them_arrive_in_one_request(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        In order.
-        """
+        """In order."""
         calls = [Identify("5", {"plan": "basic"}), Track("5", "one"), Track("5", "two")]
 
         assert track.batch(calls) == []
@@ -248,16 +218,12 @@ class TestBatch:
         assert [request.path for request in sandbox.requests] == ["/api/v2/batch"]
 
     def test_none_is_no_request(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        There is nothing to say.
-        """
+        """There is nothing to say."""
         assert track.batch([]) == []
         assert sandbox.requests == []
 
     def test_those_refused_are_returned(self) -> None:
-        """
-        The others were taken.
-        """
+        """The others were taken."""
         calls = [Track("5", "one"), Track("6", "two"), Track("7", "three")]
         body = (
             b'{"errors":[{"batch_index":1,"reason":"invalid","field":"identifiers",'
@@ -285,18 +251,14 @@ class TestBatch:
         ],
     )
     def test_refusals_that_cannot_be_read_are_an_error(self, body: bytes) -> None:
-        """
-        An empty list would say that all were taken.
-        """
+        """An empty list would say that all were taken."""
         with talk(answer(207, body)) as (_server, client), pytest.raises(APIError) as raised:
             client.batch([Track("5", "one")])
 
         assert raised.value.status == 207
 
     def test_a_refusal_of_all_is_an_error(self) -> None:
-        """
-        Nothing was taken.
-        """
+        """Nothing was taken."""
         with (
             talk(answer(400, b'{"errors":[]}')) as (_server, client),
             pytest.raises(APIError) as raised,
@@ -319,9 +281,7 @@ class TestBatch:
         ids=["anonymous", "message", "over 32 kB", "over 100 kB", "v1 relationships", "no call"],
     )
     def test_what_cannot_be_part_of_one_is_refused(self, call: object) -> None:
-        """
-        Before anything is sent, with its number.
-        """
+        """Before anything is sent, with its number."""
         with talk() as (server, client), pytest.raises(ParamError, match="number 1") as raised:
             client.batch([Track("5", "x"), call])
 
@@ -329,9 +289,7 @@ class TestBatch:
         assert server.connections == 0
 
     def test_the_limit_is_for_all_of_it(self) -> None:
-        """
-        The last byte that fits is sent, the next one is not.
-        """
+        """The last byte that fits is sent, the next one is not."""
         calls = [Track("5", "x", {"text": "x" * 30_000}) for _ in range(16)]
         with talk() as (server, client):
             client.batch([*calls, Track("5", "x", {"text": ""})])
@@ -346,9 +304,7 @@ class TestBatch:
 
 
 def test_error_without_an_answer_names_the_call() -> None:
-    """
-    As the others do; its kind and what else it tells stay.
-    """
+    """As the others do; its kind and what else it tells stay."""
     with talk(reset(), stall(), timeout=0.3) as (_, client):
         with pytest.raises(NoAnswerError, match=r'^track "bought" [0-9A-Z]{26}: the connection'):
             client.track("5", "bought")
@@ -362,9 +318,7 @@ def test_error_without_an_answer_names_the_call() -> None:
 def test_each_request_is_said_where_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """
-    As a pipeline says it; nothing is said otherwise.
-    """
+    """As a pipeline says it; nothing is said otherwise."""
     with talk() as (_, client):
         client.track("5", "silent")
     monkeypatch.setattr(debugging, "on", False)

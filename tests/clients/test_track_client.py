@@ -1,6 +1,4 @@
-"""
-The client's settings, and its life over threads, forks and a close.
-"""
+"""The client's settings, and its life over threads, forks and a close."""
 
 from __future__ import annotations
 
@@ -30,26 +28,20 @@ class TestTheClient:
     def test_settings_that_cannot_be_are_refused(
         self, arguments: tuple[object, ...], options: dict[str, object], param: str
     ) -> None:
-        """
-        When the client is made.
-        """
+        """When the client is made."""
         with pytest.raises(ParamError) as raised:
             TrackClient(*arguments, **options)
 
         assert raised.value.param == param
 
     def test_its_repr_has_no_credentials(self) -> None:
-        """
-        It shows where it sends to.
-        """
+        """It shows where it sends to."""
         shown = repr(TrackClient("hunter1", "hunter2", region="eu"))
 
         assert shown == "<TrackClient https://track-eu.customer.io>"
 
     def test_it_uses_the_applications_session(self, sandbox: Sandbox) -> None:
-        """
-        And leaves it open.
-        """
+        """And leaves it open."""
         with requests.Session() as session:
             session.headers["X-Mesh"] = "blue"
             with TrackClient("site", "key", url=sandbox.url, session=session) as client:
@@ -59,9 +51,7 @@ class TestTheClient:
         assert sandbox.requests[0].headers["x-mesh"] == "blue"
 
     def test_it_goes_on_after_close(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        Closing is about connections.
-        """
+        """Closing is about connections."""
         track.track("5", "one")
         track.close()
         track.close()
@@ -70,9 +60,7 @@ class TestTheClient:
         assert len(sandbox.events) == 2
 
     def test_threads_share_it(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        No call is lost or doubled.
-        """
+        """No call is lost or doubled."""
 
         def send(start: int) -> None:
             for number in range(start, start + 20):
@@ -88,9 +76,7 @@ class TestTheClient:
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
     def test_a_forked_child_goes_on_with_it(self, track: TrackClient, sandbox: Sandbox) -> None:
-        """
-        On connections of its own.
-        """
+        """On connections of its own."""
         track.track("5", "parent")
         child = os.fork()
         if child == 0:

@@ -1,6 +1,4 @@
-"""
-Direct clients say, as a pipeline does, of which values a call says nothing.
-"""
+"""Direct clients say, as a pipeline does, of which values a call says nothing."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ def test_track_client_says_it_once(
     sandbox: Sandbox,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """
-    Naming key and type; the rest is sent.
-    """
+    """Naming key and type; the rest is sent."""
     send(track, call)
     send(track, call)
 
@@ -50,9 +46,7 @@ def test_track_client_says_it_once(
 
 
 def test_app_client_says_it_too(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    """
-    Of a message's data.
-    """
+    """Of a message's data."""
     email = SendEmail(
         identifiers="5", to="lucy@example.com", transactional_message_id=4, message_data=DATA
     )

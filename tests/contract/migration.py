@@ -57,9 +57,7 @@ class Row:
 
 
 def customer(*more: str) -> tuple[str, ...]:
-    """
-    The path of a customer, or below it.
-    """
+    """The path of a customer, or below it."""
     return ("api", "v1", "customers", "5", *more)
 
 
@@ -83,9 +81,7 @@ OUR_DEVICE = Sent(
 
 
 def message(kind: str, **fields: Any) -> Sent:
-    """
-    The request that sends a message of that kind.
-    """
+    """The request that sends a message of that kind."""
     body = {"identifiers": {"id": "5"}, "transactional_message_id": 3, **fields}
     return Sent("POST", ("v1", "send", kind), body)
 
@@ -424,9 +420,7 @@ for _kind, _name in (
 
 
 def markdown(rows: list[Row]) -> str:
-    """
-    The table of these rows.
-    """
+    """The table of these rows."""
     lines = ["| there | here, now | here, in the log | |", "|---|---|---|---|"]
     for row in rows:
         theirs = row.theirs if row.theirs.startswith("`") else f"`{row.theirs}`"

@@ -1,6 +1,4 @@
-"""
-The migration table of the vendor's Node client, as far as it tracks, identifies and sends.
-"""
+"""The migration table of the vendor's Node client, as far as it tracks, identifies and sends."""
 
 from __future__ import annotations
 

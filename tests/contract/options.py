@@ -13,9 +13,7 @@ from tests.contract.pages import DOCS, with_table
 
 
 def markdown() -> str:
-    """
-    A row for each option: its name, its default, what it does and why.
-    """
+    """A row for each option: its name, its default, what it does and why."""
     lines = ["| option | default | meaning |", "|---|---|---|"]
     defaults = {one.name: one.default for one in fields(Options)}
     for name, row in ROWS.items():
@@ -33,9 +31,7 @@ def _shown(default: object) -> str:
 
 
 def updated(page: str) -> str:
-    """
-    The text of the page with the table as it is now.
-    """
+    """The text of the page with the table as it is now."""
     return with_table(page, markdown())
 
 

@@ -37,16 +37,12 @@ SECTIONS = {
 
 
 def blocks(section: str, language: str) -> list[str]:
-    """
-    The code blocks of that language in a section.
-    """
+    """The code blocks of that language in a section."""
     return re.findall(rf"^```{language}\n(.*?)^```$", SECTIONS[section], re.M | re.S)
 
 
 def table(section: str, first: str) -> list[list[str]]:
-    """
-    The rows of the table in a section whose first column has that heading.
-    """
+    """The rows of the table in a section whose first column has that heading."""
     lines = SECTIONS[section].splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith(f"| {first} |"))
     rows = []
@@ -58,8 +54,6 @@ def table(section: str, first: str) -> list[list[str]]:
 
 
 def with_table(text: str, table: str) -> str:
-    """
-    The text of a page with *table* between its comments ``<!-- table -->``.
-    """
+    """The text of a page with *table* between its comments ``<!-- table -->``."""
     between = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- /table -->)", re.DOTALL)
     return between.sub(lambda _: f"\n{table}\n", text, count=1)

@@ -81,9 +81,7 @@ DEPLOYED = {
 
 @contextmanager
 def serving(server: str, sandbox: Sandbox, tmp_path: Path) -> Iterator[Server]:
-    """
-    An application's server.
-    """
+    """An application's server."""
     if "uwsgi" in server and not UWSGI.exists():
         pytest.skip("there is no uWSGI for this Python")
     ini = tmp_path / UWSGI_INI
@@ -126,9 +124,7 @@ def test_no_event_is_lost(server: str, sandbox: Sandbox, tmp_path: Path) -> None
 
 
 def test_an_order_that_is_rolled_back_is_no_event(sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    Django's ``on_commit`` keeps the line for the commit, so none is logged without one.
-    """
+    """Django's ``on_commit`` keeps the line for the commit, so none is logged without one."""
     with serving("django and gunicorn", sandbox, tmp_path) as running:
         for price in (0, 13.99):
             running.ask("POST", "/checkout", {"product": "socks", "price": price})
@@ -158,9 +154,7 @@ def test_a_function_delivers_before_it_is_frozen(sandbox: Sandbox) -> None:
 
 
 def test_each_file_is_on_a_page() -> None:
-    """
-    What runs here is what the deployment pages show.
-    """
+    """What runs here is what the deployment pages show."""
     pages = " ".join(text for page, text in PAGES.items() if page.startswith("deployment/"))
 
     shown = set(re.findall(r"^```\{literalinclude\} ../../examples/(\S+)$", pages, re.MULTILINE))

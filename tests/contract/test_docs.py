@@ -154,9 +154,7 @@ def test_the_examples_do_what_they_say(section: str, sandbox: Sandbox, tmp_path:
 
 
 def test_every_example_is_run() -> None:
-    """
-    No Python of the pages is left out; suites of tests are run in ``tests/testing``.
-    """
+    """No Python of the pages is left out; suites of tests are run in ``tests/testing``."""
     run_elsewhere = {
         "testing",
         "testing#unittest",
@@ -169,9 +167,7 @@ def test_every_example_is_run() -> None:
 
 
 def test_the_quickstart_prints_what_is_shown() -> None:
-    """
-    The captured run is a run, but for the ids.
-    """
+    """The captured run is a run, but for the ids."""
     (shown,) = blocks("quickstart", "text")
 
     out, _ = run_python("examples/quickstart.py", env=environment())
@@ -189,9 +185,7 @@ pipeline.identify(cio_events.Identifier("lucy at example.com", "email"), {"plan"
 
 
 def test_the_commands_of_a_spool_print_what_is_shown(sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    The captured run is a run, but for the id and the times.
-    """
+    """The captured run is a run, but for the id and the times."""
     (shown,) = blocks("spool#From the shell", "text")
     env = environment(sandbox, TZ="UTC", COLUMNS="100")
     run_code(REFUSED, env=env, cwd=tmp_path)
@@ -256,9 +250,7 @@ def test_the_first_event_is_sent_in_the_steps_that_are_shown(tmp_path: Path) -> 
 
 
 def test_the_table_of_reasons_is_complete() -> None:
-    """
-    The closed list of reasons, each as failed or dropped.
-    """
+    """The closed list of reasons, each as failed or dropped."""
     rows = table("signals#Reasons", "reason")
     documented = {(reason.strip("`"), kind) for reason, kind, _ in rows}
 
@@ -269,9 +261,7 @@ def test_the_table_of_reasons_is_complete() -> None:
 
 
 def test_the_table_of_tags_is_complete() -> None:
-    """
-    Every tag, and every word that ``cio`` can be.
-    """
+    """Every tag, and every word that ``cio`` can be."""
     from cio_events._sources import fields, tags
 
     rows = table("tags", "tag")
@@ -282,16 +272,12 @@ def test_the_table_of_tags_is_complete() -> None:
 
 
 def test_the_table_of_options_is_that_of_the_code() -> None:
-    """
-    As ``python -m tests.contract.options`` writes it.
-    """
+    """As ``python -m tests.contract.options`` writes it."""
     assert updated(PAGES["options"]) == PAGES["options"]
 
 
 def test_the_reference_has_all_that_is_public() -> None:
-    """
-    Each exported name, by the directive that shows it, or in words.
-    """
+    """Each exported name, by the directive that shows it, or in words."""
     reference = PAGES["api"]
     shown = set(re.findall(r"^\.\. auto\w+:: (?:cio_events\.)?(\w+)$", reference, re.MULTILINE))
     named = shown | set(re.findall(r"`(\w+)`", reference))
@@ -300,9 +286,7 @@ def test_the_reference_has_all_that_is_public() -> None:
 
 
 def test_names_in_the_text_exist() -> None:
-    """
-    What stands in backquotes as a name of ours is one.
-    """
+    """What stands in backquotes as a name of ours is one."""
     named = {name for text in PAGES.values() for name in re.findall(r"`cio_events\.(\w+)", text)}
 
     missing = {name for name in named if not hasattr(cio_events, name)}

@@ -1,6 +1,4 @@
-"""
-Every example runs as its docstring says, and Customer.io has what it logs.
-"""
+"""Every example runs as its docstring says, and Customer.io has what it logs."""
 
 from __future__ import annotations
 
@@ -85,9 +83,7 @@ def test_dictconfig_delivers_at_exit_what_it_logs(sandbox: Sandbox) -> None:
 
 
 def test_dictconfig_uses_nothing_but_the_standard_library() -> None:
-    """
-    Its imports are logging's alone: the handler is named in the dictionary.
-    """
+    """Its imports are logging's alone: the handler is named in the dictionary."""
     source = (EXAMPLES / "dictconfig.py").read_text()
 
     imported = set(re.findall(r"^(?:import|from) (\S+)", source, re.MULTILINE))
@@ -95,9 +91,7 @@ def test_dictconfig_uses_nothing_but_the_standard_library() -> None:
 
 
 def test_hooks_shows_all_four_signals() -> None:
-    """
-    Each signal is received once, with what it says of the call.
-    """
+    """Each signal is received once, with what it says of the call."""
     out, _ = run_python("examples/hooks.py", env=environment())
 
     assert out.splitlines() == [
@@ -109,9 +103,7 @@ def test_hooks_shows_all_four_signals() -> None:
 
 
 def test_transactional_sends_from_a_log_line_and_by_a_client() -> None:
-    """
-    Both messages are in the outbox, with the deliveries that their receipts name.
-    """
+    """Both messages are in the outbox, with the deliveries that their receipts name."""
     out, _ = run_python("examples/transactional.py", env=environment())
 
     line, by_log, by_client, *outbox = out.splitlines()
@@ -127,9 +119,7 @@ def test_transactional_sends_from_a_log_line_and_by_a_client() -> None:
 
 
 def test_every_example_is_run_here() -> None:
-    """
-    A new example needs a test, here or beside the others that are deployed.
-    """
+    """A new example needs a test, here or beside the others that are deployed."""
     run = {"quickstart.py", "dictconfig.py", "hooks.py", "transactional.py", *DEPLOYED}
 
     files = {path for path in EXAMPLES.rglob("*") if path.suffix in (".py", ".ini")}

@@ -53,31 +53,23 @@ PUBLIC = {name: getattr(cio_events, name) for name in cio_events.__all__}
 
 
 def names(row: Row) -> str:
-    """
-    What a row is called in a test's name.
-    """
+    """What a row is called in a test's name."""
     return re.split(r"[`(]", row.theirs.strip("`").removeprefix("request = "))[0]
 
 
 def as_sent(received: Received) -> Sent:
-    """
-    What counts of a request.
-    """
+    """What counts of a request."""
     parts = tuple(map(unquote, received.target.strip("/").split("/")))
     return Sent(received.method, parts, received.json if received.body else None)
 
 
 def run(code: str, **known: Any) -> None:
-    """
-    Run a line of the tables.
-    """
+    """Run a line of the tables."""
     exec(code, {**PUBLIC, **known})
 
 
 def without_additions(sent: Sent, wanted: Sent) -> Sent:
-    """
-    *sent* without the id and the time of its own that a call of ours has.
-    """
+    """*sent* without the id and the time of its own that a call of ours has."""
     body = sent.body
     if isinstance(body, dict) and isinstance(wanted.body, dict):
         extra = {"id", "timestamp", "_timestamp"} - set(wanted.body)
@@ -92,9 +84,7 @@ def without_additions(sent: Sent, wanted: Sent) -> Sent:
 
 @pytest.mark.parametrize("row", SENDING, ids=names)
 def test_the_line_for_now_sends_the_same(row: Row) -> None:
-    """
-    By method, path and body; what is different on purpose is noted.
-    """
+    """By method, path and body; what is different on purpose is noted."""
     assert row.request is not None
     wanted = row.ours or row.request
     with (
@@ -111,9 +101,7 @@ def test_the_line_for_now_sends_the_same(row: Row) -> None:
 
 @pytest.mark.parametrize("row", SENDING, ids=names)
 def test_the_line_for_the_log_sends_the_same(row: Row) -> None:
-    """
-    In the background, by the same API as theirs.
-    """
+    """In the background, by the same API as theirs."""
     assert row.request is not None
     wanted = row.ours or row.request
     message = SendEmail(to="lucy@example.com", transactional_message_id=3, identifiers="5")
@@ -127,9 +115,7 @@ def test_the_line_for_the_log_sends_the_same(row: Row) -> None:
 
 @contextlib.contextmanager
 def logging_to(server: ScriptedServer, *, v1: bool) -> Iterator[Any]:
-    """
-    A logger whose tagged records are sent to *server* at the end of the block.
-    """
+    """A logger whose tagged records are sent to *server* at the end of the block."""
     with Pipeline(
         site_id="site",
         api_key="key",
@@ -151,9 +137,7 @@ def logging_to(server: ScriptedServer, *, v1: bool) -> Iterator[Any]:
 def test_the_vendors_python_client_sends_what_the_table_says(
     row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """
-    The client itself is run.
-    """
+    """The client itself is run."""
     vendor = pytest.importorskip("customerio")
     ca = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -173,9 +157,7 @@ def test_the_vendors_python_client_sends_what_the_table_says(
 
 
 def test_every_function_of_the_vendors_python_client_has_a_row() -> None:
-    """
-    All that is public of both clients, and of a message.
-    """
+    """All that is public of both clients, and of a message."""
     vendor = pytest.importorskip("customerio")
     rows = " ".join(row.theirs for row in PYTHON)
     # Parts of the others, and of how a URL is made.
@@ -194,9 +176,7 @@ def test_every_function_of_the_vendors_python_client_has_a_row() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_pages_have_the_tables(page: str) -> None:
-    """
-    As ``python -m tests.contract.migration_pages`` writes them.
-    """
+    """As ``python -m tests.contract.migration_pages`` writes them."""
     text = (DOCS / page).read_text(encoding="utf-8")
 
     assert markdown(PAGES[page]) in text
@@ -235,34 +215,26 @@ GO_FUNCTIONS = {
 
 
 def test_every_function_of_go_customerio_has_a_row() -> None:
-    """
-    By its name.
-    """
+    """By its name."""
     named = {name.partition("(")[0] for row in GO for name in re.findall(r"`([^`]+)`", row.theirs)}
 
     assert named >= GO_FUNCTIONS
 
 
 def made(row_of: list[Row], theirs: str) -> Row:
-    """
-    The row of that name.
-    """
+    """The row of that name."""
     (row,) = (row for row in row_of if theirs in row.theirs)
     return row
 
 
 def value_of(code: str, **known: Any) -> Any:
-    """
-    The value of an expression of the tables.
-    """
+    """The value of an expression of the tables."""
     return eval(code, {**PUBLIC, **known})
 
 
 @pytest.fixture
 def calm_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    No settings but those of the row.
-    """
+    """No settings but those of the row."""
     for name in list(os.environ):
         if name.upper().endswith("_PROXY") or name.startswith("CIO_"):
             monkeypatch.delenv(name)
@@ -278,9 +250,7 @@ ROWS_THAT_MAKE = [
 @pytest.mark.parametrize("way", ["now", "log"])
 @pytest.mark.cio_live  # a name that is none of this machine's
 def test_a_client_is_made(row: Row, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    It goes to the right host: seen by a proxy, which is asked for a tunnel there.
-    """
+    """It goes to the right host: seen by a proxy, which is asked for a tunnel there."""
     with ScriptedServer([answer(403)] * 2) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         session = requests.Session()
@@ -311,9 +281,7 @@ def test_a_client_is_made(row: Row, way: str, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_a_client_is_made_with_what_it_was_given(theirs: str, header: str, value: str) -> None:
-    """
-    On every request; the URL is another one here, to see it.
-    """
+    """On every request; the URL is another one here, to see it."""
     row = made(GO, theirs)
     with ScriptedServer([RECEIPT]) as server, requests.Session() as session:
         session.headers["X-Mesh"] = "blue"
@@ -340,9 +308,7 @@ VERBS: dict[str, Callable[[TrackClient], object]] = {
 
 @pytest.mark.parametrize("function", VERBS)
 def test_a_deadline_is_obeyed(function: str) -> None:
-    """
-    As a context's is in Go, and by deletes as well.
-    """
+    """As a context's is in Go, and by deletes as well."""
     with (
         ScriptedServer([stall()]) as server,
         TrackClient("a", "b", url=server.url) as track,
@@ -352,9 +318,7 @@ def test_a_deadline_is_obeyed(function: str) -> None:
 
 
 def test_errors_have_what_theirs_have() -> None:
-    """
-    Status, URL and body; status and what was said; the parameter.
-    """
+    """Status, URL and body; status and what was said; the parameter."""
     steps = [answer(400, b"bad"), answer(400, b'{"meta":{"error":"bad"}}')]
     found: list[object] = []
     with ScriptedServer(steps) as server:
@@ -382,9 +346,7 @@ def test_errors_have_what_theirs_have() -> None:
 
 
 def test_errors_are_told_by_a_signal() -> None:
-    """
-    In the log nothing raises.
-    """
+    """In the log nothing raises."""
     told = []
     decorator = made(GO, "`ParamError`").log
     assert decorator == "@signals.failed.connect"
@@ -405,9 +367,7 @@ def test_errors_are_told_by_a_signal() -> None:
 
 
 def test_both_can_be_closed() -> None:
-    """
-    As theirs can.
-    """
+    """As theirs can."""
     row = made(PYTHON, "cio.close()")
     with ScriptedServer() as server:
         track = TrackClient("a", "b", url=server.url)
@@ -436,9 +396,7 @@ let request;
 
 
 def test_the_vendors_node_client_sends_what_the_table_says(tmp_path: Path) -> None:
-    """
-    The client itself is run, line after line.
-    """
+    """The client itself is run, line after line."""
     modules = installed(NODE_CLIENT, tmp_path)
     ca = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -461,9 +419,7 @@ def test_the_vendors_node_client_sends_what_the_table_says(tmp_path: Path) -> No
 
 
 def test_both_columns_mean_the_same_person(sandbox: Sandbox) -> None:
-    """
-    By the shape of a text, as Customer.io reads it.
-    """
+    """By the shape of a text, as Customer.io reads it."""
     with (
         TrackClient("site", "key", url=sandbox.url) as track,
         Pipeline(site_id="site", api_key="key", track_url=sandbox.url) as pipeline,

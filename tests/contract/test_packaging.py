@@ -1,6 +1,4 @@
-"""
-What is installed: a wheel with its types, a core that needs no more than it says, a command.
-"""
+"""What is installed: a wheel with its types, a core that needs no more than it says, a command."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ from tests.support.scripts import ROOT, SECONDS, environment
 def run(
     *command: str | Path, sandbox: Sandbox | None = None, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """
-    Run *command* outside of the checkout, so that only what is installed is found.
-    """
+    """Run *command* outside of the checkout, so that only what is installed is found."""
     alone = {"PYTHONPATH": "", "PYTHONNOUSERSITE": "1", "PIP_NO_INDEX": "1"}
     done = subprocess.run(
         command,
@@ -43,9 +39,7 @@ def run(
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """
-    The wheel that this checkout makes.
-    """
+    """The wheel that this checkout makes."""
     target = tmp_path_factory.mktemp("wheel")
     run(
         *(sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check"),
@@ -56,18 +50,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def metadata(wheel: Path) -> email.message.Message:
-    """
-    What the wheel says of itself.
-    """
+    """What the wheel says of itself."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
         return email.message_from_bytes(archive.read(name))
 
 
 def with_all_they_need(requirements: Iterable[str], extra: str = "") -> set[str]:
-    """
-    The distributions that fulfil *requirements*, as far as this environment has them.
-    """
+    """The distributions that fulfil *requirements*, as far as this environment has them."""
     found = set()
     for requirement in requirements:
         wanted = re.search(r"extra == ['\"](\w+)", requirement)
@@ -106,18 +96,14 @@ def install(wheel: Path, home: Path, extra: str = "") -> Path:
 
 @pytest.fixture(scope="module")
 def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """
-    The commands of an environment without any extra.
-    """
+    """The commands of an environment without any extra."""
     return install(wheel, tmp_path_factory.mktemp("core"))
 
 
 def test_the_wheel_has_the_package_with_its_types_and_licence_and_nothing_else(
     wheel: Path,
 ) -> None:
-    """
-    Every module is in it, pytest's plugin, `py.typed` and the sandbox's page; no tests.
-    """
+    """Every module is in it, pytest's plugin, `py.typed` and the sandbox's page; no tests."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
 
@@ -135,9 +121,7 @@ def test_the_wheel_has_the_package_with_its_types_and_licence_and_nothing_else(
 
 
 def test_the_wheel_says_what_it_needs(wheel: Path) -> None:
-    """
-    Four core dependencies, each with a floor, and Python 3.10.
-    """
+    """Four core dependencies, each with a floor, and Python 3.10."""
     said = metadata(wheel)
     core = [one for one in said.get_all("Requires-Dist", []) if "extra ==" not in one]
 
@@ -160,9 +144,7 @@ structlog.get_logger().info("purchase", cio_customer="5", price=13.99)
 
 
 def test_the_core_delivers_with_its_own_dependencies_alone(core: Path) -> None:
-    """
-    Without any extra, a tagged log line arrives.
-    """
+    """Without any extra, a tagged log line arrives."""
     with Sandbox() as sandbox:
         run(core / "python", "-W", "error", "-c", LOG, sandbox=sandbox)
 
@@ -171,9 +153,7 @@ def test_the_core_delivers_with_its_own_dependencies_alone(core: Path) -> None:
 
 
 def test_the_command_without_its_extra_says_what_to_install(core: Path) -> None:
-    """
-    No traceback, but the pip command that helps.
-    """
+    """No traceback, but the pip command that helps."""
     done = run(core / "cio-events", "sandbox", check=False)
 
     assert done.returncode == 2
@@ -182,9 +162,7 @@ def test_the_command_without_its_extra_says_what_to_install(core: Path) -> None:
 
 
 def test_the_sandbox_without_its_extra_says_what_to_install(core: Path) -> None:
-    """
-    It can be imported anywhere, and starting it names the extra.
-    """
+    """It can be imported anywhere, and starting it names the extra."""
     start = "from cio_events.sandbox import Sandbox; Sandbox().start()"
 
     done = run(core / "python", "-c", start, check=False)
@@ -194,9 +172,7 @@ def test_the_sandbox_without_its_extra_says_what_to_install(core: Path) -> None:
 
 
 def test_an_extra_brings_the_command(wheel: Path, tmp_path: Path) -> None:
-    """
-    With the leanest extra, and nothing that it does not ask for, the installed command runs.
-    """
+    """With the leanest extra, and nothing that it does not ask for, the installed command runs."""
     asked = metadata(wheel).get_all("Requires-Dist", [])
     spool, sandbox = (
         {one.partition(";")[0] for one in asked if re.search(f"extra == ['\"]{extra}", one)}

@@ -1,6 +1,4 @@
-"""
-The public face: which names there are, how they are called, and what an import does not do.
-"""
+"""The public face: which names there are, how they are called, and what an import does not do."""
 
 from __future__ import annotations
 
@@ -128,9 +126,7 @@ VERBS = {
 
 
 def signature(path: str) -> str:
-    """
-    How the object of that name is called, without types.
-    """
+    """How the object of that name is called, without types."""
     found: object = cio_events
     for name in path.split("."):
         found = getattr(found, name)
@@ -145,17 +141,13 @@ def signature(path: str) -> str:
 
 @pytest.mark.parametrize("expected", SIGNATURES)
 def test_it_is_called_as_documented(expected: str) -> None:
-    """
-    The names, the parameters and their defaults are a contract.
-    """
+    """The names, the parameters and their defaults are a contract."""
     assert signature(expected.partition("(")[0]) == expected
 
 
 @pytest.mark.parametrize("message", FIELDS)
 def test_a_message_has_every_field_of_the_vendor(message: str) -> None:
-    """
-    Each is a keyword, and what is not given is None: left out.
-    """
+    """Each is a keyword, and what is not given is None: left out."""
     parameters = inspect.signature(getattr(cio_events, message)).parameters
 
     assert {*parameters} == FIELDS[message]
@@ -166,9 +158,7 @@ def test_a_message_has_every_field_of_the_vendor(message: str) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("owner", ["Pipeline", "TrackClient"])
 def test_a_verb_has_the_arguments_of_its_call(owner: str, verb: str) -> None:
-    """
-    Pipeline and client share one vocabulary, and one declaration of it with ``timeout``.
-    """
+    """Pipeline and client share one vocabulary, and one declaration of it with ``timeout``."""
     method = inspect.signature(getattr(getattr(cio_events, owner), verb))
     call = inspect.signature(VERBS[verb])
 
@@ -179,9 +169,7 @@ def test_a_verb_has_the_arguments_of_its_call(owner: str, verb: str) -> None:
 
 
 def test_all_is_what_is_visible() -> None:
-    """
-    `__all__` has every name that can be seen, rooms apart, and no other.
-    """
+    """`__all__` has every name that can be seen, rooms apart, and no other."""
     rooms = {module.name for module in pkgutil.iter_modules(cio_events.__path__)} - {
         *cio_events.__all__
     }
@@ -221,9 +209,7 @@ def test_everything_public_is_documented() -> None:
 
 
 def test_help_opens_with_an_example_and_the_names() -> None:
-    """
-    Before the rooms, which pydoc lists too.
-    """
+    """Before the rooms, which pydoc lists too."""
     text = pydoc.plain(pydoc.render_doc(cio_events))
     opening, _, _ = text.partition("PACKAGE CONTENTS")
 
@@ -233,9 +219,7 @@ def test_help_opens_with_an_example_and_the_names() -> None:
 
 
 def test_the_example_in_the_help_runs() -> None:
-    """
-    As it stands there.
-    """
+    """As it stands there."""
     example = (inspect.getdoc(cio_events) or "").partition("::\n")[2].partition("\nSet up")[0]
     with Sandbox() as sandbox:
         env = environment(sandbox)
@@ -269,9 +253,7 @@ print(len(names))
 
 
 def test_exports_live_in_the_package_itself() -> None:
-    """
-    Tracebacks and pickles name what users import, and a pickle outlives a room that moves.
-    """
+    """Tracebacks and pickles name what users import, and a pickle outlives a room that moves."""
     command = [sys.executable, "-c"]
     pickled = subprocess.run(
         [*command, PICKLED], env=environment(), capture_output=True, check=True, timeout=60
@@ -290,9 +272,7 @@ def test_exports_live_in_the_package_itself() -> None:
 
 
 def test_what_is_made_lives_in_the_package_too() -> None:
-    """
-    Also if its class was never asked for by name.
-    """
+    """Also if its class was never asked for by name."""
     code = "import cio_events; print(type(cio_events.configure()).__module__)"
     out, _ = run_python("-c", code, env=environment())
 
@@ -329,9 +309,7 @@ print(json.dumps({
 
 
 def test_import_is_silent() -> None:
-    """
-    An import, and making both sources, opens, registers and starts nothing, and is cheap.
-    """
+    """An import, and making both sources, opens, registers and starts nothing, and is cheap."""
     out, err = run_python("-c", IMPORT, env=environment())
 
     assert err == ""

@@ -1,6 +1,4 @@
-"""
-The README's word, and the map of CONTRIBUTING.md: short, true, and leading somewhere.
-"""
+"""The README's word, and the map of CONTRIBUTING.md: short, true, and leading somewhere."""
 
 from __future__ import annotations
 
@@ -13,16 +11,12 @@ README = PAGES["README"]
 
 
 def test_it_is_short() -> None:
-    """
-    The rest is on the pages of ``docs/``.
-    """
+    """The rest is on the pages of ``docs/``."""
     assert len(README.splitlines()) <= 150
 
 
 def test_the_first_line_is_the_promise() -> None:
-    """
-    The one-line example stands before everything else, and is the one in the recipes.
-    """
+    """The one-line example stands before everything else, and is the one in the recipes."""
     first = re.search(r"```text\n(.*)\n```", README)
     assert first is not None
 
@@ -31,9 +25,7 @@ def test_the_first_line_is_the_promise() -> None:
 
 
 def test_two_commands_do_all_the_set_up() -> None:
-    """
-    Each makes a virtual environment of its own; .ci/run runs these very lines.
-    """
+    """Each makes a virtual environment of its own; .ci/run runs these very lines."""
     commands = [block.strip() for block in blocks("README#In a checkout", "sh")]
 
     quickstart, tests, _ = commands
@@ -46,9 +38,7 @@ def test_two_commands_do_all_the_set_up() -> None:
 
 
 def test_every_page_is_linked() -> None:
-    """
-    Each link leads to a file that is there, and no page has to be guessed.
-    """
+    """Each link leads to a file that is there, and no page has to be guessed."""
     targets = {target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target}
 
     assert {target for target in targets if not (ROOT / target).exists()} == set()

@@ -219,9 +219,7 @@ DEFECTS: dict[str, Callable[[Schema], None]] = {
 
 
 def _document(*, without: str | None = None) -> Schema:
-    """
-    The schema with its defects mended, but the one of that name.
-    """
+    """The schema with its defects mended, but the one of that name."""
     document = copy.deepcopy(_ORIGINAL)
     for name, mend in DEFECTS.items():
         if name != without:
@@ -233,9 +231,7 @@ _ORIGINAL = orjson.loads(SCHEMA.read_bytes())
 
 
 def complaint(document: Schema, pointer: str, body: object) -> str | None:
-    """
-    What the part of the schema at *pointer* has to say against *body*.
-    """
+    """What the part of the schema at *pointer* has to say against *body*."""
     resource = Resource.from_contents(document, default_specification=DRAFT202012)
     registry: Any = Registry().with_resource("urn:vendor", resource)
     validator = Draft202012Validator({"$ref": f"urn:vendor#{pointer}"}, registry=registry)
@@ -244,9 +240,7 @@ def complaint(document: Schema, pointer: str, body: object) -> str | None:
 
 
 def complaint_about(document: Schema, request: Received) -> str | None:
-    """
-    What the schema has to say against a request.
-    """
+    """What the schema has to say against a request."""
     for path, operations in document["paths"].items():
         pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))
         named = re.fullmatch(pattern, request.target.partition("?")[0])
@@ -264,9 +258,7 @@ def complaint_about(document: Schema, request: Received) -> str | None:
 
 
 def requests_of_client(calls: list[Call]) -> list[Received]:
-    """
-    The requests that the direct client makes of *calls*.
-    """
+    """The requests that the direct client makes of *calls*."""
     with ScriptedServer() as server, TrackClient("a", "b", url=server.url) as client:
         for call in calls:
             client.send(call)
@@ -274,18 +266,14 @@ def requests_of_client(calls: list[Call]) -> list[Received]:
 
 
 def requests_of_batch(calls: list[Call]) -> list[Received]:
-    """
-    The request that its ``batch`` makes of those that v2 has.
-    """
+    """The request that its ``batch`` makes of those that v2 has."""
     with ScriptedServer() as server, TrackClient("a", "b", url=server.url) as client:
         client.batch([call for call in calls if kind_of(call).batched(call)])
         return server.requests
 
 
 def requests_of_pipeline(calls: list[Call], api: str) -> list[Received]:
-    """
-    The requests that a pipeline makes of *calls*.
-    """
+    """The requests that a pipeline makes of *calls*."""
     with ScriptedServer() as server:
         with Pipeline(site_id="a", api_key="b", track_url=server.url, api=api) as pipeline:
             for call in calls:
@@ -304,9 +292,7 @@ WAYS: dict[str, Callable[[list[Call]], list[Received]]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_request_is_as_the_schema_says(way: str) -> None:
-    """
-    Method, path and body of every call, in each way that it can be sent.
-    """
+    """Method, path and body of every call, in each way that it can be sent."""
     document = _document()
     requests = WAYS[way](list(CALLS.values()))
 
@@ -317,9 +303,7 @@ def test_every_request_is_as_the_schema_says(way: str) -> None:
 
 
 def test_every_call_is_among_them() -> None:
-    """
-    A new one must be shown to the schema too.
-    """
+    """A new one must be shown to the schema too."""
     assert {type(call) for call in CALLS.values()} == set(_leaves(Call)) - set(_leaves(Message))
 
 
@@ -334,9 +318,7 @@ def _leaves(kind: type) -> list[type]:
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_every_message_is_as_the_schema_says(name: str) -> None:
-    """
-    The schema has the bodies of messages, but not their paths.
-    """
+    """The schema has the bodies of messages, but not their paths."""
     receipt = answer(200, b'{"delivery_id":"abc","queued_at":1700000000}')
     with ScriptedServer([receipt]) as server, AppClient("key", url=server.url) as client:
         client.send(MESSAGES[name])
@@ -349,9 +331,7 @@ def test_every_message_is_as_the_schema_says(name: str) -> None:
 
 
 def _properties(document: Schema, schema: Schema) -> set[str]:
-    """
-    The names of all fields that *schema* has.
-    """
+    """The names of all fields that *schema* has."""
     if "$ref" in schema:
         return _properties(document, _component(document, schema["$ref"].rpartition("/")[2]))
     found = set(schema.get("properties", ()))
@@ -360,9 +340,7 @@ def _properties(document: Schema, schema: Schema) -> set[str]:
 
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_defect_is_one(defect: str) -> None:
-    """
-    With the schema as it is in that place, one of the requests would be wrong.
-    """
+    """With the schema as it is in that place, one of the requests would be wrong."""
     document = _document(without=defect)
     complaints = [complaint_about(document, request) for request in _every_request()] + [
         complaint(document, f"/components/schemas/{name}", orjson.loads(_body_of_message(message)))
@@ -397,9 +375,7 @@ def _body_of_message(message: Message) -> bytes:
     ],
 )
 def test_a_wrong_request_is_noticed(call: Call, changed: dict[str, object]) -> None:
-    """
-    The mended schema has not become one that takes anything.
-    """
+    """The mended schema has not become one that takes anything."""
     (request,) = requests_of_client([call])
     body = orjson.dumps({**request.json, **changed})
     wrong = Received(request.method, request.target, request.headers, body, 0, 0)

@@ -1,6 +1,4 @@
-"""
-How these tests ask: an endpoint, a request that must fail, and what an answer is made of.
-"""
+"""How these tests ask: an endpoint, a request that must fail, and what an answer is made of."""
 
 from __future__ import annotations
 
@@ -35,16 +33,12 @@ SECRET_PATH = Request("PUT", "/api/v1/customers/lucy%40example.com", b"{}")
 
 
 def endpoint(url: str, **options: object) -> Endpoint:
-    """
-    A client of the server at *url*.
-    """
+    """A client of the server at *url*."""
     return Endpoint(url, basic("site", "key"), **options)
 
 
 def failure(url: str, request: Request = REQUEST, **options: object) -> NoAnswerError:
-    """
-    What a request that must fail fails with, in a time that a deadline explains.
-    """
+    """What a request that must fail fails with, in a time that a deadline explains."""
     timeout = options.pop("timeout", BUDGET)
     repeatable = options.pop("repeatable", True)
     client = endpoint(url, **options)
@@ -58,17 +52,13 @@ def failure(url: str, request: Request = REQUEST, **options: object) -> NoAnswer
 
 
 def send_answer(peer: Peer, body: bytes) -> bool:
-    """
-    Answer what was read with *body*.
-    """
+    """Answer what was read with *body*."""
     peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
     return True
 
 
 def server_context(ca: trustme.CA) -> ssl.SSLContext:
-    """
-    That of a server at ``localhost``, by a certificate of *ca*.
-    """
+    """That of a server at ``localhost``, by a certificate of *ca*."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("localhost").configure_cert(context)
     return context

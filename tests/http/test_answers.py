@@ -1,6 +1,4 @@
-"""
-What is answered, by servers that misbehave in every way.
-"""
+"""What is answered, by servers that misbehave in every way."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ if TYPE_CHECKING:
 
 class TestWhatIsAnswered:
     def test_the_answer_has_status_headers_and_body(self) -> None:
-        """
-        Header names in any case; the status is not judged here.
-        """
+        """Header names in any case; the status is not judged here."""
         with ScriptedServer([answer(429, b"slow down", {"Retry-After": "7"})]) as server:
             client = endpoint(server.url)
             got = client.send(REQUEST)
@@ -52,9 +48,7 @@ class TestWhatIsAnswered:
         assert [received.method for received in server.requests] == ["POST", "POST"]
 
     def test_cookies_are_not_kept(self) -> None:
-        """
-        Calls have no state at Customer.io that is not in them.
-        """
+        """Calls have no state at Customer.io that is not in them."""
         with ScriptedServer([answer(headers={"Set-Cookie": "a=1"})]) as server:
             client = endpoint(server.url)
             client.send(REQUEST)
@@ -76,9 +70,7 @@ class TestInterimAnswers:
     @pytest.mark.parametrize("interim", INTERIM)
     @pytest.mark.parametrize("apart", [False, True], ids=["in one packet", "apart"])
     def test_are_passed_over(self, interim: str, apart: bool) -> None:
-        """
-        Each request gets the answer to itself, on a connection that is kept.
-        """
+        """Each request gets the answer to itself, on a connection that is kept."""
 
         def step(peer: Peer) -> bool:
             body = peer.read().body
@@ -99,9 +91,7 @@ class TestInterimAnswers:
     def test_more_than_an_answer_is_none_to_the_next_request(
         self, tls: bool, ca: trustme.CA, ca_file: str
     ) -> None:
-        """
-        What a server sends too much must not shift the answers behind it.
-        """
+        """What a server sends too much must not shift the answers behind it."""
         context = server_context(ca) if tls else None
 
         def twice(peer: Peer) -> bool:
@@ -121,9 +111,7 @@ class TestInterimAnswers:
 
 
 def encoded(body: bytes, encoding: str, status: int = 200) -> Step:
-    """
-    An answer whose body is in the *encoding*, or says so.
-    """
+    """An answer whose body is in the *encoding*, or says so."""
     return answer(status, body, {"Content-Encoding": encoding})
 
 
@@ -133,9 +121,7 @@ class TestBrokenBodies:
         "form", ["cut off", "cut off in chunks", "no gzip", "half a gzip", "unknown encoding"]
     )
     def test_the_status_is_known_all_the_same(self, status: int, form: str) -> None:
-        """
-        And that there should be more.
-        """
+        """And that there should be more."""
         chunked = b"HTTP/1.1 %d OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{"
         step = {
             "cut off": raw(head(status, 100) + b'{"errors":'),
@@ -154,9 +140,7 @@ class TestBrokenBodies:
         assert len(server.requests) == 1
 
     def test_an_endless_answer_is_given_up(self) -> None:
-        """
-        Its size is bounded, so that nothing that answers takes all memory.
-        """
+        """Its size is bounded, so that nothing that answers takes all memory."""
         endless = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + bytes(9_000_000))
         with ScriptedServer([endless]) as server:
             client = endpoint(server.url)
@@ -167,9 +151,7 @@ class TestBrokenBodies:
         assert len(got.body) < 9_000_000
 
     def test_a_header_that_cannot_be_is_judged_by_the_status(self) -> None:
-        """
-        urllib3 stumbles over two lengths.
-        """
+        """urllib3 stumbles over two lengths."""
         odd = b"HTTP/1.1 403 No\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"
         with ScriptedServer([raw(odd)]) as server:
             client = endpoint(server.url)
@@ -182,9 +164,7 @@ class TestBrokenBodies:
 
 class TestEncodings:
     def test_gzip_is_asked_for_and_read(self) -> None:
-        """
-        And nothing else is asked for.
-        """
+        """And nothing else is asked for."""
         with ScriptedServer([encoded(gzip.compress(b'{"a":1}'), "gzip")]) as server:
             client = endpoint(server.url)
             got = client.send(REQUEST)
@@ -196,9 +176,7 @@ class TestEncodings:
     @pytest.mark.parametrize("layers", [1, 2, 3])
     @pytest.mark.parametrize("said", [1, 2, 3])
     def test_a_bomb_takes_bounded_memory(self, layers: int, said: int) -> None:
-        """
-        Of several layers one is taken off at most.
-        """
+        """Of several layers one is taken off at most."""
         bomb = _BOMB
         for _ in range(layers - 1):
             bomb = gzip.compress(bomb)

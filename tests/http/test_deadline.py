@@ -1,6 +1,4 @@
-"""
-How long a request may last, whatever the server does.
-"""
+"""How long a request may last, whatever the server does."""
 
 from __future__ import annotations
 
@@ -37,9 +35,7 @@ STALLS: dict[str, Step] = {
 class TestTheDeadline:
     @pytest.mark.parametrize("where", STALLS)
     def test_covers_a_server_that_stalls(self, where: str) -> None:
-        """
-        The timeout is for all of the exchange, not for each wait.
-        """
+        """The timeout is for all of the exchange, not for each wait."""
         with ScriptedServer([STALLS[where]]) as server:
             error = failure(server.url)
 
@@ -51,9 +47,7 @@ class TestTheDeadline:
     def test_covers_a_server_that_stalls_over_tls(
         self, where: str, tls_server: ScriptedServer, ca_file: str
     ) -> None:
-        """
-        The same for an encrypted connection.
-        """
+        """The same for an encrypted connection."""
         tls_server.then(STALLS[where])
         session = requests.Session()
         session.verify = ca_file
@@ -63,9 +57,7 @@ class TestTheDeadline:
         assert error.maybe_received
 
     def test_covers_a_body_that_nobody_reads(self) -> None:
-        """
-        A request larger than the buffers of the network does not fit into them.
-        """
+        """A request larger than the buffers of the network does not fit into them."""
         request = Request("POST", "/x", bytes(20_000_000))
         with ScriptedServer([stall(read=False)]) as server:
             error = failure(server.url, request)
@@ -74,9 +66,7 @@ class TestTheDeadline:
         assert error.maybe_received
 
     def test_covers_connecting(self) -> None:
-        """
-        Then it is certain that nothing was received.
-        """
+        """Then it is certain that nothing was received."""
         with unanswered_port() as port:
             error = failure(f"http://127.0.0.1:{port}")
 
@@ -84,9 +74,7 @@ class TestTheDeadline:
         assert not error.maybe_received
 
     def test_covers_the_tls_handshake(self, tls_server: ScriptedServer, ca_file: str) -> None:
-        """
-        No request can have been sent before its end.
-        """
+        """No request can have been sent before its end."""
         tls_server.then(stall_handshake())
         session = requests.Session()
         session.verify = ca_file
@@ -99,9 +87,7 @@ class TestTheDeadline:
     def test_covers_a_proxy(
         self, step: Step, tls_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """
-        Its answer to CONNECT is part of the exchange, and still nothing was sent.
-        """
+        """Its answer to CONNECT is part of the exchange, and still nothing was sent."""
         with ScriptedServer([step]) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             error = failure(tls_server.url)
@@ -111,9 +97,7 @@ class TestTheDeadline:
 
     @pytest.mark.cio_live  # a name that is none of this machine's
     def test_gives_each_address_of_a_name_its_share(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """
-        An address that swallows packets does not take the time of the next one.
-        """
+        """An address that swallows packets does not take the time of the next one."""
         look_up = socket.getaddrinfo
         with ScriptedServer() as server, unanswered_port() as silent:
 
@@ -131,9 +115,7 @@ class TestTheDeadline:
         assert status == 200
 
     def test_a_timeout_for_one_request_goes_before_the_endpoints(self) -> None:
-        """
-        Either way round.
-        """
+        """Either way round."""
         with ScriptedServer([stall(), stall()]) as server:
             client = endpoint(server.url, timeout=60)
             with pytest.raises(AnswerTimeoutError):
@@ -146,18 +128,14 @@ class TestTheDeadline:
 
     @pytest.mark.parametrize("timeout", [0, -1, float("nan"), "10", True])
     def test_a_timeout_that_cannot_be_is_refused(self, timeout: object) -> None:
-        """
-        Where it is given, for all requests or for one.
-        """
+        """Where it is given, for all requests or for one."""
         with pytest.raises(ParamError, match="timeout"):
             endpoint("http://127.0.0.1", timeout=timeout)
         with pytest.raises(ParamError, match="timeout"):
             endpoint("http://127.0.0.1").send(REQUEST, timeout=timeout)
 
     def test_a_long_timeout_is_no_problem(self) -> None:
-        """
-        Although the system's calls take less.
-        """
+        """Although the system's calls take less."""
         with ScriptedServer() as server:
             client = endpoint(server.url, timeout=float("inf"))
             assert client.send(REQUEST).status == 200
@@ -170,9 +148,7 @@ class TestTheDeadline:
 
 class TestDeadlineBlocks:
     def test_bound_the_requests_inside(self) -> None:
-        """
-        A longer timeout does not extend them.
-        """
+        """A longer timeout does not extend them."""
         with ScriptedServer([stall()]) as server:
             client = endpoint(server.url, timeout=60)
             with deadline(BUDGET), pytest.raises(AnswerTimeoutError):
@@ -180,9 +156,7 @@ class TestDeadlineBlocks:
             client.close()
 
     def test_a_shorter_timeout_still_counts(self) -> None:
-        """
-        The nearer of the two ends the request.
-        """
+        """The nearer of the two ends the request."""
         with ScriptedServer([stall()]) as server:
             client = endpoint(server.url)
             with deadline(60), pytest.raises(AnswerTimeoutError):
@@ -191,9 +165,7 @@ class TestDeadlineBlocks:
 
     @pytest.mark.parametrize(("outer", "inner"), [(60, BUDGET), (BUDGET, 60)])
     def test_nested_ones_are_bound_by_the_nearest(self, outer: float, inner: float) -> None:
-        """
-        Whichever of them that is.
-        """
+        """Whichever of them that is."""
         with ScriptedServer([stall()]) as server:
             client = endpoint(server.url, timeout=60)
             started = time.monotonic()
@@ -204,9 +176,7 @@ class TestDeadlineBlocks:
         assert time.monotonic() - started < GENEROUS
 
     def test_nothing_is_sent_when_the_time_is_up_already(self) -> None:
-        """
-        Then it is certain that nothing was received.
-        """
+        """Then it is certain that nothing was received."""
         with ScriptedServer() as server:
             client = endpoint(server.url)
             for seconds in (0, -5):
@@ -218,9 +188,7 @@ class TestDeadlineBlocks:
         assert server.connections == 0
 
     def test_end_with_their_block(self) -> None:
-        """
-        What comes after is not bound.
-        """
+        """What comes after is not bound."""
         with ScriptedServer() as server:
             client = endpoint(server.url)
             with pytest.raises(KeyError), deadline(0):
@@ -229,9 +197,7 @@ class TestDeadlineBlocks:
             client.close()
 
     def test_follow_context_variables(self) -> None:
-        """
-        A copied context takes the deadline along to another thread; a bare thread has none.
-        """
+        """A copied context takes the deadline along to another thread; a bare thread has none."""
         with ScriptedServer() as server:
             client = endpoint(server.url)
             found: dict[str, object] = {}
@@ -257,8 +223,6 @@ class TestDeadlineBlocks:
 
     @pytest.mark.parametrize("seconds", [None, "1", True, float("nan")])
     def test_need_a_number(self, seconds: object) -> None:
-        """
-        Anything else is refused before the block begins.
-        """
+        """Anything else is refused before the block begins."""
         with pytest.raises(ParamError, match="seconds"), deadline(seconds):
             pytest.fail("the block began")

@@ -1,6 +1,4 @@
-"""
-Connections that are not made, or break: what is known then, and what is said.
-"""
+"""Connections that are not made, or break: what is known then, and what is said."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ from tests.support.servers import (
 
 class TestNoAnswer:
     def test_a_refused_connection(self) -> None:
-        """
-        Nothing can have been received.
-        """
+        """Nothing can have been received."""
         with socket.create_server(("127.0.0.1", 0)) as unused:
             port = unused.getsockname()[1]
         error = failure(f"http://127.0.0.1:{port}")
@@ -53,9 +49,7 @@ class TestNoAnswer:
     @pytest.mark.cio_live  # a name that is none of this machine's
     @pytest.mark.cio_live  # a name that is none of this machine's
     def test_a_name_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """
-        Nothing can have been received.
-        """
+        """Nothing can have been received."""
 
         def look_up(*_: object) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -67,9 +61,7 @@ class TestNoAnswer:
         assert "Name or service not known" in str(error)
 
     def test_a_certificate_that_is_not_trusted(self, tls_server: ScriptedServer) -> None:
-        """
-        Nothing can have been received, and the text says what is wrong.
-        """
+        """Nothing can have been received, and the text says what is wrong."""
         error = failure(tls_server.url, timeout=GENEROUS)
 
         assert not error.maybe_received
@@ -80,9 +72,7 @@ class TestNoAnswer:
     def test_a_proxy_that_refuses(
         self, status: int, tls_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """
-        Nothing can have been received.
-        """
+        """Nothing can have been received."""
         with ScriptedServer([answer(status)]) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@127.0.0.1:{proxy.port}")
             error = failure(tls_server.url)
@@ -97,9 +87,7 @@ class TestNoAnswer:
         ids=["reset", "hung up", "half a status", "nonsense", "reset at once"],
     )
     def test_a_broken_connection(self, step: Step) -> None:
-        """
-        The request may have been received, and it is not sent again here.
-        """
+        """The request may have been received, and it is not sent again here."""
         with ScriptedServer([step]) as server:
             error = failure(server.url, timeout=GENEROUS)
 
@@ -109,9 +97,7 @@ class TestNoAnswer:
 
     @pytest.mark.parametrize("step", [stall(), reset()], ids=["time out", "break"])
     def test_errors_hold_no_personal_data(self, step: Step) -> None:
-        """
-        The exceptions of requests quote the URL, which names the customer.
-        """
+        """The exceptions of requests quote the URL, which names the customer."""
         with ScriptedServer([step]) as server:
             error = failure(server.url, SECRET_PATH)
         while error is not None:
@@ -122,9 +108,7 @@ class TestNoAnswer:
             error = error.__cause__ or error.__context__
 
     def test_what_the_caller_was_handling_is_no_reason(self) -> None:
-        """
-        A request in an ``except`` clause does not fail with the clause's own error.
-        """
+        """A request in an ``except`` clause does not fail with the clause's own error."""
         with ScriptedServer([hang_up()]) as server:
             try:
                 raise FileNotFoundError(2, "No such file", "lucy.txt")
@@ -135,9 +119,7 @@ class TestNoAnswer:
         assert "RemoteDisconnected" in str(error)
 
     def test_errors_can_be_pickled(self) -> None:
-        """
-        They cross process boundaries, as those of a pool of workers.
-        """
+        """They cross process boundaries, as those of a pool of workers."""
         with ScriptedServer([stall()]) as server:
             error = failure(server.url)
         copy = pickle.loads(pickle.dumps(error))
@@ -148,15 +130,11 @@ class TestNoAnswer:
 
 
 class TestStaleConnections:
-    """
-    A server closes an idle connection just as the next request is on its way.
-    """
+    """A server closes an idle connection just as the next request is on its way."""
 
     @pytest.mark.parametrize("step", [reset(read=False), hang_up(read=False), hang_up()])
     def test_a_request_on_a_kept_connection_is_sent_again_at_once(self, step: Step) -> None:
-        """
-        Nobody hears of it.
-        """
+        """Nobody hears of it."""
         with ScriptedServer([answer(), step, answer(202)]) as server:
             client = endpoint(server.url)
             client.send(REQUEST)
@@ -167,9 +145,7 @@ class TestStaleConnections:
         assert server.connections == 2
 
     def test_it_is_sent_again_on_a_new_connection(self) -> None:
-        """
-        Of several that are kept, all may have been closed.
-        """
+        """Of several that are kept, all may have been closed."""
         both = threading.Barrier(2)
 
         def wait_for_both(peer) -> bool:
@@ -193,9 +169,7 @@ class TestStaleConnections:
         assert server.requests[-1].connection == 2
 
     def test_it_is_sent_again_only_once(self) -> None:
-        """
-        Whether to try again later is for others to say.
-        """
+        """Whether to try again later is for others to say."""
         with ScriptedServer([answer(), reset(), reset(), answer()]) as server:
             client = endpoint(server.url)
             client.send(REQUEST)
@@ -207,9 +181,7 @@ class TestStaleConnections:
         assert len(server.requests) == 3
 
     def test_an_answer_that_breaks_off_is_not_asked_for_again(self) -> None:
-        """
-        The server was there and alive: it was no stale connection.
-        """
+        """The server was there and alive: it was no stale connection."""
         with ScriptedServer([answer(), truncated(), answer()]) as server:
             client = endpoint(server.url)
             client.send(REQUEST)
@@ -219,9 +191,7 @@ class TestStaleConnections:
         assert len(server.requests) == 2
 
     def test_a_timeout_is_no_reason_to_send_again(self) -> None:
-        """
-        The time is up.
-        """
+        """The time is up."""
         with ScriptedServer([answer(), stall(), answer()]) as server:
             client = endpoint(server.url)
             client.send(REQUEST)
@@ -232,9 +202,7 @@ class TestStaleConnections:
         assert len(server.requests) == 2
 
     def test_what_must_not_be_sent_twice_is_not(self) -> None:
-        """
-        The caller is told that it may have been received.
-        """
+        """The caller is told that it may have been received."""
         with ScriptedServer([answer(), reset(), answer()]) as server:
             client = endpoint(server.url)
             client.send(REQUEST)
@@ -248,9 +216,7 @@ class TestStaleConnections:
     def test_what_must_not_be_sent_twice_takes_no_idle_connection(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """
-        Else it would be in doubt whenever the server closes a connection.
-        """
+        """Else it would be in doubt whenever the server closes a connection."""
         monkeypatch.setattr("cio_events._http.endpoint._IDLE_SECONDS_UNREPEATABLE", 0.0)
         with ScriptedServer() as server:
             client = endpoint(server.url)
@@ -264,9 +230,7 @@ class TestStaleConnections:
     def test_what_was_idle_for_long_is_not_used_again(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """
-        What is on the way may have forgotten it, and tells nobody.
-        """
+        """What is on the way may have forgotten it, and tells nobody."""
         monkeypatch.setattr("cio_events._http.endpoint._IDLE_SECONDS", 0.0)
         with ScriptedServer() as server:
             client = endpoint(server.url)
@@ -277,9 +241,7 @@ class TestStaleConnections:
         assert [received.connection for received in server.requests] == [0, 1]
 
     def test_what_was_sent_on_the_first_connection_may_have_been_received(self) -> None:
-        """
-        Also if the second is refused.
-        """
+        """Also if the second is refused."""
         server = ScriptedServer()
 
         def die(peer: Peer) -> bool:
@@ -301,23 +263,17 @@ class TestStaleConnections:
 
 
 class TestWhyThereIsNone:
-    """
-    A few words of the system's, by which one can tell what to change.
-    """
+    """A few words of the system's, by which one can tell what to change."""
 
     def test_nobody_listens(self) -> None:
-        """
-        The operating system's word.
-        """
+        """The operating system's word."""
         with socket.create_server(("127.0.0.1", 0)) as unused:
             port = unused.getsockname()[1]
 
         assert failure(f"http://127.0.0.1:{port}").cause == "Connection refused"
 
     def test_a_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """
-        It is wrong, or there is no network.
-        """
+        """It is wrong, or there is no network."""
 
         def look_up(*_: object) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -328,9 +284,7 @@ class TestWhyThereIsNone:
         assert error.cause == "the name cannot be looked up: Name or service not known"
 
     def test_a_certificate(self, tls_server: ScriptedServer) -> None:
-        """
-        OpenSSL's words, without Python's decoration.
-        """
+        """OpenSSL's words, without Python's decoration."""
         error = failure(tls_server.url, timeout=GENEROUS)
 
         assert error.cause.startswith("certificate verify failed: ")
@@ -339,9 +293,7 @@ class TestWhyThereIsNone:
     def test_a_file_of_certificates(
         self, tls_server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """
-        It is not there, or is none. Nothing can have been received.
-        """
+        """It is not there, or is none. Nothing can have been received."""
         nonsense = tmp_path / "nonsense.pem"
         nonsense.write_text("nothing")
         for path in (tmp_path / "nowhere.pem", nonsense):
@@ -367,9 +319,7 @@ class TestWhyThereIsNone:
         tls_server: ScriptedServer,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """
-        That it was the proxy, and what it said.
-        """
+        """That it was the proxy, and what it said."""
         with ScriptedServer([step]) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@127.0.0.1:{proxy.port}")
             error = failure(tls_server.url, timeout=GENEROUS)
@@ -380,9 +330,7 @@ class TestWhyThereIsNone:
     def test_a_proxy_that_is_not_there(
         self, tls_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """
-        That it was the proxy.
-        """
+        """That it was the proxy."""
         with socket.create_server(("127.0.0.1", 0)) as unused:
             port = unused.getsockname()[1]
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
@@ -394,9 +342,7 @@ class TestWhyThereIsNone:
     def test_a_proxy_that_wants_credentials_answers(
         self, tls_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """
-        By its status, which is about the settings as any 407 is.
-        """
+        """By its status, which is about the settings as any 407 is."""
         with ScriptedServer([answer(407)]) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             client = endpoint(tls_server.url)
@@ -416,27 +362,21 @@ class TestWhyThereIsNone:
         ids=["stall", "headers", "body"],
     )
     def test_a_timeout(self, step: Step, cause: str, status: int | None) -> None:
-        """
-        How far it had come.
-        """
+        """How far it had come."""
         with ScriptedServer([step]) as server:
             error = failure(server.url)
 
         assert (error.cause, error.status) == (cause, status)
 
     def test_a_connection_that_takes_too_long(self) -> None:
-        """
-        Nothing was sent.
-        """
+        """Nothing was sent."""
         with unanswered_port() as port:
             error = failure(f"http://127.0.0.1:{port}")
 
         assert error.cause == "timeout before a connection was made"
 
     def test_no_descriptor_is_left(self) -> None:
-        """
-        Not even to import what sending needs: nothing was sent, and later it goes on.
-        """
+        """Not even to import what sending needs: nothing was sent, and later it goes on."""
         with ScriptedServer() as server:
             script = f"""
                 import gc, os, resource

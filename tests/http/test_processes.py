@@ -1,6 +1,4 @@
-"""
-Forks and imports: no connection is shared, and nothing is done before it is needed.
-"""
+"""Forks and imports: no connection is shared, and nothing is done before it is needed."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ class TestForks:
         ca_file: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """
-        Both send through the same endpoint, at the same time and over TLS.
-        """
+        """Both send through the same endpoint, at the same time and over TLS."""
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", ca_file)
         session = requests.Session() if given else None
         closed: list[HTTPAdapter] = []
@@ -64,9 +60,7 @@ class TestForks:
         assert len(ports["/parent"]) == len(ports["/child"]) == 1
 
     def test_a_session_of_the_applications_keeps_its_ways_in_the_child(self) -> None:
-        """
-        Also what its class and its adapters have of their own.
-        """
+        """Also what its class and its adapters have of their own."""
 
         class Session(requests.Session):
             def __init__(self) -> None:
@@ -98,9 +92,7 @@ class TestForks:
     def test_a_child_forked_while_requests_is_being_imported_does_not_hang(
         self, tmp_path: Path
     ) -> None:
-        """
-        Another thread's import is waited for, not inherited half done.
-        """
+        """Another thread's import is waited for, not inherited half done."""
         package = tmp_path / "requests"
         package.mkdir()
         (package / "__init__.py").write_text(
@@ -160,9 +152,7 @@ class _TellingAdapter(HTTPAdapter):
 
 class TestImport:
     def test_requests_is_not_imported_until_something_is_sent(self) -> None:
-        """
-        It takes longer than all else together, and many programs never send anything.
-        """
+        """It takes longer than all else together, and many programs never send anything."""
         script = """
             import sys
             from cio_events._http.credentials import basic
@@ -173,9 +163,7 @@ class TestImport:
         assert json.loads(run_python("import json\n" + textwrap.dedent(script), fresh=True)) == []
 
     def test_nothing_is_printed_when_a_client_is_left_open(self) -> None:
-        """
-        Connections that die with the interpreter make no noise.
-        """
+        """Connections that die with the interpreter make no noise."""
         with ScriptedServer() as server:
             script = f"""
                 from cio_events._http.credentials import basic

@@ -1,6 +1,4 @@
-"""
-What is sent: over real sockets, to servers that write down what came.
-"""
+"""What is sent: over real sockets, to servers that write down what came."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ from tests.support.servers import ScriptedServer, drip_headers, stall
 
 class TestWhatIsSent:
     def test_the_method_the_path_and_the_body_arrive_as_they_are(self) -> None:
-        """
-        A percent-encoded slash stays encoded, and the body is not written anew.
-        """
+        """A percent-encoded slash stays encoded, and the body is not written anew."""
         body = b'{"b": 1,"a":"\xc3\xa9"}'
         with ScriptedServer() as server:
             client = endpoint(server.url)
@@ -53,9 +49,7 @@ class TestWhatIsSent:
         assert base64.b64decode(value, validate=True) == "sïte>?:kéy??>>ÿ".encode()
 
     def test_bearer_credentials(self) -> None:
-        """
-        The App API's key is sent as a bearer token.
-        """
+        """The App API's key is sent as a bearer token."""
         with ScriptedServer() as server:
             client = Endpoint(server.url, bearer("app-key"))
             client.send(REQUEST)
@@ -65,9 +59,7 @@ class TestWhatIsSent:
 
     @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
     def test_every_method_has_our_user_agent(self, method: str) -> None:
-        """
-        That of go-customerio's DELETE is Go's own.
-        """
+        """That of go-customerio's DELETE is Go's own."""
         with ScriptedServer() as server:
             client = endpoint(server.url)
             client.send(Request(method, "/x", None))
@@ -79,9 +71,7 @@ class TestWhatIsSent:
         assert "content-type" not in headers
 
     def test_a_user_agent_of_ones_own(self) -> None:
-        """
-        It replaces ours.
-        """
+        """It replaces ours."""
         with ScriptedServer() as server:
             client = endpoint(server.url, user_agent="shop/1.0")
             client.send(REQUEST)
@@ -92,9 +82,7 @@ class TestWhatIsSent:
     def test_a_netrc_does_not_replace_the_credentials(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """
-        It is what requests reads for whoever gives it no ``auth``.
-        """
+        """It is what requests reads for whoever gives it no ``auth``."""
         netrc = tmp_path / "netrc"
         netrc.write_text("machine 127.0.0.1 login someone password else\n")
         monkeypatch.setenv("NETRC", str(netrc))
@@ -107,9 +95,7 @@ class TestWhatIsSent:
         assert server.requests[0].headers["authorization"] == f"Basic {expected}"
 
     def test_more_headers_can_be_sent(self) -> None:
-        """
-        They are added to our own.
-        """
+        """They are added to our own."""
         with ScriptedServer() as server:
             client = endpoint(server.url)
             client.send(REQUEST, headers={"X-Trace": "1"})
@@ -118,9 +104,7 @@ class TestWhatIsSent:
         assert server.requests[0].headers["x-trace"] == "1"
 
     def test_one_connection_carries_request_after_request(self) -> None:
-        """
-        A new one for each would cost a handshake each.
-        """
+        """A new one for each would cost a handshake each."""
         with ScriptedServer() as server:
             client = endpoint(server.url)
             for _ in range(5):
@@ -131,9 +115,7 @@ class TestWhatIsSent:
         assert server.connections == 1
 
     def test_several_threads_send_at_once(self) -> None:
-        """
-        Each gets the answer to its own request.
-        """
+        """Each gets the answer to its own request."""
         steps = []
         for _ in range(64):
 
@@ -162,9 +144,7 @@ class TestWhatIsSent:
 
 class TestTheEnvironmentsProxy:
     def test_a_change_counts_before_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """
-        The environment is not asked for each request, but the process need not start again.
-        """
+        """The environment is not asked for each request, but the process need not start again."""
         with ScriptedServer() as server, ScriptedServer() as proxy:
             client = endpoint(server.url)
             client.send(REQUEST)
@@ -184,17 +164,13 @@ class TestPlainHTTP:
     def test_to_this_machine_is_nothing_to_say(
         self, host: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """
-        A sandbox, most often.
-        """
+        """A sandbox, most often."""
         endpoint(f"http://{host}:1").prepare()
 
         assert caplog.text == ""
 
     def test_to_another_is_said_once(self, caplog: pytest.LogCaptureFixture) -> None:
-        """
-        When it is first used, whoever uses it.
-        """
+        """When it is first used, whoever uses it."""
         for _ in range(2):
             client = endpoint("http://collector.test:8026")
             for _ in range(2):
@@ -209,9 +185,7 @@ class TestPlainHTTP:
 
 class TestClocks:
     def test_one_that_stands_still_stops_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """
-        As freezegun's does, which replaces every copy that a module has.
-        """
+        """As freezegun's does, which replaces every copy that a module has."""
         real, frozen = time.monotonic, time.monotonic()
         for name, module in list(sys.modules.items()):
             if name == "time" or name.startswith("cio_events"):

@@ -1,6 +1,4 @@
-"""
-A session of the application's: its settings hold, and it goes on to serve it.
-"""
+"""A session of the application's: its settings hold, and it goes on to serve it."""
 
 from __future__ import annotations
 
@@ -43,9 +41,7 @@ if TYPE_CHECKING:
 
 class TestAnApplicationsSession:
     def test_its_headers_are_sent_but_ours_win(self) -> None:
-        """
-        Credentials, user agent and content type are not its to change.
-        """
+        """Credentials, user agent and content type are not its to change."""
         session = requests.Session()
         session.headers.update(
             {"X-Mesh": "a", "User-Agent": "b", "Content-Type": "c", "Authorization": "d"}
@@ -65,9 +61,7 @@ class TestAnApplicationsSession:
     @pytest.mark.cio_live  # a name that is none of this machine's
     @pytest.mark.cio_live  # a name that is none of this machine's
     def test_its_proxies_are_used(self) -> None:
-        """
-        A plain HTTP proxy gets the whole URL.
-        """
+        """A plain HTTP proxy gets the whole URL."""
         with ScriptedServer() as proxy:
             session = requests.Session()
             session.proxies = {"http": proxy.url}
@@ -78,9 +72,7 @@ class TestAnApplicationsSession:
         assert proxy.requests[0].target == "http://track.test/api/v2/entity"
 
     def test_its_proxies_are_used_for_tls(self, tls_server: ScriptedServer, ca_file: str) -> None:
-        """
-        Through a tunnel, with the destination's certificate verified.
-        """
+        """Through a tunnel, with the destination's certificate verified."""
         with ScriptedServer([tunnel(tls_server.port)]) as proxy:
             session = requests.Session()
             session.proxies = {"https": proxy.url}
@@ -93,9 +85,7 @@ class TestAnApplicationsSession:
         assert [received.method for received in tls_server.requests] == ["POST"]
 
     def test_what_changes_about_it_counts_at_once(self) -> None:
-        """
-        It is the application's, which may change it at any time.
-        """
+        """It is the application's, which may change it at any time."""
         with ScriptedServer() as server, ScriptedServer() as proxy:
             session = requests.Session()
             client = endpoint(server.url, session=session)
@@ -109,9 +99,7 @@ class TestAnApplicationsSession:
     def test_its_settings_go_before_the_environments(
         self, tls_server: ScriptedServer, ca_file: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """
-        Alone, requests has it the other way round.
-        """
+        """Alone, requests has it the other way round."""
         with ScriptedServer([tunnel(tls_server.port)]) as proxy, ScriptedServer() as other:
             monkeypatch.setenv("HTTPS_PROXY", other.url)
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", __file__)
@@ -127,9 +115,7 @@ class TestAnApplicationsSession:
     def test_unverified_delivers_where_warnings_are_errors(
         self, tls_server: ScriptedServer
     ) -> None:
-        """
-        urllib3 warns of it for each connection.
-        """
+        """urllib3 warns of it for each connection."""
         script = f"""
             import requests
             from cio_events._http.credentials import basic
@@ -147,9 +133,7 @@ class TestAnApplicationsSession:
     def test_its_client_certificate_is_shown(
         self, ca: trustme.CA, ca_file: str, tmp_path: Path
     ) -> None:
-        """
-        As a service mesh asks for.
-        """
+        """As a service mesh asks for."""
         context = server_context(ca)
         ca.configure_trust(context)
         context.verify_mode = ssl.CERT_REQUIRED
@@ -190,9 +174,7 @@ class TestAnApplicationsSession:
         assert not refused.maybe_received
 
     def test_its_adapters_connections_keep_the_deadline(self) -> None:
-        """
-        Of a class of the application's own too, against a server that drips.
-        """
+        """Of a class of the application's own too, against a server that drips."""
 
         class Adapter(HTTPAdapter):
             pass
@@ -209,9 +191,7 @@ class TestAnApplicationsSession:
     def test_its_adapters_pins_hold(
         self, own_class: bool, tls_server: ScriptedServer, ca_file: str
     ) -> None:
-        """
-        A certificate that is trusted, and is not the one that was pinned, gets nothing.
-        """
+        """A certificate that is trusted, and is not the one that was pinned, gets nothing."""
         der = ssl.PEM_cert_to_DER_cert(
             ssl.get_server_certificate(("localhost", tls_server.port), ca_certs=ca_file)
         )
@@ -248,9 +228,7 @@ class TestAnApplicationsSession:
     def test_its_adapters_client_certificate_is_shown(
         self, ca: trustme.CA, tmp_path: Path
     ) -> None:
-        """
-        One in a TLS context that the adapter was made with.
-        """
+        """One in a TLS context that the adapter was made with."""
         asking = server_context(ca)
         ca.configure_trust(asking)
         asking.verify_mode = ssl.CERT_REQUIRED
@@ -270,9 +248,7 @@ class TestAnApplicationsSession:
             client.close()
 
     def test_its_connections_are_not_ours(self) -> None:
-        """
-        Our adapter is a twin of its own; what it has for other hosts stays where it is.
-        """
+        """Our adapter is a twin of its own; what it has for other hosts stays where it is."""
         session = requests.Session()
         theirs = session.get_adapter("http://127.0.0.1")
         with ScriptedServer() as server:
@@ -284,9 +260,7 @@ class TestAnApplicationsSession:
         assert session.get_adapter(f"{server.url}/x") is not theirs
 
     def test_its_retries_do_not_multiply(self) -> None:
-        """
-        There is one place for retries, and it is not urllib3.
-        """
+        """There is one place for retries, and it is not urllib3."""
         session = requests.Session()
         session.mount("http://", HTTPAdapter(max_retries=5))
         with ScriptedServer([reset(), answer()]) as server:
@@ -295,9 +269,7 @@ class TestAnApplicationsSession:
         assert len(server.requests) == 1
 
     def test_a_full_pool_that_blocks_is_bound_too(self) -> None:
-        """
-        Waiting for a connection of one's own is part of the time.
-        """
+        """Waiting for a connection of one's own is part of the time."""
         session = requests.Session()
         session.mount("http://", HTTPAdapter(pool_maxsize=1, pool_block=True))
         with ScriptedServer([stall(), stall()]) as server:
@@ -321,9 +293,7 @@ class TestAnApplicationsSession:
         assert errors == [False, True]
 
     def test_it_goes_on_to_serve_the_application(self) -> None:
-        """
-        Other hosts keep their adapter, and closing our client leaves the session open.
-        """
+        """Other hosts keep their adapter, and closing our client leaves the session open."""
         session = requests.Session()
         with ScriptedServer() as ours, ScriptedServer() as theirs:
             client = endpoint(ours.url, session=session)
@@ -335,9 +305,7 @@ class TestAnApplicationsSession:
             session.close()
 
     def test_two_endpoints_can_share_it(self) -> None:
-        """
-        They share its connections too.
-        """
+        """They share its connections too."""
         session = requests.Session()
         with ScriptedServer() as server:
             for _ in range(2):
@@ -347,9 +315,7 @@ class TestAnApplicationsSession:
         assert server.connections == 1
 
     def test_a_hook_that_raises_keeps_nothing_from_us(self) -> None:
-        """
-        The answer is there: a common one raises for each status that is an error.
-        """
+        """The answer is there: a common one raises for each status that is an error."""
 
         def refuse(response, **_):
             response.raise_for_status()
@@ -364,9 +330,7 @@ class TestAnApplicationsSession:
         assert (got.status, got.body, got.broken) == (400, b'{"meta":{"error":"bad"}}', None)
 
     def test_a_hook_that_reads_the_answer_leaves_it_to_us(self) -> None:
-        """
-        There is but one stream to read it from.
-        """
+        """There is but one stream to read it from."""
         session = requests.Session()
         session.hooks["response"].append(lambda response, **_: len(response.content) and None)
         with ScriptedServer([answer(207, b'{"errors":[]}')]) as server:
@@ -375,9 +339,7 @@ class TestAnApplicationsSession:
             client.close()
 
     def test_what_it_raises_itself_before_anything_was_sent(self) -> None:
-        """
-        It is a fault, and no doubt: nothing has left.
-        """
+        """It is a fault, and no doubt: nothing has left."""
 
         class Broken(requests.Session):
             def prepare_request(self, request):
@@ -389,9 +351,7 @@ class TestAnApplicationsSession:
         assert str(error) == "no connection to http://127.0.0.1:1: KeyError"
 
     def test_its_hooks_see_the_answer(self) -> None:
-        """
-        Such as those of instrumentation.
-        """
+        """Such as those of instrumentation."""
         seen = []
         session = requests.Session()
         session.hooks["response"].append(lambda response, **_: seen.append(response.status_code))

@@ -1,6 +1,4 @@
-"""
-Where to and by which credentials: what cannot be is refused, and no secret is shown.
-"""
+"""Where to and by which credentials: what cannot be is refused, and no secret is shown."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ from tests.support.servers import ScriptedServer
 class TestWhereTo:
     @pytest.mark.parametrize("region", ["us", "eu"])
     def test_each_region_has_its_hosts(self, region: str) -> None:
-        """
-        As the vendor's documentation gives them.
-        """
+        """As the vendor's documentation gives them."""
         hosts = {"us": ("track", "api"), "eu": ("track-eu", "api-eu")}[region]
 
         assert track_url(region) == TRACK_URLS[region] == f"https://{hosts[0]}.customer.io"
@@ -28,15 +24,11 @@ class TestWhereTo:
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:8026", "http://127.0.0.1:8026//"])
     def test_a_slash_at_the_end_is_not_doubled(self, url: str) -> None:
-        """
-        ``//api`` would be another path.
-        """
+        """``//api`` would be another path."""
         assert track_url(url=url) == "http://127.0.0.1:8026"
 
     def test_a_path_before_the_path(self) -> None:
-        """
-        As a gateway has it.
-        """
+        """As a gateway has it."""
         with ScriptedServer() as server:
             client = endpoint(track_url(url=f"{server.url}/gateway/"))
             client.send(REQUEST)
@@ -46,9 +38,7 @@ class TestWhereTo:
 
     @pytest.mark.parametrize("region", ["US", "de", "", None, 1])
     def test_another_region_is_refused(self, region: object) -> None:
-        """
-        By its name.
-        """
+        """By its name."""
         with pytest.raises(ParamError) as raised:
             track_url(region)
 
@@ -71,9 +61,7 @@ class TestWhereTo:
         ],
     )
     def test_a_url_that_cannot_be_is_refused(self, url: object) -> None:
-        """
-        By its name, and without what it holds.
-        """
+        """By its name, and without what it holds."""
         with pytest.raises(ParamError) as raised:
             app_url(url=url)
 
@@ -86,9 +74,7 @@ class TestCredentials:
         "value", ["", "  ", None, 5, b"key", "hunter2\n", "hun\0ter2", "\ud800"]
     )
     def test_those_that_cannot_be_are_refused_without_being_shown(self, value: object) -> None:
-        """
-        The text names the setting and not its value.
-        """
+        """The text names the setting and not its value."""
         for param, make in {
             "site_id": lambda: basic(value, "key"),
             "api_key": lambda: basic("site", value),
@@ -100,23 +86,17 @@ class TestCredentials:
             assert "hunter2" not in str(raised.value)
 
     def test_a_site_id_has_no_colon(self) -> None:
-        """
-        Basic credentials could not be taken apart again.
-        """
+        """Basic credentials could not be taken apart again."""
         with pytest.raises(ParamError, match="site_id"):
             basic("a:b", "c")
 
     def test_a_bearer_key_is_ascii(self) -> None:
-        """
-        No header can hold anything else.
-        """
+        """No header can hold anything else."""
         with pytest.raises(ParamError, match="app_api_key"):
             bearer("kéy")
 
     def test_no_repr_shows_them(self) -> None:
-        """
-        Neither their own nor that of whoever has them.
-        """
+        """Neither their own nor that of whoever has them."""
         credentials = basic("hunter1", "hunter2")
         shown = repr(credentials) + repr(Endpoint("https://track.customer.io", credentials))
 
@@ -125,8 +105,6 @@ class TestCredentials:
 
     @pytest.mark.parametrize("user_agent", ["", "a\r\nX-Evil: 1", "é", 5])
     def test_a_user_agent_that_cannot_be_is_refused(self, user_agent: object) -> None:
-        """
-        It is a header.
-        """
+        """It is a header."""
         with pytest.raises(ParamError, match="user_agent"):
             endpoint("https://track.customer.io", user_agent=user_agent)

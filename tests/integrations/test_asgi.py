@@ -98,9 +98,7 @@ def deliver_spool(spool: Path, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_no_event_is_lost(server: str, shop: Path, sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    Those of requests before the signal, and those of requests that it finds open.
-    """
+    """Those of requests before the signal, and those of requests that it finds open."""
     # granian does not say which port it has been given.
     port = str(free_port())
     command = [port if word == "PORT" else word for word in SERVERS[server]]

@@ -1,6 +1,4 @@
-"""
-Celery's workers of each kind: what tasks log arrives, and the console stays as it was.
-"""
+"""Celery's workers of each kind: what tasks log arrives, and the console stays as it was."""
 
 from __future__ import annotations
 
@@ -64,9 +62,7 @@ TASKS = 5
 
 
 def work(sandbox: Sandbox, home: Path, module: str, task: str, pool: str) -> str:
-    """
-    What a worker prints that does some tasks and is then ended by SIGTERM.
-    """
+    """What a worker prints that does some tasks and is then ended by SIGTERM."""
     folders = {"data_folder_in": "queue", "data_folder_out": "queue", "control_folder": "control"}
     here = {name: str(home / folder) for name, folder in folders.items()}
     for folder in folders.values():
@@ -124,9 +120,7 @@ def work(sandbox: Sandbox, home: Path, module: str, task: str, pool: str) -> str
 def test_each_event_of_each_task_arrives(
     sandbox: Sandbox, tmp_path: Path, pool: str, module: str, task: str, name: str
 ) -> None:
-    """
-    At Celery's default level, too, which is WARNING: its console shows none of those lines.
-    """
+    """At Celery's default level, too, which is WARNING: its console shows none of those lines."""
     printed = work(sandbox, tmp_path, module, task, pool)
 
     arrived = sorted((event.customer, event.name) for event in sandbox.events)

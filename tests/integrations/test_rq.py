@@ -61,9 +61,7 @@ def port() -> Iterator[int]:
 def test_the_events_of_each_job_arrive(
     kind: str, port: int, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """
-    RQ's work horses leave by os._exit, which runs no hooks.
-    """
+    """RQ's work horses leave by os._exit, which runs no hooks."""
     (tmp_path / "jobs_of_mine.py").write_text(JOBS)
     (tmp_path / "sitecustomize.py").write_text(SITE)
     with redis.Redis(port=port) as connection:

@@ -90,9 +90,7 @@ class Ended:
 
     @property
     def lines(self) -> list[str]:
-        """
-        What it printed, by lines.
-        """
+        """What it printed, by lines."""
         return self.out.splitlines()
 
 
@@ -114,26 +112,20 @@ def start(
 def live(
     script: str, url: str, *, prelude: str = PRELUDE, fresh: bool = False, **environ: str
 ) -> Ended:
-    """
-    Run *script*, after the prelude, to its end.
-    """
+    """Run *script*, after the prelude, to its end."""
     with start(script, url, prelude=prelude, fresh=fresh, **environ) as running:
         return running.end()
 
 
 def live_in_file(script: str, url: str, file: Path, **environ: str) -> Ended:
-    """
-    Run *script*, after the prelude, from *file*, which other processes may import.
-    """
+    """Run *script*, after the prelude, from *file*, which other processes may import."""
     file.write_text(PRELUDE + textwrap.dedent(script))
     with Running([sys.executable, str(file)], url, cwd=ROOT, environ=environ) as running:
         return running.end()
 
 
 class Running:
-    """
-    A command that runs in a process group of its own, of which nothing is left at the end.
-    """
+    """A command that runs in a process group of its own, of which nothing is left at the end."""
 
     def __init__(
         self, command: list[str] | str, url: str, *, cwd: Path, environ: dict[str, str]
@@ -177,47 +169,35 @@ class Running:
                 pipe.close()
 
     def line(self) -> str:
-        """
-        The next line that it prints.
-        """
+        """The next line that it prints."""
         assert self._process.stdout is not None
         return self._process.stdout.readline().rstrip("\n")
 
     def go(self) -> None:
-        """
-        Let it go on, once it waits for that.
-        """
+        """Let it go on, once it waits for that."""
         assert self._process.stdin is not None
         assert self.line() == "waiting"
         self._process.stdin.write("\n")
         self._process.stdin.flush()
 
     def send(self, number: int) -> None:
-        """
-        Send it a signal.
-        """
+        """Send it a signal."""
         self._process.send_signal(number)
 
     def end(self) -> Ended:
-        """
-        Wait until it ends.
-        """
+        """Wait until it ends."""
         out, err = self._process.communicate(timeout=PATIENCE)
         print(out, err, sep="\n")  # pytest shows it if the test fails
         return Ended(self._process.returncode, out, err)
 
 
 def names(sandbox: Any) -> list[str]:
-    """
-    The names of all events that have arrived, in the order of arrival.
-    """
+    """The names of all events that have arrived, in the order of arrival."""
     return [event.name for event in sandbox.events]
 
 
 def ids_sent(sandbox: Any) -> list[str]:
-    """
-    The ids of all events that were sent, repeats included.
-    """
+    """The ids of all events that were sent, repeats included."""
     return [operation["id"] for request in sandbox.requests for operation in request.body["batch"]]
 
 

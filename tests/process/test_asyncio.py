@@ -30,9 +30,7 @@ class Ticker:
 
 
 def test_logging_never_blocks_the_loop() -> None:
-    """
-    Neither a silent server nor a full buffer does; the loop goes on ticking.
-    """
+    """Neither a silent server nor a full buffer does; the loop goes on ticking."""
     with ScriptedServer([stall()] * 20) as server:
         life = live(
             TICKING
@@ -63,9 +61,7 @@ print(ticker.count > 20, ticker.longest < 5, stats.pending, stats.dropped)
 
 
 def test_flush_in_an_executor(sandbox: Sandbox) -> None:
-    """
-    The loop goes on while it is waited for.
-    """
+    """The loop goes on while it is waited for."""
     sandbox.delay(0.5)
     life = live(
         TICKING
@@ -91,9 +87,7 @@ asyncio.run(main())
 
 
 def test_tasks_and_their_threads_log_what_is_theirs(sandbox: Sandbox) -> None:
-    """
-    A receiver, whose records are not taken, does not make deaf what runs beside it.
-    """
+    """A receiver, whose records are not taken, does not make deaf what runs beside it."""
     life = live(
         """
         import asyncio

@@ -23,9 +23,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 
 def test_three_lines_deliver(sandbox: Sandbox) -> None:
-    """
-    Configure, log, and fall off the end.
-    """
+    """Configure, log, and fall off the end."""
     life = live(
         """
         import cio_events, structlog
@@ -63,9 +61,7 @@ def test_what_cannot_be_delivered_is_said_to_be_lost() -> None:
 
 
 def test_the_budget_bounds_the_exit_while_a_request_hangs() -> None:
-    """
-    Whether the request was under way before the exit began, or began with it.
-    """
+    """Whether the request was under way before the exit began, or began with it."""
     with ScriptedServer([stall()] * 2) as server:
         started = time.monotonic()
         script = "make(exit_timeout=0.5, flush_interval=0, timeout=45); say('lost'); "
@@ -86,9 +82,7 @@ def test_the_budget_bounds_the_exit_while_a_request_hangs() -> None:
 
 
 def test_a_receiver_that_hangs_does_not_put_the_exit_off(sandbox: Sandbox) -> None:
-    """
-    It has the budget like everything else.
-    """
+    """It has the budget like everything else."""
     life = live(
         """
         hanging = threading.Event()
@@ -113,9 +107,7 @@ def test_a_receiver_that_hangs_does_not_put_the_exit_off(sandbox: Sandbox) -> No
 
 
 def test_pipelines_share_one_budget(sandbox: Sandbox) -> None:
-    """
-    One whose server is silent does not take the time of another, nor add to it.
-    """
+    """One whose server is silent does not take the time of another, nor add to it."""
     with ScriptedServer([stall()] * 3) as server:
         started = time.monotonic()
         life = live(
@@ -139,9 +131,7 @@ def test_pipelines_share_one_budget(sandbox: Sandbox) -> None:
 
 
 def test_a_pipeline_that_nobody_keeps_delivers(sandbox: Sandbox) -> None:
-    """
-    Also where no thread can be started, which would have kept it.
-    """
+    """Also where no thread can be started, which would have kept it."""
     life = live(
         """
         def refuse(self):
@@ -160,9 +150,7 @@ def test_a_pipeline_that_nobody_keeps_delivers(sandbox: Sandbox) -> None:
 
 
 def test_other_exit_hooks_may_log(sandbox: Sandbox) -> None:
-    """
-    Before ours and after it, several times, and also when that takes longer than the budget.
-    """
+    """Before ours and after it, several times, and also when that takes longer than the budget."""
     life = live(
         """
         import atexit
@@ -189,9 +177,7 @@ def test_other_exit_hooks_may_log(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("configured", [True, False], ids=["configured before", "in the hook"])
 def test_the_first_event_may_come_from_an_exit_hook(sandbox: Sandbox, *, configured: bool) -> None:
-    """
-    No thread can be started then, and no hook registered: it is sent at once.
-    """
+    """No thread can be started then, and no hook registered: it is sent at once."""
     life = live(
         f"""
         import atexit
@@ -215,9 +201,7 @@ def test_the_first_event_may_come_from_an_exit_hook(sandbox: Sandbox, *, configu
 
 
 def test_a_late_event_that_cannot_be_delivered_is_said_to_be_lost() -> None:
-    """
-    The budget is one for all of them.
-    """
+    """The budget is one for all of them."""
     life = live(
         """
         import atexit
@@ -242,9 +226,7 @@ def test_a_late_event_that_cannot_be_delivered_is_said_to_be_lost() -> None:
 
 
 def test_a_finalizer_that_logs_while_the_interpreter_is_taken_apart(sandbox: Sandbox) -> None:
-    """
-    Nothing can be sent then, which is said at once.
-    """
+    """Nothing can be sent then, which is said at once."""
     started = time.monotonic()
     life = live(
         """
@@ -272,9 +254,7 @@ def test_a_finalizer_that_logs_while_the_interpreter_is_taken_apart(sandbox: San
 
 
 def test_exit_during_an_import(sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    A module that logs and exits while it is imported, with the import's locks held.
-    """
+    """A module that logs and exits while it is imported, with the import's locks held."""
     (tmp_path / "quitter.py").write_text("import __main__\n__main__.say('quit')\nexit(3)\n")
     life = live(f"make(); sys.path.insert(0, {str(tmp_path)!r}); import quitter", sandbox.url)
 
@@ -284,9 +264,7 @@ def test_exit_during_an_import(sandbox: Sandbox, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("daemon", [False, True])
 def test_sys_exit_in_a_thread(sandbox: Sandbox, *, daemon: bool) -> None:
-    """
-    It ends that thread only.
-    """
+    """It ends that thread only."""
     life = live(
         f"""
         make()
@@ -309,9 +287,7 @@ def test_sys_exit_in_a_thread(sandbox: Sandbox, *, daemon: bool) -> None:
 
 @pytest.mark.parametrize("first", ["main", "thread"])
 def test_threads_may_outlive_the_main_thread(sandbox: Sandbox, first: str) -> None:
-    """
-    The interpreter waits for them, so that this is not the end: not even after its budget.
-    """
+    """The interpreter waits for them, so that this is not the end: not even after its budget."""
     life = live(
         f"""
         pipeline = make(exit_timeout=0, flush_interval=0.05)
@@ -338,9 +314,7 @@ def test_threads_may_outlive_the_main_thread(sandbox: Sandbox, first: str) -> No
 
 
 def test_daemon_threads_that_go_on_logging_do_no_harm(sandbox: Sandbox) -> None:
-    """
-    They run until the interpreter stops them; neither a hang nor a traceback comes of it.
-    """
+    """They run until the interpreter stops them; neither a hang nor a traceback comes of it."""
     life = live(
         """
         make(exit_timeout=0.5, flush_interval=0.01)
@@ -363,9 +337,7 @@ def test_daemon_threads_that_go_on_logging_do_no_harm(sandbox: Sandbox) -> None:
 
 
 def test_ctrl_c_ends_the_wait() -> None:
-    """
-    Who presses it a second time does not want to wait; the count is said, and no traceback.
-    """
+    """Who presses it a second time does not want to wait; the count is said, and no traceback."""
     script = """
         make(exit_timeout=40, timeout=45)
         say("lost")
@@ -384,9 +356,7 @@ def test_ctrl_c_ends_the_wait() -> None:
 
 
 def test_logging_shutdown_does_not_wait_and_does_not_close(sandbox: Sandbox) -> None:
-    """
-    All handlers are closed then; what is logged later still arrives.
-    """
+    """All handlers are closed then; what is logged later still arrives."""
     life = live(
         """
         make(flush_interval=3600)
@@ -402,9 +372,7 @@ def test_logging_shutdown_does_not_wait_and_does_not_close(sandbox: Sandbox) -> 
 
 
 def test_an_uncaught_exception_delivers_too(sandbox: Sandbox) -> None:
-    """
-    Its traceback is all that is written.
-    """
+    """Its traceback is all that is written."""
     life = live("make(); say('event'); raise ValueError('mine')", sandbox.url)
 
     assert life.code == 1
@@ -414,9 +382,7 @@ def test_an_uncaught_exception_delivers_too(sandbox: Sandbox) -> None:
 
 
 def test_nothing_is_owed_at_the_exit_of_a_process_that_logs_nothing(sandbox: Sandbox) -> None:
-    """
-    A configured pipeline that had no call starts nothing and waits for nothing.
-    """
+    """A configured pipeline that had no call starts nothing and waits for nothing."""
     life = live(
         """
         import atexit
@@ -435,9 +401,7 @@ def test_nothing_is_owed_at_the_exit_of_a_process_that_logs_nothing(sandbox: San
 
 
 def test_the_spool_keeps_what_the_exit_could_not_deliver(sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    Nothing is lost then; late events are kept as well.
-    """
+    """Nothing is lost then; late events are kept as well."""
     script = f"""
         import atexit
         pipeline = make(exit_timeout=0.3, spool={str(tmp_path)!r})
@@ -456,9 +420,7 @@ def test_the_spool_keeps_what_the_exit_could_not_deliver(sandbox: Sandbox, tmp_p
 
 
 def test_receivers_of_what_is_given_up_are_inside_the_budget() -> None:
-    """
-    Some time is kept for them, and none is added.
-    """
+    """Some time is kept for them, and none is added."""
     budget = 2.0
     with Pipeline(
         site_id="site", api_key="key", track_url=NOWHERE, exit_timeout=budget, flush_interval=0

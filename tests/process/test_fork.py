@@ -117,9 +117,7 @@ assert pipeline.stats().sent == pipeline.stats().received == 1
 
 
 def test_the_backlog_stays_the_parents(sandbox: Sandbox) -> None:
-    """
-    The child sends none of it, not even at its exit, and begins with an empty ledger.
-    """
+    """The child sends none of it, not even at its exit, and begins with an empty ledger."""
     life = live(
         """
         pipeline = make(flush_interval=3600)
@@ -143,9 +141,7 @@ def test_the_backlog_stays_the_parents(sandbox: Sandbox) -> None:
 
 
 def test_children_of_children_deliver_too(sandbox: Sandbox) -> None:
-    """
-    Each of three generations delivers what is its own, and ids are never made twice.
-    """
+    """Each of three generations delivers what is its own, and ids are never made twice."""
     life = live(
         """
         pipeline = make(flush_interval=3600)
@@ -182,9 +178,7 @@ def test_children_of_children_deliver_too(sandbox: Sandbox) -> None:
     ],
 )
 def test_a_child_may_end_in_any_way(sandbox: Sandbox, way: str, code: int, arrives: bool) -> None:
-    """
-    An exit in good order delivers; one that runs no hooks has to flush before it.
-    """
+    """An exit in good order delivers; one that runs no hooks has to flush before it."""
     life = live(
         f"""
         sys.excepthook = lambda *_: None
@@ -205,9 +199,7 @@ def test_a_child_may_end_in_any_way(sandbox: Sandbox, way: str, code: int, arriv
 
 
 def test_a_request_under_way_stays_the_parents() -> None:
-    """
-    The child sends on a connection of its own while the parent waits for its answer.
-    """
+    """The child sends on a connection of its own while the parent waits for its answer."""
     with ScriptedServer([stall()]) as server:
         script = """
             pipeline = make(flush_interval=0, exit_timeout=0, timeout=45)
@@ -236,9 +228,7 @@ def test_a_request_under_way_stays_the_parents() -> None:
 
 @pytest.fixture
 def tls_server(tmp_path: Path) -> Iterator[tuple[ScriptedServer, str]]:
-    """
-    A server with a certificate, and the file of who has signed it.
-    """
+    """A server with a certificate, and the file of who has signed it."""
     ca = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("localhost").configure_cert(context)
@@ -252,9 +242,7 @@ def tls_server(tmp_path: Path) -> Iterator[tuple[ScriptedServer, str]]:
 def test_the_parents_sockets_are_left_alone(
     tls_server: tuple[ScriptedServer, str], ending: str
 ) -> None:
-    """
-    Over TLS, parent and child go on at the same time; the parent on the connection it had.
-    """
+    """Over TLS, parent and child go on at the same time; the parent on the connection it had."""
     server, ca_file = tls_server
     life = live(
         f"""
@@ -289,9 +277,7 @@ def test_the_parents_sockets_are_left_alone(
 
 
 def test_what_a_child_takes_leaves_at_once(sandbox: Sandbox) -> None:
-    """
-    Nobody knows how it will end: here by os._exit, before its interval is over.
-    """
+    """Nobody knows how it will end: here by os._exit, before its interval is over."""
     life = live(
         """
         pipeline = make(flush_interval=3600)

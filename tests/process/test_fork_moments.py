@@ -19,9 +19,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cann
 
 
 def test_a_fork_during_the_import_of_requests(sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    The flushing thread imports it when it first delivers; a child forked meanwhile is whole.
-    """
+    """The flushing thread imports it when it first delivers; a child forked meanwhile is whole."""
     package = tmp_path / "requests"
     package.mkdir()
     (package / "__init__.py").write_text(
@@ -56,9 +54,7 @@ def test_a_fork_during_the_import_of_requests(sandbox: Sandbox, tmp_path: Path) 
 
 
 def test_a_fork_during_the_first_record(sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    The first record imports what none before needed; a child forked meanwhile is whole.
-    """
+    """The first record imports what none before needed; a child forked meanwhile is whole."""
     (tmp_path / "queue.py").write_text(
         "import sys, time, __main__\n"
         "__main__.importing.set()\n"
@@ -96,9 +92,7 @@ def test_a_fork_during_the_first_record(sandbox: Sandbox, tmp_path: Path) -> Non
 
 
 def test_nothing_is_imported_after_the_first_import(sandbox: Sandbox) -> None:
-    """
-    An import that a request would make is not guarded, and a fork amidst it could hang.
-    """
+    """An import that a request would make is not guarded, and a fork amidst it could hang."""
     life = live(
         """
         from cio_events._wire.request import Request
@@ -228,9 +222,7 @@ def test_fork_while_other_threads_log(sandbox: Sandbox) -> None:
 
 
 def test_a_fork_without_hooks_is_noticed_where_servers_make_them(sandbox: Sandbox) -> None:
-    """
-    The workers of uWSGI are forked in C, which calls none of Python's hooks.
-    """
+    """The workers of uWSGI are forked in C, which calls none of Python's hooks."""
     life = live(
         """
         import ctypes, types

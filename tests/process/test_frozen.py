@@ -33,9 +33,7 @@ class OwnError(Exception):
 
 
 def test_a_function_delivers_before_it_returns(pipeline: Pipeline, sandbox: Sandbox) -> None:
-    """
-    What it returns and what it is called stay as they were.
-    """
+    """What it returns and what it is called stay as they were."""
 
     @flushing(pipeline)
     def handler(event: str, *, context: int) -> tuple[str, int]:
@@ -54,9 +52,7 @@ def test_a_function_delivers_before_it_returns(pipeline: Pipeline, sandbox: Sand
 def test_a_function_that_raises_delivers_too(
     pipeline: Pipeline, sandbox: Sandbox, error: type[BaseException]
 ) -> None:
-    """
-    What it raises is what the caller gets.
-    """
+    """What it raises is what the caller gets."""
 
     @flushing(pipeline)
     def handler() -> None:
@@ -70,9 +66,7 @@ def test_a_function_that_raises_delivers_too(
 
 
 def test_a_block_delivers_when_it_is_left(pipeline: Pipeline, sandbox: Sandbox) -> None:
-    """
-    Also by an exception, and also when it is inside another.
-    """
+    """Also by an exception, and also when it is inside another."""
 
     def leave() -> None:
         with flushing(pipeline):
@@ -90,9 +84,7 @@ def test_a_block_delivers_when_it_is_left(pipeline: Pipeline, sandbox: Sandbox) 
 
 
 def test_a_coroutine_function_delivers_without_blocking_the_loop() -> None:
-    """
-    The loop goes on while a silent server is waited for.
-    """
+    """The loop goes on while a silent server is waited for."""
     with ScriptedServer([stall()]) as server:
         pipeline = Pipeline(site_id="site", api_key="key", track_url=server.url)
 
@@ -126,9 +118,7 @@ def test_a_coroutine_function_delivers_without_blocking_the_loop() -> None:
 
 
 def test_an_async_block_delivers(pipeline: Pipeline, sandbox: Sandbox) -> None:
-    """
-    Also by an exception, and when its task is cancelled.
-    """
+    """Also by an exception, and when its task is cancelled."""
 
     async def leave() -> None:
         async with flushing(pipeline):
@@ -159,9 +149,7 @@ def test_an_async_block_delivers(pipeline: Pipeline, sandbox: Sandbox) -> None:
 def test_without_threads_an_async_block_delivers_in_place(
     pipeline: Pipeline, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """
-    To block the loop is better than to lose the events.
-    """
+    """To block the loop is better than to lose the events."""
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -178,9 +166,7 @@ def test_without_threads_an_async_block_delivers_in_place(
 
 
 def test_another_kind_of_loop_is_not_needed(pipeline: Pipeline, sandbox: Sandbox) -> None:
-    """
-    Where asyncio is not running, an async block delivers in place.
-    """
+    """Where asyncio is not running, an async block delivers in place."""
 
     async def main() -> None:
         async with flushing(pipeline):
@@ -194,9 +180,7 @@ def test_another_kind_of_loop_is_not_needed(pipeline: Pipeline, sandbox: Sandbox
 
 
 def test_the_timeout_is_kept_and_nothing_is_lost(sandbox: Sandbox) -> None:
-    """
-    What could not be delivered in time is delivered when the function is called again.
-    """
+    """What could not be delivered in time is delivered when the function is called again."""
     sandbox.fail_next(429, retry_after=1)
     with Pipeline(
         site_id="site", api_key="key", track_url=sandbox.url, flush_interval=0
@@ -219,9 +203,7 @@ def test_the_timeout_is_kept_and_nothing_is_lost(sandbox: Sandbox) -> None:
 
 
 def test_the_default_pipeline_is_the_one_at_the_end(sandbox: Sandbox) -> None:
-    """
-    It may be configured inside, or not at all.
-    """
+    """It may be configured inside, or not at all."""
     life = live(
         """
         @cio_events.flushing()
@@ -240,9 +222,7 @@ def test_the_default_pipeline_is_the_one_at_the_end(sandbox: Sandbox) -> None:
 
 
 def test_a_frozen_process_has_delivered(sandbox: Sandbox) -> None:
-    """
-    As in AWS Lambda, whose processes are stopped between two calls of their handler.
-    """
+    """As in AWS Lambda, whose processes are stopped between two calls of their handler."""
     life = live(
         """
         make(flush_interval=0.5)
@@ -289,9 +269,7 @@ def _generator() -> Iterator[int]:
     ],
 )
 def test_wrong_arguments_are_named(wrong: Any, words: str) -> None:
-    """
-    Such as the decorator without its parentheses.
-    """
+    """Such as the decorator without its parentheses."""
     with pytest.raises(cio_events.ParamError) as raised:
         wrong()
 

@@ -45,9 +45,7 @@ ORDERS = {
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_events_are_delivered_and_the_hub_goes_on(sandbox: Sandbox, order: str) -> None:
-    """
-    While a hundred greenlets log, while one flushes, and at the exit.
-    """
+    """While a hundred greenlets log, while one flushes, and at the exit."""
     prelude, configure = ORDERS[order]
     sandbox.delay(0.2)
     life = live(
@@ -75,9 +73,7 @@ say("at exit")
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_silent_server_does_not_stop_the_hub(order: str) -> None:
-    """
-    Greenlets go on, flush() keeps its time, and the exit its budget.
-    """
+    """Greenlets go on, flush() keeps its time, and the exit its budget."""
     prelude, configure = ORDERS[order]
     with ScriptedServer([stall()] * 3) as server:
         life = live(
@@ -100,9 +96,7 @@ print(pipeline.flush(0.5), ticks - before > 20, longest < 2, pipeline.stats().pe
 
 
 def test_a_forked_child_delivers(sandbox: Sandbox) -> None:
-    """
-    What the hub knew of the parent's greenlets is no matter of the child's.
-    """
+    """What the hub knew of the parent's greenlets is no matter of the child's."""
     life = live(
         CONFIGURED
         + """
@@ -125,9 +119,7 @@ print(forked(child))
 
 
 def test_a_greenlet_that_is_killed_is_replaced(sandbox: Sandbox) -> None:
-    """
-    Whoever kills all greenlets kills the flushing one, too; the next call starts another.
-    """
+    """Whoever kills all greenlets kills the flushing one, too; the next call starts another."""
     life = live(
         CONFIGURED
         + """

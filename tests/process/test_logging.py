@@ -38,9 +38,7 @@ def pipeline():
 
 
 def test_dict_config_again_with_a_silent_server_returns_at_once_and_loses_nothing() -> None:
-    """
-    It flushes and closes the handlers under logging's own lock, with a thousand pending.
-    """
+    """It flushes and closes the handlers under logging's own lock, with a thousand pending."""
     with ScriptedServer([stall()]) as server:
         started = time.monotonic()
         life = live(
@@ -73,9 +71,7 @@ print(sum(thread.name == "cio_events" for thread in threading.enumerate()))
 def test_dict_config_with_other_options_delivers_what_the_first_pipeline_has(
     sandbox: Sandbox,
 ) -> None:
-    """
-    The one before goes on, and both deliver at the exit.
-    """
+    """The one before goes on, and both deliver at the exit."""
     life = live(
         CONFIG
         + """
@@ -94,9 +90,7 @@ root.info("second", extra={"cio_customer": "5"})
 def test_a_handler_that_logs_from_the_flushing_thread_does_not_deadlock(
     sandbox: Sandbox,
 ) -> None:
-    """
-    urllib3 logs at DEBUG while the main thread reconfigures logging over and over.
-    """
+    """urllib3 logs at DEBUG while the main thread reconfigures logging over and over."""
     life = live(
         CONFIG
         + """
@@ -117,9 +111,7 @@ print(pipeline().stats().sent)
 
 
 def test_what_is_said_is_heard_where_loggers_are_disabled() -> None:
-    """
-    ``disable_existing_loggers`` is what dictConfig does by default.
-    """
+    """``disable_existing_loggers`` is what dictConfig does by default."""
     life = live(
         CONFIG.replace("20,", "0.2,") + 'root.info("event", extra={"cio_customer": "5"})',
         "http://127.0.0.1:1",
@@ -130,9 +122,7 @@ def test_what_is_said_is_heard_where_loggers_are_disabled() -> None:
 
 
 def test_logging_in_a_file_and_from_there_to_customer_io(sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    The line in the file is the one that was logged, and shows the event's id.
-    """
+    """The line in the file is the one that was logged, and shows the event's id."""
     file = tmp_path / "app.log"
     life = live(
         f"""

@@ -51,9 +51,7 @@ def events_of(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_last_statement_of_a_process(method: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    What is logged there is delivered, whatever the start method; the parent's stays its own.
-    """
+    """What is logged there is delivered, whatever the start method; the parent's stays its own."""
     main = """
 say("parent")
 processes = [context.Process(target=work, args=(number,)) for number in range(3)]
@@ -74,9 +72,7 @@ for process in processes:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_pool(method: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    A pool that is closed lets its workers end in good order.
-    """
+    """A pool that is closed lets its workers end in good order."""
     main = """
 say("parent")
 pool = context.Pool(2)
@@ -113,9 +109,7 @@ with context.Pool(2, cio_events.install_signal_handlers) as pool:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_process_pool_executor(method: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    Its workers end with it.
-    """
+    """Its workers end with it."""
     main = """
 with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as executor:
     list(executor.map(work, range(20)))
@@ -129,9 +123,7 @@ say("parent")
 
 
 def test_a_process_that_fails(sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    It delivers as well.
-    """
+    """It delivers as well."""
     main = """
 def fail():
     say("child")
@@ -147,9 +139,7 @@ assert process.exitcode == 3
 
 
 def test_children_of_a_child(sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    Made by multiprocessing or by os.fork, they deliver as well.
-    """
+    """Made by multiprocessing or by os.fork, they deliver as well."""
     main = """
 def child():
     say("child")
@@ -176,9 +166,7 @@ assert process.exitcode == 0
 
 
 def test_a_thread_that_outlives_the_target(sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    It is waited for after the finalizers have run, and delivers what it logs by itself.
-    """
+    """It is waited for after the finalizers have run, and delivers what it logs by itself."""
     main = """
 def late():
     time.sleep(0.5)
@@ -197,9 +185,7 @@ process.join()
 
 
 def test_os_is_not_patched(sandbox: Sandbox, tmp_path: Path) -> None:
-    """
-    Neither in the parent nor in a child.
-    """
+    """Neither in the parent nor in a child."""
     main = """
 before = os._exit, os.fork
 

@@ -55,9 +55,7 @@ def balanced(pipeline):
 
 @pytest.mark.parametrize("every", [1, 7, 61])
 def test_a_finalizer_that_logs_amid_any_line_of_ours(sandbox: Sandbox, every: int) -> None:
-    """
-    On the application's threads and on the flushing thread: it neither hangs nor is lost.
-    """
+    """On the application's threads and on the flushing thread: it neither hangs nor is lost."""
     life = live(
         COLLECTING.replace("EVERY", str(every))
         + """
@@ -90,9 +88,7 @@ print(stats.sent == logged + finalized, stats.failed, stats.dropped, finalized, 
 
 
 def test_a_finalizer_that_logs_while_calls_are_sent_inline(sandbox: Sandbox) -> None:
-    """
-    Where there is no thread, it interrupts the delivery on the thread that it runs on.
-    """
+    """Where there is no thread, it interrupts the delivery on the thread that it runs on."""
     life = live(
         COLLECTING.replace("EVERY", "31")
         + """
@@ -126,9 +122,7 @@ print(balanced(pipeline).sent == logged + finalized)
 @pytest.mark.parametrize("threaded", [True, False], ids=["thread", "inline"])
 @pytest.mark.parametrize("before_send", ["None", "lambda call: call"], ids=["", "before_send"])
 def test_a_signal_handler_that_logs(sandbox: Sandbox, *, threaded: bool, before_send: str) -> None:
-    """
-    Thousands of times, while the main thread logs thousands of records and delivers.
-    """
+    """Thousands of times, while the main thread logs thousands of records and delivers."""
     life = live(
         COLLECTING
         + f"""
@@ -172,9 +166,7 @@ print(stats.sent, logged + handled, stats.received)
 
 
 def test_a_signal_handler_may_flush(sandbox: Sandbox) -> None:
-    """
-    Whatever it has interrupted, it comes back.
-    """
+    """Whatever it has interrupted, it comes back."""
     life = live(
         """
         handled = 0
@@ -208,9 +200,7 @@ def test_a_signal_handler_may_flush(sandbox: Sandbox) -> None:
 
 
 def test_receivers_that_raise_stop_nothing(sandbox: Sandbox) -> None:
-    """
-    Whatever they raise, the calls count, the others are told, and flush() is honest.
-    """
+    """Whatever they raise, the calls count, the others are told, and flush() is honest."""
     life = live(
         """
         errors = [ValueError("x"), SystemExit(3), RecursionError(), MemoryError()]
@@ -245,9 +235,7 @@ def test_receivers_that_raise_stop_nothing(sandbox: Sandbox) -> None:
 
 
 def test_a_flushing_thread_that_is_ended_is_started_again(sandbox: Sandbox) -> None:
-    """
-    By an exception that none of our code may stop, for example; nothing is lost by it.
-    """
+    """By an exception that none of our code may stop, for example; nothing is lost by it."""
     life = live(
         """
         class Killed(BaseException):
@@ -281,9 +269,7 @@ def test_a_flushing_thread_that_is_ended_is_started_again(sandbox: Sandbox) -> N
 
 
 def test_what_a_receiver_logs_is_not_taken(sandbox: Sandbox) -> None:
-    """
-    It would never end. What it sends through the pipeline itself is its own decision.
-    """
+    """It would never end. What it sends through the pipeline itself is its own decision."""
     life = live(
         """
         @cio_events.signals.sent.connect
@@ -308,9 +294,7 @@ def test_what_a_receiver_logs_is_not_taken(sandbox: Sandbox) -> None:
 
 
 def test_a_receiver_may_flush_and_close(sandbox: Sandbox) -> None:
-    """
-    It cannot wait for itself, and is told so by the answer.
-    """
+    """It cannot wait for itself, and is told so by the answer."""
     life = live(
         """
         @cio_events.signals.sent.connect

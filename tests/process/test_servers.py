@@ -61,9 +61,7 @@ def get(port: int) -> str:
 @pytest.mark.parametrize("preload", [True, False], ids=["preload", "no preload"])
 @pytest.mark.parametrize("kind", ["sync", "gthread"])
 def test_gunicorn(sandbox: Sandbox, tmp_path: Path, kind: str, *, preload: bool) -> None:
-    """
-    Each worker delivers what it has logged before it ends, and nobody delivers another's.
-    """
+    """Each worker delivers what it has logged before it ends, and nobody delivers another's."""
     pytest.importorskip("gunicorn")
     (tmp_path / "site_of_mine.py").write_text(PRELUDE + APPLICATION)
     port = free_port()
@@ -111,9 +109,7 @@ async def application(scope, receive, send):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_uvicorn(sandbox: Sandbox, tmp_path: Path, workers: int) -> None:
-    """
-    It ends itself by SIGTERM when its shutdown is over, which runs no exit hooks.
-    """
+    """It ends itself by SIGTERM when its shutdown is over, which runs no exit hooks."""
     (tmp_path / "asgi_of_mine.py").write_text(PRELUDE + ASGI)
     port = free_port()
     command = [

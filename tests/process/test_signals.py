@@ -35,9 +35,7 @@ def killed(script: str, url: str, *signals: int) -> Ended:
 def test_the_signals_default_ends_the_process_after_delivery(
     sandbox: Sandbox, number: signal.Signals
 ) -> None:
-    """
-    Whoever has sent it sees the process die of it.
-    """
+    """Whoever has sent it sees the process die of it."""
     life = killed(
         f"""
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -56,9 +54,7 @@ def test_the_signals_default_ends_the_process_after_delivery(
 
 
 def test_without_them_sigterm_loses_what_is_pending(sandbox: Sandbox) -> None:
-    """
-    They are off unless asked for.
-    """
+    """They are off unless asked for."""
     life = killed(
         'make(flush_interval=3600); say("event"); print("ready", flush=True); time.sleep(45)',
         sandbox.url,
@@ -71,9 +67,7 @@ def test_without_them_sigterm_loses_what_is_pending(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.17])
 def test_a_busy_worker_delivers_before_it_dies(sandbox: Sandbox, delay: float) -> None:
-    """
-    The signal may interrupt any line of ours, or a log handler that holds its lock.
-    """
+    """The signal may interrupt any line of ours, or a log handler that holds its lock."""
     script = """
         class Slow(logging.Handler):
             def emit(self, record):
@@ -132,9 +126,7 @@ def test_an_earlier_handler_is_called_after_delivery(sandbox: Sandbox) -> None:
 
 
 def test_an_earlier_handler_may_exit(sandbox: Sandbox) -> None:
-    """
-    Also without the interpreter's hooks.
-    """
+    """Also without the interpreter's hooks."""
     life = live(
         """
         signal.signal(signal.SIGTERM, lambda *_: os._exit(9))
@@ -151,9 +143,7 @@ def test_an_earlier_handler_may_exit(sandbox: Sandbox) -> None:
 
 
 def test_an_ignored_signal_stays_ignored(sandbox: Sandbox) -> None:
-    """
-    As for a process that nohup has started.
-    """
+    """As for a process that nohup has started."""
     life = live(
         """
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -172,9 +162,7 @@ def test_an_ignored_signal_stays_ignored(sandbox: Sandbox) -> None:
 
 
 def test_keyboard_interrupt_comes_at_once(sandbox: Sandbox) -> None:
-    """
-    It leads to an exit in good order, where what is pending is delivered.
-    """
+    """It leads to an exit in good order, where what is pending is delivered."""
     life = killed(
         """
         make(flush_interval=3600)
@@ -196,9 +184,7 @@ def test_keyboard_interrupt_comes_at_once(sandbox: Sandbox) -> None:
 
 
 def test_the_budget_is_kept_and_the_loss_is_said() -> None:
-    """
-    A server that is silent does not keep the process alive.
-    """
+    """A server that is silent does not keep the process alive."""
     with ScriptedServer([stall()]) as server:
         started = time.monotonic()
         life = killed(
@@ -220,9 +206,7 @@ def test_the_budget_is_kept_and_the_loss_is_said() -> None:
 
 
 def test_a_second_signal_does_not_wait() -> None:
-    """
-    Whoever sends it again wants the process to end now.
-    """
+    """Whoever sends it again wants the process to end now."""
     with ScriptedServer([stall()]) as server:
         started = time.monotonic()
         life = killed(
@@ -243,9 +227,7 @@ def test_a_second_signal_does_not_wait() -> None:
 
 
 def test_to_install_twice_is_to_install_once(sandbox: Sandbox) -> None:
-    """
-    The earlier handler is called once, and the newer timeout holds.
-    """
+    """The earlier handler is called once, and the newer timeout holds."""
     life = live(
         """
         calls = []
@@ -266,9 +248,7 @@ def test_to_install_twice_is_to_install_once(sandbox: Sandbox) -> None:
 
 
 def test_a_handler_that_others_put_in_between_is_chained(sandbox: Sandbox) -> None:
-    """
-    Also when ours are installed again after it.
-    """
+    """Also when ours are installed again after it."""
     life = live(
         """
         calls = []
@@ -296,9 +276,7 @@ def test_a_handler_that_others_put_in_between_is_chained(sandbox: Sandbox) -> No
 
 
 def test_several_pipelines_deliver(sandbox: Sandbox) -> None:
-    """
-    The handlers are for all of them.
-    """
+    """The handlers are for all of them."""
     life = killed(
         """
         for number in range(3):
@@ -317,9 +295,7 @@ def test_several_pipelines_deliver(sandbox: Sandbox) -> None:
 
 
 def test_only_the_main_thread_may_install_them(sandbox: Sandbox) -> None:
-    """
-    Python allows no other; the error says so.
-    """
+    """Python allows no other; the error says so."""
     life = live(
         """
         def install():
@@ -357,9 +333,7 @@ def test_only_the_main_thread_may_install_them(sandbox: Sandbox) -> None:
 def test_wrong_arguments_are_named_and_nothing_is_installed(
     monkeypatch: pytest.MonkeyPatch, arguments: str, words: str
 ) -> None:
-    """
-    The error says which argument, and what it should be.
-    """
+    """The error says which argument, and what it should be."""
     installed: list[object] = []
     monkeypatch.setattr(signal, "signal", lambda *args: installed.append(args))
     with pytest.raises(cio_events.ParamError) as raised:
@@ -403,9 +377,7 @@ os.kill(1, signal.SIGTERM)
 
 
 def test_asyncio_is_told_once(sandbox: Sandbox) -> None:
-    """
-    What the event loop has for the signal is called once, and it may end in good order.
-    """
+    """What the event loop has for the signal is called once, and it may end in good order."""
     life = killed(
         """
         import asyncio
@@ -435,9 +407,7 @@ def test_asyncio_is_told_once(sandbox: Sandbox) -> None:
 
 
 def test_after_the_first_signal_what_is_logged_leaves_at_once(sandbox: Sandbox) -> None:
-    """
-    A server that handles the signal serves what is open, and may then be ended by anything.
-    """
+    """A server that handles the signal serves what is open, and may then be ended by anything."""
     with start(
         """
         told = threading.Event()

@@ -30,9 +30,7 @@ uwsgi.opt = {OPT}
 
 
 def test_without_threads_calls_are_sent_at_flush_and_at_exit(sandbox: Sandbox) -> None:
-    """
-    They wait until then; one warning says why, and names the option of uWSGI.
-    """
+    """They wait until then; one warning says why, and names the option of uWSGI."""
     life = live(
         REFUSING
         + """
@@ -59,9 +57,7 @@ for number in range(20):
 
 
 def test_without_threads_what_sending_needs_is_imported_early(sandbox: Sandbox) -> None:
-    """
-    The exit hook may be too late for that, as uWSGI's is; it would crash in OpenSSL.
-    """
+    """The exit hook may be too late for that, as uWSGI's is; it would crash in OpenSSL."""
     life = live(
         REFUSING
         + """
@@ -79,9 +75,7 @@ print("requests" in sys.modules)
 
 
 def test_without_threads_single_calls_are_sent_one_after_the_other(sandbox: Sandbox) -> None:
-    """
-    As with v1, where usually several are sent at once.
-    """
+    """As with v1, where usually several are sent at once."""
     life = live(
         REFUSING
         + """
@@ -99,9 +93,7 @@ print(pipeline.flush(20), pipeline.stats().sent)
 
 
 def test_without_threads_flush_keeps_its_time() -> None:
-    """
-    With a server that is down and one that is silent; what is pending stays.
-    """
+    """With a server that is down and one that is silent; what is pending stays."""
     script = (
         REFUSING
         + """
@@ -121,9 +113,7 @@ print(pipeline.flush(0.5), 0.4 < time.monotonic() - started < 10, pipeline.stats
 
 
 def test_without_threads_what_fails_is_tried_again_within_a_flush() -> None:
-    """
-    The caller's thread waits for the pause to be over.
-    """
+    """The caller's thread waits for the pause to be over."""
     with ScriptedServer([answer(503), answer(503)]) as server:
         life = live(
             REFUSING
@@ -140,9 +130,7 @@ print(pipeline.flush(20), pipeline.stats().retries)
 
 
 def test_a_thread_is_started_as_soon_as_one_can_be_had(sandbox: Sandbox) -> None:
-    """
-    It is tried again every now and then.
-    """
+    """It is tried again every now and then."""
     life = live(
         REFUSING
         + """
@@ -175,9 +163,7 @@ print(pipeline.stats().sent)
     ],
 )
 def test_uwsgi_lets_threads_start_but_not_run(sandbox: Sandbox, opt: str, threads: str) -> None:
-    """
-    Unless it is told to; then none is started, and the warning names the option.
-    """
+    """Unless it is told to; then none is started, and the warning names the option."""
     life = live(
         UWSGI.replace("{OPT}", opt)
         + """
@@ -195,9 +181,7 @@ print(threading.active_count())
 
 
 def test_one_thread_for_each_pipeline_that_has_had_a_call(sandbox: Sandbox) -> None:
-    """
-    Not for one that is made, configured again with the same options, disabled, or closed.
-    """
+    """Not for one that is made, configured again with the same options, disabled, or closed."""
     life = live(
         """
         def running():
@@ -236,9 +220,7 @@ def test_one_thread_for_each_pipeline_that_has_had_a_call(sandbox: Sandbox) -> N
 
 @pytest.mark.parametrize("before", ["", "say('event'); assert pipeline.flush(20)"])
 def test_a_pipeline_with_nothing_to_do_does_not_wake_up(sandbox: Sandbox, before: str) -> None:
-    """
-    There is no polling: its thread sleeps until something is logged.
-    """
+    """There is no polling: its thread sleeps until something is logged."""
     life = live(
         f"""
         def switches():
@@ -265,9 +247,7 @@ def test_a_pipeline_with_nothing_to_do_does_not_wake_up(sandbox: Sandbox, before
 
 
 def test_a_paused_pipeline_sleeps_until_the_pause_is_over() -> None:
-    """
-    Each of its wakings is for a look at the clock, not for a request.
-    """
+    """Each of its wakings is for a look at the clock, not for a request."""
     with ScriptedServer([answer(429, headers={"Retry-After": "30"})]) as server:
         life = live(
             """

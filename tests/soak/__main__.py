@@ -60,9 +60,7 @@ class Soaked:
         self.process.stdout.readline()  # before that, any signal would kill it
 
     def memory(self) -> int | None:
-        """
-        Its resident bytes, where the system tells.
-        """
+        """Its resident bytes, where the system tells."""
         try:
             statm = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii")
         except OSError:
@@ -70,25 +68,19 @@ class Soaked:
         return int(statm.split()[1]) * resource.getpagesize()
 
     def log_culprit(self) -> str:
-        """
-        Have it log a culprit; returns whose.
-        """
+        """Have it log a culprit; returns whose."""
         self.process.send_signal(signal.SIGUSR1)
         self._culprits += 1
         return f"{self._name}.culprit{self._culprits - 1}"
 
     def kill(self) -> set[str]:
-        """
-        End it at once; returns what it had accepted.
-        """
+        """End it at once; returns what it had accepted."""
         self.process.send_signal(signal.SIGKILL)
         self.process.communicate(timeout=CLOSE_SECONDS)
         return self._noted()
 
     def end(self) -> tuple[set[str], dict[str, int]]:
-        """
-        Let it close; returns what it had accepted, and its ledger.
-        """
+        """Let it close; returns what it had accepted, and its ledger."""
         self.process.send_signal(signal.SIGTERM)
         out, _ = self.process.communicate(timeout=3 * CLOSE_SECONDS)
         return self._noted(), json.loads(out)
@@ -100,9 +92,7 @@ class Soaked:
 
 
 def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
-    """
-    Do it.
-    """
+    """Do it."""
     result, dice = Soak(seconds), random.Random(seed)
 
     def count(request: ReceivedRequest) -> None:
@@ -161,9 +151,7 @@ def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Soak as long as the command line asks for; returns the exit status.
-    """
+    """Soak as long as the command line asks for; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="default: %(default)s")
     parser.add_argument(

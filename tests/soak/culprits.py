@@ -83,17 +83,13 @@ class Culprits:
         self._now: Culprit | None = None
 
     def begin(self, customer: str) -> str:
-        """
-        Have the culprit of *customer*, which is logged next, fail; returns how.
-        """
+        """Have the culprit of *customer*, which is logged next, fail; returns how."""
         self._now = Culprit(next(self._kinds), customer, time.monotonic())
         _KINDS[self._now.kind](self._sandbox)
         return self._now.kind
 
     def look(self) -> None:
-        """
-        Count, once it must have been found.
-        """
+        """Count, once it must have been found."""
         now = self._now
         if now is None or now.counts is not None:
             return
@@ -101,9 +97,7 @@ class Culprits:
             now.counts = self._counts()
 
     def end(self) -> Found | None:
-        """
-        Heal everything; returns how the one stood that did, None if it stood for too short.
-        """
+        """Heal everything; returns how the one stood that did, None if it stood for too short."""
         now, self._now = self._now, None
         found = None
         if now is not None and now.counts is not None:

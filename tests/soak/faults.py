@@ -39,7 +39,5 @@ FAULTS: dict[str, Callable[[Sandbox], None]] = {
 
 
 def any_fault(dice: random.Random) -> str:
-    """
-    The name of one of them.
-    """
+    """The name of one of them."""
     return dice.choice(list(FAULTS))

@@ -28,9 +28,7 @@ logger = logging.getLogger("soaked")
 
 
 def main(url: str, spool: str, notes: str, name: str, rate: float) -> None:
-    """
-    Log until SIGTERM, close, and print what the ledger says.
-    """
+    """Log until SIGTERM, close, and print what the ledger says."""
     pipeline = cio_events.configure(
         site_id="site",
         api_key="key",

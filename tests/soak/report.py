@@ -70,31 +70,23 @@ class Soak:
     ledgers: list[Mapping[str, Any]] = field(default_factory=list)
 
     def note(self, found: Found | None) -> None:
-        """
-        Keep how a culprit stood, if it did.
-        """
+        """Keep how a culprit stood, if it did."""
         if found is not None:
             self.stood.append(found)
 
     @property
     def missing(self) -> set[str]:
-        """
-        What was accepted and has not arrived.
-        """
+        """What was accepted and has not arrived."""
         return self.accepted - set(self.arrived)
 
     @property
     def repeated(self) -> int:
-        """
-        Events that Customer.io took twice.
-        """
+        """Events that Customer.io took twice."""
         return len(self.arrived) - len(set(self.arrived))
 
     @property
     def disordered(self) -> int:
-        """
-        Events that arrived after a later one of the same customer.
-        """
+        """Events that arrived after a later one of the same customer."""
         latest: dict[str, int] = {}
         count = 0
         for name in self.arrived:
@@ -105,9 +97,7 @@ class Soak:
 
     @property
     def growth(self) -> float:
-        """
-        The memory of the last fifth, divided by that of the second.
-        """
+        """The memory of the last fifth, divided by that of the second."""
         fifth = len(self.memory) // 5
         if not fifth:
             return 1.0
@@ -116,18 +106,14 @@ class Soak:
 
     @property
     def balanced(self) -> bool:
-        """
-        Whether the ledgers add up.
-        """
+        """Whether the ledgers add up."""
         return all(
             one["received"] == one["sent"] + one["failed"] + one["dropped"] + one["pending"]
             for one in self.ledgers
         )
 
     def verdicts(self) -> dict[str, bool]:
-        """
-        What is asked of a soak, and whether it holds.
-        """
+        """What is asked of a soak, and whether it holds."""
         return {
             "nothing that was accepted is missing": not self.missing,
             "nothing was taken twice": not self.repeated,
@@ -144,9 +130,7 @@ class Soak:
 
 
 def show(soak: Soak) -> RenderableType:
-    """
-    The report.
-    """
+    """The report."""
     figures = Table(title=f"A soak of {soak.seconds / 60:.1f} minutes", show_header=False)
     figures.add_column()
     figures.add_column(justify="right")
@@ -195,9 +179,7 @@ def _counts(title: str, counts: Mapping[str, int]) -> Table:
 
 
 def _memory(samples: Sequence[int]) -> Text:
-    """
-    The memory over time, as a line of bars from zero.
-    """
+    """The memory over time, as a line of bars from zero."""
     if not samples:
         return Text("no memory was measured")
     step = max(len(samples) / _BARS_WIDTH, 1.0)

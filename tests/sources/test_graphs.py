@@ -51,9 +51,7 @@ RENDERERS = [
 
 
 def received(pipeline: Pipeline) -> int:
-    """
-    How many calls came in, of a ledger that balances.
-    """
+    """How many calls came in, of a ledger that balances."""
     stats = pipeline.stats()
     assert stats.received == stats.sent + stats.failed + stats.dropped + stats.pending
     return stats.received
@@ -61,9 +59,7 @@ def received(pipeline: Pipeline) -> int:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_no_log_line_raises(source: Any, pipeline: Pipeline, arrivals: Arrivals) -> None:
-    """
-    It is counted once, and stays as it was written, for any renderer that could render it.
-    """
+    """It is counted once, and stays as it was written, for any renderer that could render it."""
     log = source(pipeline)
     # loguru itself makes text of the message.
     events = st.text() if source is by_loguru else st.text() | graphs()
@@ -91,9 +87,7 @@ VERBS = [name for name in vars(Verbs) if not name.startswith("_")]
 
 
 def test_no_verb_raises(pipeline: Pipeline, arrivals: Arrivals) -> None:
-    """
-    Each says whether its call was taken, and counts it.
-    """
+    """Each says whether its call was taken, and counts it."""
 
     @bounded
     @given(st.data(), st.sampled_from([*VERBS, "send"]))
@@ -132,9 +126,7 @@ class Unreadable(list):  # type: ignore[type-arg]
     ids=["endless list", "no class", "one of no class", "unreadable", "endless"],
 )
 def test_relationships_have_an_end(ends: Any, reason: str, pipeline: Pipeline) -> None:
-    """
-    A verb neither raises nor reads on for ever, whatever it is handed.
-    """
+    """A verb neither raises nor reads on for ever, whatever it is handed."""
     acme = ObjectIdentifier("1", "acme")
 
     assert pipeline.identify_object(acme, relationships=ends) is False

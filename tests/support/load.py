@@ -1,6 +1,4 @@
-"""
-Real servers under load: requests that are open while a signal ends the server.
-"""
+"""Real servers under load: requests that are open while a signal ends the server."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ NOTICE_SECONDS = 0.3
 
 
 def free_port() -> int:
-    """
-    A port on loopback that nobody uses.
-    """
+    """A port on loopback that nobody uses."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
@@ -95,17 +91,13 @@ class Server:
         self._listens.set()
 
     def request(self, method: str, path: str, body: object = None, customer: str = "5") -> Request:
-        """
-        Open a request; its body is not sent yet.
-        """
+        """Open a request; its body is not sent yet."""
         self._listens.wait(SECONDS)
         assert self.port is not None, self.lines
         return Request(self.port, method, path, body, customer)
 
     def ask(self, method: str, path: str, body: object = None, customer: str = "5") -> object:
-        """
-        What it answers, as soon as it serves.
-        """
+        """What it answers, as soon as it serves."""
         deadline = time.monotonic() + SECONDS
         while True:
             try:
@@ -116,25 +108,19 @@ class Server:
                 time.sleep(0.05)
 
     def end(self, number: int = signal.SIGTERM, *, group: bool = False) -> list[str]:
-        """
-        End it by a signal, and wait until nothing of it runs; returns what it has printed.
-        """
+        """End it by a signal, and wait until nothing of it runs; returns what it has printed."""
         self.send(number, group=group)
         return self.wait()
 
     def send(self, number: int, *, group: bool = False) -> None:
-        """
-        Send it a signal, or to its whole *group*, as a terminal does.
-        """
+        """Send it a signal, or to its whole *group*, as a terminal does."""
         if group:
             os.killpg(self._process.pid, number)
         else:
             self._process.send_signal(number)
 
     def wait(self) -> list[str]:
-        """
-        Wait until nothing of it runs; returns what it has printed.
-        """
+        """Wait until nothing of it runs; returns what it has printed."""
         self._process.wait(SECONDS)
         self._reader.join(SECONDS)  # until the last of its children has closed its output
         assert not self._reader.is_alive(), self.lines
@@ -143,9 +129,7 @@ class Server:
     def end_under_load(
         self, opened: list[Request], number: int = signal.SIGTERM, *, group: bool = False
     ) -> list[object]:
-        """
-        End it while requests are open, and finish them; returns their answers.
-        """
+        """End it while requests are open, and finish them; returns their answers."""
         self.send(number, group=group)
         time.sleep(NOTICE_SECONDS)
         answers = []
@@ -157,9 +141,7 @@ class Server:
 
 
 class Request:
-    """
-    A request whose body waits, so that it is open for as long as the test wants.
-    """
+    """A request whose body waits, so that it is open for as long as the test wants."""
 
     def __init__(self, port: int, method: str, path: str, body: object, customer: str) -> None:
         self._body = b"" if body is None else json.dumps(body).encode()
@@ -181,9 +163,7 @@ class Request:
             raise
 
     def reaches_the_application(self) -> Self:
-        """
-        Wait until the application asks for the body.
-        """
+        """Wait until the application asks for the body."""
         answer = b""
         while b"\r\n\r\n" not in answer:
             more = self._sock.recv(1)
@@ -195,9 +175,7 @@ class Request:
         return self
 
     def close(self) -> None:
-        """
-        Give it up.
-        """
+        """Give it up."""
         self._sock.close()
 
     def finish(self) -> Any:
@@ -218,14 +196,10 @@ class Request:
 
 
 def logged_ids(lines: list[str]) -> list[str]:
-    """
-    The ids of all events that a server's JSON lines show, as it has logged them.
-    """
+    """The ids of all events that a server's JSON lines show, as it has logged them."""
     return re.findall(r'"cio_event_id": ?"(\w{26})"', "\n".join(lines))
 
 
 def lost(lines: list[str], sandbox: Sandbox) -> set[str]:
-    """
-    The ids of events that a server has logged and that have not arrived.
-    """
+    """The ids of events that a server has logged and that have not arrived."""
     return {*logged_ids(lines)} - {event.id for event in sandbox.events}

@@ -23,9 +23,7 @@ INSTALL_SECONDS = 100
 
 
 def installed(package: str, otherwise: Path) -> Path:
-    """
-    The ``node_modules`` that has a package, ``name@version``; if need be one in *otherwise*.
-    """
+    """The ``node_modules`` that has a package, ``name@version``; if need be one in *otherwise*."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("there is no node and npm on this machine")

@@ -19,9 +19,7 @@ SECONDS = 60
 
 
 def environment(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
-    """
-    The environment of these tests, with settings for *sandbox* and no others of ours.
-    """
+    """The environment of these tests, with settings for *sandbox* and no others of ours."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CIO_")}
     paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
     kept["PYTHONPATH"] = os.pathsep.join(paths)

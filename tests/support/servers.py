@@ -54,9 +54,7 @@ class Received:
 
     @property
     def json(self) -> Any:
-        """
-        The body's meaning.
-        """
+        """The body's meaning."""
         return orjson.loads(self.body)
 
 
@@ -66,9 +64,7 @@ Step: TypeAlias = "Callable[[Peer], bool]"
 
 @dataclass
 class Peer:
-    """
-    One connection, as a step of the script sees it.
-    """
+    """One connection, as a step of the script sees it."""
 
     server: ScriptedServer
     sock: socket.socket
@@ -77,9 +73,7 @@ class Peer:
     buffer: bytes = field(default=b"", repr=False)
 
     def read(self) -> Received:
-        """
-        Read a whole request and write it into the journal.
-        """
+        """Read a whole request and write it into the journal."""
         while b"\r\n\r\n" not in self.buffer:
             self._more()
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
@@ -98,30 +92,22 @@ class Peer:
         return received
 
     def send(self, data: bytes) -> None:
-        """
-        Send *data* at once.
-        """
+        """Send *data* at once."""
         self.sock.sendall(data)
 
     def drip(self, data: bytes) -> None:
-        """
-        Send *data* byte by byte, slowly.
-        """
+        """Send *data* byte by byte, slowly."""
         for byte in data:
             self.sock.sendall(bytes((byte,)))
             if self.server.closing.wait(DRIP_SECONDS):
                 return
 
     def stall(self) -> None:
-        """
-        Do nothing until the server is closed.
-        """
+        """Do nothing until the server is closed."""
         self.server.closing.wait()
 
     def reset(self) -> None:
-        """
-        Break the connection as a crashed host does, with a TCP reset.
-        """
+        """Break the connection as a crashed host does, with a TCP reset."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
@@ -133,9 +119,7 @@ class Peer:
 
 
 def head(status: int, length: int, headers: Mapping[str, str] | None = None) -> bytes:
-    """
-    The first lines of an answer.
-    """
+    """The first lines of an answer."""
     phrase = HTTPStatus(status).phrase
     lines = {"Content-Type": "application/json", "Content-Length": str(length), **(headers or {})}
     return "".join(
@@ -146,9 +130,7 @@ def head(status: int, length: int, headers: Mapping[str, str] | None = None) -> 
 def answer(
     status: int = 200, body: bytes = b"{}", headers: Mapping[str, str] | None = None
 ) -> Step:
-    """
-    Read the request and answer it.
-    """
+    """Read the request and answer it."""
 
     def step(peer: Peer) -> bool:
         peer.read()
@@ -159,16 +141,12 @@ def answer(
 
 
 def redirect(location: str, status: int = 301) -> Step:
-    """
-    Read the request and send the client elsewhere.
-    """
+    """Read the request and send the client elsewhere."""
     return answer(status, b"moved", {"Location": location})
 
 
 def stall(*, read: bool = True) -> Step:
-    """
-    Never answer; with ``read=False`` not even read.
-    """
+    """Never answer; with ``read=False`` not even read."""
 
     def step(peer: Peer) -> bool:
         if read:
@@ -180,9 +158,7 @@ def stall(*, read: bool = True) -> Step:
 
 
 def reset(*, read: bool = True) -> Step:
-    """
-    Break the connection without an answer; with ``read=False`` before anything was read.
-    """
+    """Break the connection without an answer; with ``read=False`` before anything was read."""
 
     def step(peer: Peer) -> bool:
         if read:
@@ -194,9 +170,7 @@ def reset(*, read: bool = True) -> Step:
 
 
 def hang_up(*, read: bool = True) -> Step:
-    """
-    Close the connection in good order, but without an answer.
-    """
+    """Close the connection in good order, but without an answer."""
 
     def step(peer: Peer) -> bool:
         if read:
@@ -207,9 +181,7 @@ def hang_up(*, read: bool = True) -> Step:
 
 
 def drip_headers() -> Step:
-    """
-    Send the headers byte by byte, and never come to their end.
-    """
+    """Send the headers byte by byte, and never come to their end."""
 
     def step(peer: Peer) -> bool:
         peer.read()
@@ -222,9 +194,7 @@ def drip_headers() -> Step:
 
 
 def drip_body() -> Step:
-    """
-    Send an endless body byte by byte.
-    """
+    """Send an endless body byte by byte."""
 
     def step(peer: Peer) -> bool:
         peer.read()
@@ -237,9 +207,7 @@ def drip_body() -> Step:
 
 
 def truncated(body: bytes = b'{"errors":[]}') -> Step:
-    """
-    Close the connection in the middle of the answer.
-    """
+    """Close the connection in the middle of the answer."""
 
     def step(peer: Peer) -> bool:
         peer.read()
@@ -250,9 +218,7 @@ def truncated(body: bytes = b'{"errors":[]}') -> Step:
 
 
 def raw(data: bytes) -> Step:
-    """
-    Read the request and send *data* as it is, then close.
-    """
+    """Read the request and send *data* as it is, then close."""
 
     def step(peer: Peer) -> bool:
         peer.read()
@@ -263,9 +229,7 @@ def raw(data: bytes) -> Step:
 
 
 def stall_handshake() -> Step:
-    """
-    Take the connection, and never begin with TLS. On a server with TLS only.
-    """
+    """Take the connection, and never begin with TLS. On a server with TLS only."""
     return _stall_handshake
 
 
@@ -275,9 +239,7 @@ def _stall_handshake(peer: Peer) -> bool:
 
 
 def tunnel(port: int) -> Step:
-    """
-    As a proxy, take a CONNECT and pass on what comes to *port* on loopback.
-    """
+    """As a proxy, take a CONNECT and pass on what comes to *port* on loopback."""
 
     def step(peer: Peer) -> bool:
         peer.read()
@@ -349,23 +311,17 @@ class ScriptedServer:
         self.close()
 
     def then(self, *steps: Step) -> None:
-        """
-        Add to the script.
-        """
+        """Add to the script."""
         with self._lock:
             self._script += steps
 
     def forgive(self) -> None:
-        """
-        Forget the script: from here on every request is answered with 200.
-        """
+        """Forget the script: from here on every request is answered with 200."""
         with self._lock:
             self._script.clear()
 
     def close(self) -> None:
-        """
-        Close all connections and stop.
-        """
+        """Close all connections and stop."""
         self.closing.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -432,9 +388,7 @@ class ScriptedServer:
 
 @contextmanager
 def unanswered_port() -> Iterator[int]:
-    """
-    A port on loopback at which connecting takes forever, since its queue is full.
-    """
+    """A port on loopback at which connecting takes forever, since its queue is full."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

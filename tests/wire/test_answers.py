@@ -1,6 +1,4 @@
-"""
-What an answer's body says, and whether it is Customer.io's.
-"""
+"""What an answer's body says, and whether it is Customer.io's."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ from cio_events._wire.answers import read
     ],
 )
 def test_what_customer_io_said(body: bytes, said: str) -> None:
-    """
-    In any of its forms.
-    """
+    """In any of its forms."""
     assert read(body).words == said
 
 
@@ -48,7 +44,5 @@ def test_what_customer_io_said(body: bytes, said: str) -> None:
     ],
 )
 def test_whether_it_is_somebody_elses_text(body: bytes, whole: bool, theirs: bool) -> None:
-    """
-    What is cut off, or no text, was meant to be something else.
-    """
+    """What is cut off, or no text, was meant to be something else."""
     assert read(body, whole=whole).is_text is not theirs

@@ -1,6 +1,4 @@
-"""
-What Customer.io says, fit to be shown: nothing of the call is left in it.
-"""
+"""What Customer.io says, fit to be shown: nothing of the call is left in it."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ TRICKY = st.lists(st.text(alphabet="a*.\\nx1 é\n", min_size=4, max_size=14), mi
 class TestMasked:
     @given(VALUES, st.data())
     def test_no_value_survives(self, values: list[str], data: st.DataObject) -> None:
-        """
-        Wherever it stands, and whatever stands beside it.
-        """
+        """Wherever it stands, and whatever stands beside it."""
         parts = st.lists(st.one_of(st.sampled_from(values), st.text(max_size=10)), max_size=12)
         said = masked("".join(data.draw(parts)), values)
 
@@ -40,9 +36,7 @@ class TestMasked:
 
     @given(TRICKY, st.data())
     def test_no_value_survives_by_chance(self, values: list[str], data: st.DataObject) -> None:
-        """
-        Made of a mask, an escape and what stands beside it.
-        """
+        """Made of a mask, an escape and what stands beside it."""
         pieces = st.one_of(st.sampled_from(values), st.text(alphabet="a*.\\nx1 é\n", max_size=20))
         text = "".join(data.draw(st.lists(pieces, max_size=12)))
         limit = data.draw(st.integers(8, 60))
@@ -54,9 +48,7 @@ class TestMasked:
     def test_it_is_printable_ascii_of_bounded_length(
         self, text: str, values: list[str], limit: int
     ) -> None:
-        """
-        No line break, no terminal escape, whatever was said.
-        """
+        """No line break, no terminal escape, whatever was said."""
         said = masked(text, values, limit)
 
         assert said.isascii()
@@ -78,9 +70,7 @@ class TestMasked:
         ],
     )
     def test_it_is_found_however_it_is_quoted(self, quoted) -> None:
-        """
-        In another case, escaped in one of the usual ways, or cut off.
-        """
+        """In another case, escaped in one of the usual ways, or cut off."""
         said = masked(f"so {quoted('Lücy & her <sister>')} is wrong", ["Lücy & her <sister>"])
 
         assert said.startswith("so ")
@@ -101,29 +91,21 @@ class TestMasked:
         ],
     )
     def test_what_is_masked_without_a_call(self, text: str, expected: str | None) -> None:
-        """
-        Addresses and long numbers; all else can be read.
-        """
+        """Addresses and long numbers; all else can be read."""
         assert masked(text, ()) == (text if expected is None else expected)
 
     def test_the_name_in_an_address_is_found_alone(self) -> None:
-        """
-        And its parts.
-        """
+        """And its parts."""
         said = masked("lucy is known, and so is Lucy.Montgomery", ["lucy.montgomery@example.com"])
 
         assert said == "*** is known, and so is ***"
 
     def test_short_values_are_left(self) -> None:
-        """
-        They are in every word.
-        """
+        """They are in every word."""
         assert masked("a bad id: 5", ["5", "bad", "a"]) == "a bad id: 5"
 
     def test_no_part_of_a_value_is_left_at_the_cut(self) -> None:
-        """
-        All before it is masked, so that the cut is what would be seen.
-        """
+        """All before it is masked, so that the cut is what would be seen."""
         for start in range(60):
             said = masked(
                 "lucysmith " * 20 + "y" * start + "secretive", ["lucysmith", "secretive"], 50
@@ -132,9 +114,7 @@ class TestMasked:
             assert "lucy" not in said
 
     def test_no_part_of_an_address_is_left_at_the_cut(self) -> None:
-        """
-        Though what makes it one is behind it.
-        """
+        """Though what makes it one is behind it."""
         for start in range(60):
             said = masked(
                 f"{'a@b.c ' * 30}{'y ' * start}lucy.montgomery.smith@example.com", (), 60
@@ -154,9 +134,7 @@ class TestMasked:
         ],
     )
     def test_the_time_is_bounded(self, text: str | bytes) -> None:
-        """
-        A page of megabytes takes no longer than one that is shown whole.
-        """
+        """A page of megabytes takes no longer than one that is shown whole."""
         started = time.monotonic()
         said = masked(text, ["lucy smith"])
 
@@ -166,9 +144,7 @@ class TestMasked:
 
 class TestValues:
     def test_of_an_operation(self) -> None:
-        """
-        All that the call holds, but not what the wire says of it.
-        """
+        """All that the call holds, but not what the wire says of it."""
         call = Track("lucy@example.com", "bought", {"price": 13.99, "of": [{"a": "book"}, True]})
         values = values_in(body_of(encode(call, new_id(1), 1, "v2")))
 
@@ -176,9 +152,7 @@ class TestValues:
         assert not {"person", "event", "True", "price"} & values
 
     def test_of_a_message(self) -> None:
-        """
-        As it waits.
-        """
+        """As it waits."""
         message = SendEmail(to="lucy@example.com", identifiers="5151", transactional_message_id=3)
 
         assert {"lucy@example.com", "5151"} <= values_in(
@@ -186,33 +160,25 @@ class TestValues:
         )
 
     def test_of_a_request(self) -> None:
-        """
-        The path names somebody too.
-        """
+        """The path names somebody too."""
         request = v1.request(Identify("lucy & co", {"type": "gold", "plan": "basic"}), None)
 
         assert {"lucy & co", "gold", "basic"} <= values_of(request)
 
     def test_of_a_batch(self) -> None:
-        """
-        Those of all its operations.
-        """
+        """Those of all its operations."""
         body = b'{"batch":[{"type":"person","name":"seen"},{"type":"person","name":"heard"}]}'
 
         assert values_of(Request("POST", "/api/v2/batch", body)) == {"seen", "heard"}
 
     def test_of_what_cannot_be_read(self) -> None:
-        """
-        It is one value.
-        """
+        """It is one value."""
         assert values_in(b'{"cut":"off') == {'{"cut":"off'}
 
 
 class TestShown:
     def test_is_ascii_of_bounded_length(self) -> None:
-        """
-        As `ascii` shows it.
-        """
+        """As `ascii` shows it."""
         assert shown("Käufe\r\n\x1b[0m\\") == "K\\xe4ufe\\r\\n\\x1b[0m\\\\"
         assert shown("x" * 200, 100) == "x" * 97 + "..."
         assert len(shown("\n" * 100, 100)) == 100

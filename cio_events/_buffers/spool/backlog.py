@@ -65,16 +65,12 @@ class OlderFiles:
 
     @property
     def adopted(self) -> tuple[int, int]:
-        """
-        How many live calls are in files that were adopted, and of how many bytes.
-        """
+        """How many live calls are in files that were adopted, and of how many bytes."""
         files = [file for file in self._files if file.adopted_bytes]
         return sum(file.live for file in files), sum(file.adopted_bytes for file in files)
 
     def add(self, file: SpoolFile) -> None:
-        """
-        Add a file to which nothing more will be written, unless it is done with.
-        """
+        """Add a file to which nothing more will be written, unless it is done with."""
         file.guard = nullcontext
         if file.live:
             self._files.append(file)
@@ -83,9 +79,7 @@ class OlderFiles:
             self.give_up(file)
 
     def take(self, most: int, taken: list[Envelope]) -> None:
-        """
-        Add the next calls to *taken*, until it has *most*.
-        """
+        """Add the next calls to *taken*, until it has *most*."""
         for file in list(self._files):
             reading: SpoolFile | None = file
             while reading is not None and len(taken) < most and not reading.exhausted:
@@ -97,17 +91,13 @@ class OlderFiles:
                     self._problems.lose_unreadable(reading)
 
     def remove_finished(self) -> None:
-        """
-        Delete the files with no call left.
-        """
+        """Delete the files with no call left."""
         for file in [file for file in self._files if not file.live]:
             self._files.remove(file)
             self.give_up(file)
 
     def give_up(self, file: SpoolFile) -> None:
-        """
-        Close *file*, and delete it if it has no call left.
-        """
+        """Close *file*, and delete it if it has no call left."""
         try:
             if file.live or file.unburied:
                 file.close()
@@ -117,9 +107,7 @@ class OlderFiles:
             self._problems.add_error(error)
 
     def give_up_all(self) -> None:
-        """
-        Leave all of them to whoever adopts them.
-        """
+        """Leave all of them to whoever adopts them."""
         self._rescue_again_at = 0.0
         self.more = False
         for file in self._files:
@@ -188,9 +176,7 @@ class OlderFiles:
         return file
 
     def reopen(self, file: SpoolFile) -> None:
-        """
-        Open a file again whose descriptors somebody has closed.
-        """
+        """Open a file again whose descriptors somebody has closed."""
         self._problems.add_error(ClosedDescriptorsError())
         try:
             file.strand()
@@ -201,9 +187,7 @@ class OlderFiles:
             self._problems.add_error(error)
 
     def tidy(self) -> None:
-        """
-        Leave no trace of what was delivered in files that wait for something else.
-        """
+        """Leave no trace of what was delivered in files that wait for something else."""
         for file in self._files:
             try:
                 file.wipe()
@@ -269,9 +253,7 @@ class OlderFiles:
         return None
 
     def _set_aside(self, path: Path, error: Exception) -> SpoolFile | None:
-        """
-        Save what can be found in a file that cannot be opened; returns the file that has it.
-        """
+        """Save what can be found in a file that cannot be opened; returns the file that has it."""
         file = None
         try:
             rows = carved(path)
@@ -292,9 +274,7 @@ class OlderFiles:
         return file
 
     def _count(self, file: SpoolFile) -> tuple[int, int]:
-        """
-        Add a file that was just claimed; returns what it has.
-        """
+        """Add a file that was just claimed; returns what it has."""
         self._files.append(file)
         try:
             counted = file.count()
@@ -313,9 +293,7 @@ class OlderFiles:
         return counted
 
     def _bury(self, file: SpoolFile) -> None:
-        """
-        Make dead letters of what had failed when nothing could be written.
-        """
+        """Make dead letters of what had failed when nothing could be written."""
         try:
             failed = [
                 (envelope, Failure(end.reason or "", end.status, None))

@@ -103,46 +103,34 @@ class Spool(SpoolUpkeep):
 
     @property
     def in_memory(self) -> int:
-        """
-        How many calls are in no file.
-        """
+        """How many calls are in no file."""
         # As a list first: the flushing thread may be changing it.
         return len(self._incoming) + sum(list(self._unspooled.values()))
 
     @property
     def lost(self) -> int:
-        """
-        How many calls that were put, or adopted, are gone with a damaged file.
-        """
+        """How many calls that were put, or adopted, are gone with a damaged file."""
         return self._problems.lost
 
     @property
     def problems(self) -> int:
-        """
-        How often the disk failed, or a file was damaged.
-        """
+        """How often the disk failed, or a file was damaged."""
         return self._problems.count
 
     @property
     def adopted(self) -> tuple[int, int]:
-        """
-        How many of the pending calls were adopted, and of how many bytes.
-        """
+        """How many of the pending calls were adopted, and of how many bytes."""
         return self._older.adopted
 
     @property
     def behind(self) -> bool:
-        """
-        Whether there are more files of processes that are gone than are adopted at a time.
-        """
+        """Whether there are more files of processes that are gone than are adopted at a time."""
         return self._older.more
 
     # For the flushing side.
 
     def take(self, most: int) -> list[Envelope]:
-        """
-        The next calls that were not taken yet, at most so many.
-        """
+        """The next calls that were not taken yet, at most so many."""
         taken: list[Envelope] = []
         with self._turn_of_flushing() as alone:
             if alone:
@@ -154,9 +142,7 @@ class Spool(SpoolUpkeep):
         return taken
 
     def forget(self, envelopes: Sequence[Envelope]) -> None:
-        """
-        These calls have arrived at Customer.io, or were given up.
-        """
+        """These calls have arrived at Customer.io, or were given up."""
         with self._turn_of_flushing() as alone:
             if alone:
                 self._forget(envelopes)
@@ -164,9 +150,7 @@ class Spool(SpoolUpkeep):
                 self._forgotten_late.extend(envelopes)
 
     def dead_letter(self, envelopes: Sequence[Envelope], failures: Sequence[Failure]) -> None:
-        """
-        These calls have failed for good: keep them as dead letters.
-        """
+        """These calls have failed for good: keep them as dead letters."""
         with self._turn_of_flushing() as alone:
             for envelope, failure in zip(envelopes, failures, strict=True):
                 self._dead_letters.add(envelope, failure)
@@ -180,9 +164,7 @@ class Spool(SpoolUpkeep):
                         file.note_failed(envelope, failure.reason, failure.status)
 
     def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
-        """
-        Have the flushing side keep a call that never was put as a dead letter.
-        """
+        """Have the flushing side keep a call that never was put as a dead letter."""
         # Not written here: another process may be busy with the dead letters for seconds.
         self._dead_letters.add_refused(envelope, failure)
 
@@ -221,16 +203,12 @@ class Spool(SpoolUpkeep):
         return self._mark(envelope, SpoolFile.sending)
 
     def unsent(self, envelope: Envelope) -> None:
-        """
-        That request has certainly not arrived.
-        """
+        """That request has certainly not arrived."""
         self._sent.discard(envelope)
         self._mark(envelope, SpoolFile.unsent)
 
     def maybe_sent(self, envelope: Envelope) -> bool:
-        """
-        Whether *envelope*, taken from here, was `sending` when the process died that had it.
-        """
+        """Whether *envelope*, taken from here, was `sending` when the process died that had it."""
         with self._turn_of_flushing():
             file = self._holder(envelope)
             return file is not None and file.maybe_sent(envelope)
@@ -273,9 +251,7 @@ class Spool(SpoolUpkeep):
     # For whoever looks after dead letters, on any thread.
 
     def failures(self) -> Iterator[DeadLetter]:
-        """
-        The calls that have failed for good, in all processes with this directory.
-        """
+        """The calls that have failed for good, in all processes with this directory."""
         with self._turn_of_flushing() as alone:
             if alone:
                 self._write_waiting()
@@ -293,9 +269,7 @@ class Spool(SpoolUpkeep):
         return self._dead_letters.resend(ids)
 
     def discard(self, ids: Sequence[str] | None = None) -> int:
-        """
-        Delete dead letters, those of these *ids* or all; returns how many.
-        """
+        """Delete dead letters, those of these *ids* or all; returns how many."""
         with self._turn_of_flushing() as alone:
             if alone:
                 self._write_waiting()
@@ -304,23 +278,17 @@ class Spool(SpoolUpkeep):
     # Told by `cio_events._process.forks`.
 
     def before_fork(self) -> None:
-        """
-        Wait until SQLite is not in use, whose own locks a fork would copy as they are.
-        """
+        """Wait until SQLite is not in use, whose own locks a fork would copy as they are."""
         locks = (self._turn, self._lock, self._dead_letters.lock)
         self._held = [lock for lock in locks if lock.acquire(timeout=_FORK_PATIENCE)]
 
     def after_fork_in_parent(self) -> None:
-        """
-        Go on.
-        """
+        """Go on."""
         for lock in self._held:
             lock.release()
 
     def abandon(self) -> None:
-        """
-        In a forked child: leave everything to the parent, whose it is, and start afresh.
-        """
+        """In a forked child: leave everything to the parent, whose it is, and start afresh."""
         if self._pid == os.getpid():
             return
         for file in self._files():
@@ -332,9 +300,7 @@ class Spool(SpoolUpkeep):
 
     @contextmanager
     def _turn_of_flushing(self) -> Iterator[bool]:
-        """
-        The flushing side's turn; False within an interrupt of anybody's on the same thread.
-        """
+        """The flushing side's turn; False within an interrupt of anybody's on the same thread."""
         if holds(self._lock) or holds(self._turn):
             yield False
             return

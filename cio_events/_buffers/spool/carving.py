@@ -56,9 +56,7 @@ def carved(path: Path) -> list[Row]:
 
 
 def _pages(path: Path) -> dict[int, bytes]:
-    """
-    The latest form of each page.
-    """
+    """The latest form of each page."""
     pages: dict[int, bytes] = {}
     content = _read(path)
     for start in range(0, len(content), PAGE_BYTES):

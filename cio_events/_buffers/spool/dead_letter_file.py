@@ -59,9 +59,7 @@ class DeadLetterFile:
         self._inode = 0
 
     def leave_to_parent(self) -> None:
-        """
-        In a forked child: start afresh.
-        """
+        """In a forked child: start afresh."""
         self.lock = threading.RLock()
 
     def set_aside(self) -> Path | None:
@@ -130,7 +128,5 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def now() -> int:
-    """
-    The time in Unix milliseconds.
-    """
+    """The time in Unix milliseconds."""
     return time.time_ns() // 1_000_000

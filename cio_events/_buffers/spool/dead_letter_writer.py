@@ -35,9 +35,7 @@ _LOST = "dead letters that cannot be written are discarded"
 
 
 class DeadLetterWriter:
-    """
-    The dead letters of the spool in *directory*, with problems logged instead of raised.
-    """
+    """The dead letters of the spool in *directory*, with problems logged instead of raised."""
 
     def __init__(self, directory: Path, problems: Problems, workspace: str | None) -> None:
         self._letters = DeadLetters(directory, workspace)
@@ -47,21 +45,15 @@ class DeadLetterWriter:
 
     @property
     def lock(self) -> threading.RLock:
-        """
-        Held while SQLite is used.
-        """
+        """Held while SQLite is used."""
         return self._letters.lock
 
     def add(self, envelope: Envelope, failure: Failure) -> None:
-        """
-        Have `proceed` write a call.
-        """
+        """Have `proceed` write a call."""
         self._waiting.append((envelope, failure))
 
     def add_refused(self, envelope: Envelope, failure: Failure) -> None:
-        """
-        Have `proceed` write a call that is in no file, unless too much waits already.
-        """
+        """Have `proceed` write a call that is in no file, unless too much waits already."""
         size = sum(len(waiting) for waiting, _ in list(self._waiting))
         if len(self._waiting) < _WAITING_MOST and size + len(envelope) <= _WAITING_BYTES:
             self._waiting.append((envelope, failure))
@@ -69,9 +61,7 @@ class DeadLetterWriter:
             self._problems.note("dead letters lost", _LOST)
 
     def keep(self, failed: Sequence[tuple[Envelope, Failure]]) -> bool:
-        """
-        Write these now; returns whether they could be written.
-        """
+        """Write these now; returns whether they could be written."""
         try:
             self._say_discarded(self._letters.add(failed))
         except sqlite.ERRORS as error:
@@ -80,9 +70,7 @@ class DeadLetterWriter:
         return True
 
     def proceed(self) -> list[Envelope]:
-        """
-        Write what waits; return the calls that the spool need not keep any more.
-        """
+        """Write what waits; return the calls that the spool need not keep any more."""
         written: list[Envelope] = []
         while self._waiting:
             # As many as there are by now: what is refused meanwhile comes in at the end.
@@ -102,15 +90,11 @@ class DeadLetterWriter:
 
     @property
     def waiting(self) -> list[tuple[Envelope, Failure]]:
-        """
-        What could not be written yet.
-        """
+        """What could not be written yet."""
         return list(self._waiting)
 
     def prune(self) -> None:
-        """
-        Discard letters that are too old, now and then.
-        """
+        """Discard letters that are too old, now and then."""
         now = time.monotonic()
         if now >= self._prune_at:
             self._prune_at = now + _PRUNE_INTERVAL
@@ -128,9 +112,7 @@ class DeadLetterWriter:
             )
 
     def failures(self) -> Iterator[DeadLetter]:
-        """
-        All dead letters, oldest first.
-        """
+        """All dead letters, oldest first."""
         try:
             yield from self._letters.select()
         except sqlite.ERRORS as error:
@@ -138,27 +120,19 @@ class DeadLetterWriter:
             self._problems.speak()
 
     def resend(self, ids: Sequence[str] | None) -> int:
-        """
-        As `DeadLetters.resend`.
-        """
+        """As `DeadLetters.resend`."""
         return self._do(self._letters.resend, ids)
 
     def discard(self, ids: Sequence[str] | None) -> int:
-        """
-        As `DeadLetters.discard`.
-        """
+        """As `DeadLetters.discard`."""
         return self._do(self._letters.discard, ids)
 
     def close(self) -> None:
-        """
-        Forget what still waits: it has ended, and whoever opens the spool next is told so.
-        """
+        """Forget what still waits: it has ended, and whoever opens the spool next is told so."""
         self._waiting.clear()
 
     def leave_to_parent(self) -> None:
-        """
-        As `DeadLetters.leave_to_parent`.
-        """
+        """As `DeadLetters.leave_to_parent`."""
         self._letters.leave_to_parent()
 
     def _do(self, change: Callable[[Sequence[str] | None], int], ids: Sequence[str] | None) -> int:

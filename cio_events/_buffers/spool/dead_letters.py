@@ -82,9 +82,7 @@ class DeadLetters(DeadLetterFile):
         self._workspace = workspace
 
     def add(self, failed: Iterable[tuple[Envelope, Failure]]) -> int:
-        """
-        Keep more, all of them or none; returns how many old ones had to go for it.
-        """
+        """Keep more, all of them or none; returns how many old ones had to go for it."""
         with self._writing(create=True) as connection:
             for envelope, failure in failed:
                 # A process that died before it could forget the call has left it here already.
@@ -109,9 +107,7 @@ class DeadLetters(DeadLetterFile):
             return _prune(connection)
 
     def prune(self) -> int:
-        """
-        Discard those that are too old; returns how many.
-        """
+        """Discard those that are too old; returns how many."""
         if not self.path.exists():
             return 0
         with self._reading() as connection:
@@ -126,9 +122,7 @@ class DeadLetters(DeadLetterFile):
     def select(
         self, ids: Sequence[str] | None = None, reason: str | None = None
     ) -> Iterator[DeadLetter]:
-        """
-        Those of these *ids* and this *reason*, oldest first; None is all.
-        """
+        """Those of these *ids* and this *reason*, oldest first; None is all."""
         last = 0
         while True:
             with self._reading() as connection:
@@ -146,9 +140,7 @@ class DeadLetters(DeadLetterFile):
             last = rows[-1][0]
 
     def count(self, ids: Sequence[str] | None = None, reason: str | None = None) -> int:
-        """
-        How many `select` would give.
-        """
+        """How many `select` would give."""
         with self._reading() as connection:
             (count,) = connection.execute(
                 f"SELECT count(*) FROM letters WHERE {_SELECTED}",  # noqa: S608
@@ -157,9 +149,7 @@ class DeadLetters(DeadLetterFile):
         return int(count)
 
     def heaps(self) -> list[Heap]:
-        """
-        How many there are of each reason.
-        """
+        """How many there are of each reason."""
         with self._reading() as connection:
             rows = connection.execute(
                 "SELECT reason, count(*), sum(length(envelope)), min(failed_at) FROM letters "  # noqa: S608
@@ -231,9 +221,7 @@ class DeadLetters(DeadLetterFile):
         reason: str | None,
         workspace: str,
     ) -> Iterator[list[Envelope]]:
-        """
-        The calls of one *workspace*, which start anew: they are as old as this moment.
-        """
+        """The calls of one *workspace*, which start anew: they are as old as this moment."""
         last = 0
         while True:
             rows = connection.execute(
@@ -259,9 +247,7 @@ class DeadLetters(DeadLetterFile):
         return {"ids": as_json, "reason": reason, "workspace": self._workspace}
 
     def discard(self, ids: Sequence[str] | None = None, reason: str | None = None) -> int:
-        """
-        Delete them; returns how many there were.
-        """
+        """Delete them; returns how many there were."""
         if not self.count(ids, reason):
             return 0
         with self._writing() as connection:
@@ -272,9 +258,7 @@ class DeadLetters(DeadLetterFile):
 
 
 def _prune(connection: sqlite3.Connection) -> int:
-    """
-    Discard the oldest that are over the bounds; returns how many.
-    """
+    """Discard the oldest that are over the bounds; returns how many."""
     discarded = connection.execute(
         "DELETE FROM letters WHERE failed_at < ?", (_too_old(),)
     ).rowcount
@@ -309,9 +293,7 @@ def _letter(
     failed_at: object,
     envelope: object,
 ) -> DeadLetter | None:
-    """
-    The letter of a row, unless it cannot be one that we have written.
-    """
+    """The letter of a row, unless it cannot be one that we have written."""
     if not (
         isinstance(id_, str)
         and isinstance(reason, str)

@@ -28,18 +28,14 @@ _LIST = Path("/proc/self/fd" if sys.platform == "linux" else "/dev/fd")
 
 
 class ClosedDescriptorsError(OSError):
-    """
-    Somebody has closed the descriptors of a file, and SQLite does not know.
-    """
+    """Somebody has closed the descriptors of a file, and SQLite does not know."""
 
     def __init__(self) -> None:
         super().__init__("its descriptors were closed by somebody else")
 
 
 class Descriptors:
-    """
-    Some descriptors, and which file each is of.
-    """
+    """Some descriptors, and which file each is of."""
 
     def __init__(self, found: Sequence[tuple[int, Identity]] = ()) -> None:
         self._found = tuple(found)
@@ -48,16 +44,12 @@ class Descriptors:
                 os.lseek(descriptor, MARK, os.SEEK_SET)
 
     def of(self, identity: Identity | None) -> int:
-        """
-        The one of the file with that *identity*; -1 unless there is just one.
-        """
+        """The one of the file with that *identity*; -1 unless there is just one."""
         those = [descriptor for descriptor, one in self._found if one == identity]
         return those[0] if len(those) == 1 else -1
 
     def intact(self) -> bool:
-        """
-        Whether each is what it was.
-        """
+        """Whether each is what it was."""
         for descriptor, identity in self._found:
             try:
                 if os.lseek(descriptor, 0, os.SEEK_CUR) == MARK:
@@ -72,9 +64,7 @@ class Descriptors:
 def open_of(
     identities: Collection[Identity | None], but: Collection[int] = ()
 ) -> list[tuple[int, Identity]]:
-    """
-    The descriptors of this process for the files with these *identities*, *but* for some.
-    """
+    """The descriptors of this process for the files with these *identities*, *but* for some."""
     found = []
     with suppress(OSError):
         for name in os.listdir(_LIST):  # noqa: PTH208 - paths of each would take longer
@@ -86,9 +76,7 @@ def open_of(
 
 
 def identity_of(path: Path) -> Identity | None:
-    """
-    Which file is at *path*; None if there is none.
-    """
+    """Which file is at *path*; None if there is none."""
     try:
         return _identity(path.stat(follow_symlinks=False))
     except OSError:

@@ -82,9 +82,7 @@ class Ends:
 
     @classmethod
     def read(cls, path: Path) -> Ends:
-        """
-        What is noted beside the file at *path*; nothing where that is damaged or gone.
-        """
+        """What is noted beside the file at *path*; nothing where that is damaged or gone."""
         ends = cls(path)
         content = b""
         with suppress(OSError):

@@ -121,23 +121,17 @@ class CallsFile:
 
     @property
     def live(self) -> int:
-        """
-        How many calls it holds that are not done with.
-        """
+        """How many calls it holds that are not done with."""
         return self._last[0] - self._absent
 
     @property
     def last_place(self) -> int:
-        """
-        The place of the last call, 0 if there was none.
-        """
+        """The place of the last call, 0 if there was none."""
         return self._last[0]
 
     @property
     def exhausted(self) -> bool:
-        """
-        Whether every call was taken.
-        """
+        """Whether every call was taken."""
         return self._places.read_up_to >= self._last[0]
 
     # For whoever holds the guard.
@@ -168,18 +162,14 @@ class CallsFile:
     def append_all(
         self, envelopes: Sequence[Envelope], sent: Container[Envelope] = frozenset()
     ) -> None:
-        """
-        Write more calls, all of them or, if it raises, none; those *sent* may have been so.
-        """
+        """Write more calls, all of them or, if it raises, none; those *sent* may have been so."""
         first = self._last[0] + 1
         rows = [(place, crc32(one), one) for place, one in enumerate(envelopes, first)]
         self._keep(rows, maybe_sent=frozenset(place for place, _, one in rows if one in sent))
         self._last = (rows[-1][0], envelopes[-1])
 
     def _keep(self, rows: Sequence[Row], maybe_sent: frozenset[int] | None) -> None:
-        """
-        Write calls with their marks, all of them or none.
-        """
+        """Write calls with their marks, all of them or none."""
         marks = [
             (place,)
             for place, _, envelope in rows
@@ -192,9 +182,7 @@ class CallsFile:
     # For the flushing side.
 
     def take(self, most: int) -> list[Envelope]:
-        """
-        The next calls, at most so many places on.
-        """
+        """The next calls, at most so many places on."""
         with self.guard():
             found = self._pop_fresh(most) or self._read(most)
             last = self._last[0]
@@ -210,9 +198,7 @@ class CallsFile:
         return envelopes
 
     def _pop_fresh(self, most: int) -> Sequence[Found]:
-        """
-        The next calls, if all that are left are the newest.
-        """
+        """The next calls, if all that are left are the newest."""
         fresh, read_up_to = self._fresh, self._places.read_up_to
         while fresh and fresh[0][0] <= read_up_to:
             fresh.popleft()
@@ -279,55 +265,41 @@ class CallsFile:
         unwritten.clear()
 
     def note_failed(self, envelope: Envelope, reason: str, status: int | None) -> None:
-        """
-        Note that *envelope* has failed, though it cannot be kept as a dead letter yet.
-        """
+        """Note that *envelope* has failed, though it cannot be kept as a dead letter yet."""
         places = self._places.of(envelope)
         if places:
             self._ends.note(self._places.below, [End(places[0], reason, status)])
 
     def holds(self, envelope: Envelope) -> bool:
-        """
-        Whether *envelope* was taken from here and is not done with.
-        """
+        """Whether *envelope* was taken from here and is not done with."""
         return bool(self._places.of(envelope))
 
     def sending(self, envelope: Envelope) -> None:
-        """
-        Note that from now on *envelope* may have reached Customer.io.
-        """
+        """Note that from now on *envelope* may have reached Customer.io."""
         with self.guard():
             self._execute(
                 "INSERT OR IGNORE INTO sending VALUES (?)", self._places.of(envelope)[:1]
             )
 
     def unsent(self, envelope: Envelope) -> None:
-        """
-        Note that *envelope* has certainly not reached Customer.io.
-        """
+        """Note that *envelope* has certainly not reached Customer.io."""
         with self.guard():
             self._execute("DELETE FROM sending WHERE place = ?", self._places.of(envelope)[:1])
 
     def maybe_sent(self, envelope: Envelope) -> bool:
-        """
-        Whether the owner before may have sent *envelope*.
-        """
+        """Whether the owner before may have sent *envelope*."""
         marks = self._maybe_sent
         return marks is None or not marks.isdisjoint(self._places.of(envelope))
 
     def journal_bytes(self) -> int:
-        """
-        The size of SQLite's journal.
-        """
+        """The size of SQLite's journal."""
         try:
             return journal_of(self.path).stat().st_size
         except OSError:
             return 0
 
     def checkpoint(self) -> None:
-        """
-        Move the journal's content into the file, so that the journal starts anew.
-        """
+        """Move the journal's content into the file, so that the journal starts anew."""
         # Most of the waiting for the disk is done here, while nobody waits for the guard.
         descriptor = os.open(journal_of(self.path), os.O_RDONLY)
         try:

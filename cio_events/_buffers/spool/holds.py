@@ -102,15 +102,11 @@ class Hold:
             raise ClosedDescriptorsError
 
     def names(self, path: Path) -> bool:
-        """
-        Whether it is this file that is at *path*.
-        """
+        """Whether it is this file that is at *path*."""
         return identity_of(path) == self.identity
 
     def release(self) -> None:
-        """
-        Let others have it; SQLite has closed it already.
-        """
+        """Let others have it; SQLite has closed it already."""
         if self._over:
             return
         self._over = True
@@ -119,9 +115,7 @@ class Hold:
             os.close(self._descriptor)
 
     def estrange(self) -> None:
-        """
-        Let others have it though SQLite goes on to believe that it is open here.
-        """
+        """Let others have it though SQLite goes on to believe that it is open here."""
         _estranged.add(self.identity)
         self.release()
 
@@ -182,9 +176,7 @@ def is_held(path: Path) -> bool:
 
 
 def is_estranged(path: Path) -> bool:
-    """
-    Whether SQLite's own locks of the file at *path* mean nothing in this process.
-    """
+    """Whether SQLite's own locks of the file at *path* mean nothing in this process."""
     return LOCKS and identity_of(path) in _estranged
 
 

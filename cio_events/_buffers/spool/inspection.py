@@ -100,9 +100,7 @@ def _look_into(path: Path) -> tuple[FileState, int | None]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """
-    Open a file that nobody has so that nothing is written, with what its journal has.
-    """
+    """Open a file that nobody has so that nothing is written, with what its journal has."""
     has_journal = sqlite.bytes_of(journal_of(path)) > 0
     connection = sqlite.connect(
         path, timeout=0, locked=False, read_only=True, alone=not has_journal

@@ -24,9 +24,7 @@ _FEW_PAGES = 128
 
 
 class SpoolFile(CallsFile):
-    """
-    An open file of waiting calls, from when it is made or claimed until it is given up.
-    """
+    """An open file of waiting calls, from when it is made or claimed until it is given up."""
 
     def count(self) -> tuple[int, int]:
         """
@@ -124,9 +122,7 @@ class SpoolFile(CallsFile):
         return saved, max(untaken - saved, 0)
 
     def _found(self) -> Iterator[list[Row]]:
-        """
-        The calls that can be read and are not done with, in order.
-        """
+        """The calls that can be read and are not done with, in order."""
         places = self._places
         # Of a file without a name, SQLite alone knows where it is.
         found = carved(self.path) if self.is_there() else salvaged(self._execute)
@@ -166,17 +162,13 @@ class SpoolFile(CallsFile):
         self._keep(rows, None)
 
     def size(self) -> int:
-        """
-        The bytes of the calls it holds.
-        """
+        """The bytes of the calls it holds."""
         (size,) = self._execute("SELECT total(length(envelope)) FROM calls").fetchone()
         return int(size)
 
     @property
     def ended_before(self) -> bool:
-        """
-        Whether something was noted beside it when it was claimed.
-        """
+        """Whether something was noted beside it when it was claimed."""
         return bool(self._ended_before)
 
     def check(self) -> None:
@@ -189,22 +181,16 @@ class SpoolFile(CallsFile):
         self._hold.check()
 
     def is_there(self) -> bool:
-        """
-        Whether it is this file that is found by its name.
-        """
+        """Whether it is this file that is found by its name."""
         return self._hold.names(self.path)
 
     def continue_as(self, other: SpoolFile) -> None:
-        """
-        Go on with the same file as *other* has just opened it, since ours was closed.
-        """
+        """Go on with the same file as *other* has just opened it, since ours was closed."""
         self._connection, self._execute = other._connection, other._execute
         self._hold, self._journal = other._hold, other._journal
 
     def read_again(self) -> None:
-        """
-        Take anew what was taken and is not done with.
-        """
+        """Take anew what was taken and is not done with."""
         with self.guard():
             self._fresh.clear()
             self._places.read_again()
@@ -236,9 +222,7 @@ class SpoolFile(CallsFile):
         self._journal = -1
 
     def close(self) -> None:
-        """
-        Give it up: whoever opens it next owns it.
-        """
+        """Give it up: whoever opens it next owns it."""
         try:
             self._hold.check()
         except ClosedDescriptorsError:

@@ -187,9 +187,7 @@ class Ages:
         self._numbers = count(1)
 
     def new(self) -> str:
-        """
-        The next one.
-        """
+        """The next one."""
         # Not before it is needed, and by an interrupt twice at the worst.
         self._backlog = self._backlog or self._after_those_there()
         return f"{self._backlog}-{next(self._numbers):06}"
@@ -204,9 +202,7 @@ class Ages:
 
 
 def _made_at(path: Path) -> int:
-    """
-    When the backlog of the file at *path* was begun, by its name, in Unix milliseconds.
-    """
+    """When the backlog of the file at *path* was begun, by its name, in Unix milliseconds."""
     with suppress(ParamError):
         letters = valid_id(backlog_of(path), "name")[:10]
         return min(int(letters.translate(_DIGITS), 32), _LAST_MOMENT)
@@ -214,16 +210,12 @@ def _made_at(path: Path) -> int:
 
 
 def backlog_of(path: Path) -> str:
-    """
-    What the files of one spool have in common, from the name of the file at *path*.
-    """
+    """What the files of one spool have in common, from the name of the file at *path*."""
     return age_of(path).partition("-")[0]
 
 
 def owner_of(path: Path) -> int | None:
-    """
-    The id of the process that made the file at *path*, from the file's name.
-    """
+    """The id of the process that made the file at *path*, from the file's name."""
     pid = path.name.partition("-")[0]
     return int(pid) if pid.isascii() and pid.isdecimal() and len(pid) < _LONGEST_PID else None
 
@@ -236,9 +228,7 @@ def age_of(path: Path) -> str:
 
 
 def workspace_at(path: Path) -> Workspace:
-    """
-    Whose calls the file at *path* holds, from the file's name.
-    """
+    """Whose calls the file at *path* holds, from the file's name."""
     return workspace_of(path.name.removesuffix(SUFFIX).partition(".")[2])
 
 

@@ -31,15 +31,11 @@ class Places:
 
     @property
     def in_hand(self) -> int:
-        """
-        How many calls were taken and are not done with.
-        """
+        """How many calls were taken and are not done with."""
         return len(self._order) - len(self._done)
 
     def take(self, found: Sequence[Found]) -> list[Envelope]:
-        """
-        Note the calls that were *found* as taken; return those that are whole.
-        """
+        """Note the calls that were *found* as taken; return those that are whole."""
         taken, order = self._taken, self._order
         envelopes = []
         for place, envelope in found:
@@ -51,9 +47,7 @@ class Places:
         return envelopes
 
     def release(self, envelopes: Sequence[Envelope]) -> tuple[list[int], list[Envelope]]:
-        """
-        Release those of *envelopes* that were taken; return their places, and the others.
-        """
+        """Release those of *envelopes* that were taken; return their places, and the others."""
         taken = self._taken
         places: list[int] = []
         others: list[Envelope] = []
@@ -82,9 +76,7 @@ class Places:
         return below, [place for place in places if place in done]
 
     def read_again(self) -> None:
-        """
-        Forget what was taken, but for what is done with.
-        """
+        """Forget what was taken, but for what is done with."""
         if self._order:
             # What is done with above the first is deleted from the file.
             self.read_up_to = self._order[0] - 1
@@ -93,13 +85,9 @@ class Places:
         self._done.clear()
 
     def finished(self, place: int) -> bool:
-        """
-        Whether the call at *place* is done with, though others before it are not.
-        """
+        """Whether the call at *place* is done with, though others before it are not."""
         return place in self._done
 
     def of(self, envelope: Envelope) -> tuple[int, ...]:
-        """
-        The places of a call that was taken and not released; none if there is no such call.
-        """
+        """The places of a call that was taken and not released; none if there is no such call."""
         return self._taken.get(envelope, ())

@@ -36,39 +36,29 @@ class Problems:
         return bool(self._notes)
 
     def add(self, kind: str, message: str) -> None:
-        """
-        Count a problem, and have it logged.
-        """
+        """Count a problem, and have it logged."""
         self.count += 1
         self.note(kind, message)
 
     def add_error(self, error: Exception) -> None:
-        """
-        Count what has failed and will be tried again.
-        """
+        """Count what has failed and will be tried again."""
         self.add(
             "spool problem", f"the spool in {self._directory} has a problem ({described(error)})"
         )
 
     def lose_unreadable(self, file: SpoolFile) -> None:
-        """
-        Count what turned out to be damaged in *file*.
-        """
+        """Count what turned out to be damaged in *file*."""
         if file.unreadable:
             self.lost += file.unreadable
             self.add("spool damaged", f"{file.unreadable} calls in {file.path} are damaged")
             file.unreadable = 0
 
     def note(self, kind: str, message: str) -> None:
-        """
-        Have something logged that is no problem.
-        """
+        """Have something logged that is no problem."""
         self._notes.append((kind, message))
 
     def speak(self) -> None:
-        """
-        Log what has been noted; the caller holds no lock, as logging has locks of its own.
-        """
+        """Log what has been noted; the caller holds no lock, as logging has locks of its own."""
         while self._notes:
             try:
                 self._report(*self._notes.popleft())
@@ -77,9 +67,7 @@ class Problems:
 
 
 def described(error: Exception) -> str:
-    """
-    *error* as a part of a sentence.
-    """
+    """*error* as a part of a sentence."""
     if isinstance(error, OtherVersionError):
         return "another version"
     return str(error)

@@ -52,9 +52,7 @@ def marks_of(
 
 
 def salvaged(execute: Execute) -> Iterator[Row]:
-    """
-    Give the calls that SQLite can still read, in order.
-    """
+    """Give the calls that SQLite can still read, in order."""
     last = 0
     with suppress(sqlite3.Error):
         while rows := execute(

@@ -20,9 +20,7 @@ except ImportError:  # some builds of Python lack it
 
 
 class OtherVersionError(Exception):
-    """
-    The file is not one of ours, or of a version that is not known here.
-    """
+    """The file is not one of ours, or of a version that is not known here."""
 
 
 ERRORS = (sqlite3.Error, OSError, OtherVersionError)
@@ -34,26 +32,20 @@ _immortal: list[sqlite3.Connection] = []
 
 
 def is_damage(error: Exception) -> bool:
-    """
-    Whether *error* says that the file itself is broken, and not the disk, or its space.
-    """
+    """Whether *error* says that the file itself is broken, and not the disk, or its space."""
     # SQLITE_CORRUPT and SQLITE_NOTADB are the ones that have no class of their own.
     return type(error) is sqlite3.DatabaseError
 
 
 def is_about_disk(error: sqlite3.OperationalError) -> bool:
-    """
-    Whether *error* says that the disk, its space, the memory or a lock is in the way.
-    """
+    """Whether *error* says that the disk, its space, the memory or a lock is in the way."""
     return any(
         word in str(error) for word in ("full", "I/O", "unable to open", "memory", "locked")
     )
 
 
 def is_locked(error: sqlite3.Error) -> bool:
-    """
-    Whether *error* says that somebody else has the file.
-    """
+    """Whether *error* says that somebody else has the file."""
     return "locked" in str(error)
 
 
@@ -113,9 +105,7 @@ def check_tables(connection: sqlite3.Connection, schema: tuple[str, ...]) -> Non
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """
-    All or nothing.
-    """
+    """All or nothing."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -128,18 +118,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def marks(connection: sqlite3.Connection) -> tuple[int, int]:
-    """
-    Which application's file it is, and of which version; zeros in a new file.
-    """
+    """Which application's file it is, and of which version; zeros in a new file."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return application, version
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
-    """
-    Whether it has no tables.
-    """
+    """Whether it has no tables."""
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return not tables
 
@@ -147,9 +133,7 @@ def is_empty(connection: sqlite3.Connection) -> bool:
 def lay_out(
     connection: sqlite3.Connection, application: int, version: int, schema: tuple[str, ...]
 ) -> None:
-    """
-    Make the tables of a new file, and mark whose they are.
-    """
+    """Make the tables of a new file, and mark whose they are."""
     for statement in schema:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {application}")
@@ -169,23 +153,17 @@ def immortal(connection: sqlite3.Connection) -> None:
 
 
 def journal_of(path: Path) -> Path:
-    """
-    Where SQLite keeps the journal of the file at *path*.
-    """
+    """Where SQLite keeps the journal of the file at *path*."""
     return path.with_name(f"{path.name}-wal")
 
 
 def ends_of(path: Path) -> Path:
-    """
-    Where it is noted of the file at *path* what ended while nothing could be written to it.
-    """
+    """Where it is noted of the file at *path* what ended while nothing could be written to it."""
     return path.with_name(f"{path.name}-ends")
 
 
 def bytes_of(path: Path) -> int:
-    """
-    The size of the file at *path*; 0 if there is none.
-    """
+    """The size of the file at *path*; 0 if there is none."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

@@ -17,9 +17,7 @@ _OF_SQLITE = ("-wal", "-shm", "-journal", "-ends")
 
 
 class NotOursError(OSError):
-    """
-    The directory of a spool, or a file in it, may be written by somebody else.
-    """
+    """The directory of a spool, or a file in it, may be written by somebody else."""
 
 
 def check_directory(directory: Path) -> None:
@@ -66,9 +64,7 @@ def check_file(name: str, found: os.stat_result) -> None:
 
 
 def is_of_spool(name: str) -> bool:
-    """
-    Whether a file of this *name* is a spool's.
-    """
+    """Whether a file of this *name* is a spool's."""
     for ending in _OF_SQLITE:
         name = name.removesuffix(ending)
     return name.endswith(SUFFIXES)

@@ -22,9 +22,7 @@ _CHUNK = 64
 
 
 class SpoolUpkeep(SpoolWriter):
-    """
-    What the flushing side of a spool does for its files, in its turn.
-    """
+    """What the flushing side of a spool does for its files, in its turn."""
 
     _older: OlderFiles
     _dead_letters: DeadLetterWriter
@@ -64,9 +62,7 @@ class SpoolUpkeep(SpoolWriter):
                 self._older.rescue(file, gone)
 
     def _leave_no_trace(self) -> None:
-        """
-        Have what was delivered go from the disk, once nothing new comes.
-        """
+        """Have what was delivered go from the disk, once nothing new comes."""
         self._dead_letters.prune()
         self._older.tidy()
         own = self._own
@@ -86,18 +82,14 @@ class SpoolUpkeep(SpoolWriter):
             self._older.add(own)
 
     def _retire_own(self) -> None:
-        """
-        Write no more to the own file.
-        """
+        """Write no more to the own file."""
         with self._undisturbed():
             own, self._own = self._own, None
         if own is not None:
             self._older.add(own)
 
     def _return_to_disk(self) -> None:
-        """
-        Write what waits in memory, to a new file; then calls go to the disk again.
-        """
+        """Write what waits in memory, to a new file; then calls go to the disk again."""
         try:
             sqlite.create_private_directory(self._directory)
             file = self._new_file()

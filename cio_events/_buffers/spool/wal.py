@@ -49,9 +49,7 @@ def commits_after(journal: Path, frames: int, page_bytes: int) -> int:
 
 
 def _common(file: BinaryIO, starts: range) -> list[int]:
-    """
-    What most of the frames at these places have in common.
-    """
+    """What most of the frames at these places have in common."""
     found: Counter[tuple[int, int]] = Counter()
     for start in starts:
         file.seek(start + 8)
@@ -60,9 +58,7 @@ def _common(file: BinaryIO, starts: range) -> list[int]:
 
 
 def _salts(header: bytes) -> list[int] | None:
-    """
-    What the journal's valid frames have in common; older frames may follow them.
-    """
+    """What the journal's valid frames have in common; older frames may follow them."""
     if len(header) < _HEADER_BYTES:
         return None
     magic, *_, salt1, salt2, sum1, sum2 = struct.unpack(">8I", header)

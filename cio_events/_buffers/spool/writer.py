@@ -21,9 +21,7 @@ from cio_events._wire.envelope import Envelope
 
 
 class SpoolWriter:
-    """
-    The side of a spool that every thread may use.
-    """
+    """The side of a spool that every thread may use."""
 
     def __init__(self, directory: Path, workspace: Workspace) -> None:
         self._directory = directory
@@ -80,9 +78,7 @@ class SpoolWriter:
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
-        """
-        Use the own file's connection; what is put meanwhile is written afterwards.
-        """
+        """Use the own file's connection; what is put meanwhile is written afterwards."""
         try:
             with self._lock:
                 yield
@@ -95,9 +91,7 @@ class SpoolWriter:
         )
 
     def _rest(self, error: Exception) -> None:
-        """
-        Let calls wait in memory, since the disk cannot be written.
-        """
+        """Let calls wait in memory, since the disk cannot be written."""
         if self._degraded:
             return
         self._degraded = True
@@ -112,9 +106,7 @@ class SpoolWriter:
 
 
 def holds(lock: threading.RLock) -> bool:
-    """
-    Whether this thread holds *lock*: then this is an interrupt of its own work.
-    """
+    """Whether this thread holds *lock*: then this is an interrupt of its own work."""
     # What threading.Condition asks too; a flag of our own could be left behind by an exception.
     owned: bool = lock._is_owned()  # type: ignore[attr-defined] # noqa: SLF001
     return owned

@@ -1,6 +1,4 @@
-"""
-The limits: what could be had if the library did nothing itself.
-"""
+"""The limits: what could be had if the library did nothing itself."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ _NOW = 1_760_000_000
 
 
 def _operation(event: Event) -> bytes:
-    """
-    The event as Customer.io's batch wants it.
-    """
+    """The event as Customer.io's batch wants it."""
     operation = orjson.dumps(
         {
             "type": "person",
@@ -56,9 +52,7 @@ def _bodies_of(operations: list[bytes]) -> list[bytes]:
 
 
 def _ready_made_bodies(url: str, _directory: Path) -> Opened:
-    """
-    Bodies of 480 kB that are ready before the clock starts, posted in a loop.
-    """
+    """Bodies of 480 kB that are ready before the clock starts, posted in a loop."""
     session = requests.Session()
     operations: list[bytes] = []
     bodies: list[bytes] = []
@@ -82,9 +76,7 @@ def _ready_made_bodies(url: str, _directory: Path) -> Opened:
 
 
 def _sqlite_insert(_url: str, directory: Path) -> Opened:
-    """
-    A bare insert of the operation, each its own transaction.
-    """
+    """A bare insert of the operation, each its own transaction."""
     connection = sqlite3.connect(
         directory / "bare.sqlite", isolation_level=None, check_same_thread=False
     )
@@ -105,9 +97,7 @@ def _nothing(
 
 
 class _Nothing:
-    """
-    A processor that does nothing, as an object: what structlog's own mostly are.
-    """
+    """A processor that does nothing, as an object: what structlog's own mostly are."""
 
     def __call__(
         self, logger: object, name: str, event_dict: MutableMapping[str, Any]
@@ -121,9 +111,7 @@ class _NothingHandler(logging.Handler):
 
 
 def opened_handler(handler: logging.Handler) -> Opened:
-    """
-    A handler of `logging` that gets untagged records.
-    """
+    """A handler of `logging` that gets untagged records."""
     handle = handler.handle
 
     def make(event: Event) -> logging.LogRecord:

@@ -1,6 +1,4 @@
-"""
-The library, in each way that an application may use it, and the same log lines without it.
-"""
+"""The library, in each way that an application may use it, and the same log lines without it."""
 
 from __future__ import annotations
 
@@ -63,9 +61,7 @@ def _spooled_track(url: str, directory: Path) -> Opened:
 
 
 def _recovered(url: str, directory: Path) -> Opened:
-    """
-    What another process has left, taken over with the options' defaults.
-    """
+    """What another process has left, taken over with the options' defaults."""
     return _opened_track(_pipeline(url, spool=directory / _SPOOL))
 
 
@@ -91,9 +87,7 @@ def _standard(ours: Sequence[Any]) -> Callable[[Event], None]:
 
 
 def _fast(ours: Sequence[Any]) -> Callable[[Event], None]:
-    """
-    A line of structlog, set up as its documentation's page about performance does.
-    """
+    """A line of structlog, set up as its documentation's page about performance does."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

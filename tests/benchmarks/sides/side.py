@@ -1,6 +1,4 @@
-"""
-What a side is.
-"""
+"""What a side is."""
 
 from __future__ import annotations
 
@@ -51,9 +49,7 @@ class Opened:
     loop: Callable[[Sequence[Any]], object] | None = None
 
     def run(self, block: Sequence[Any]) -> None:
-        """
-        Call all of the block.
-        """
+        """Call all of the block."""
         if self.loop is not None:
             self.loop(block)
             return
@@ -92,9 +88,7 @@ class Side:
     request_a_call: bool = False
 
     def missing(self) -> bool:
-        """
-        Whether something is not installed that it needs.
-        """
+        """Whether something is not installed that it needs."""
         return not all(map(_is_there, self.needs))
 
 
@@ -106,16 +100,12 @@ def _is_there(module: str) -> bool:
 
 
 def event_dict(event: Event) -> dict[str, object]:
-    """
-    The event as an untagged record in the middle of a structlog chain.
-    """
+    """The event as an untagged record in the middle of a structlog chain."""
     return {"event": NAME, "level": "info", **event.properties}
 
 
 def opened_processor(process: Any) -> Opened:
-    """
-    A processor of structlog that gets untagged records.
-    """
+    """A processor of structlog that gets untagged records."""
 
     def call(made: dict[str, object]) -> None:
         process(None, "info", made)

@@ -1,6 +1,4 @@
-"""
-The public face as type checkers see it: checked by mypy and pyright, and never run.
-"""
+"""The public face as type checkers see it: checked by mypy and pyright, and never run."""
 
 from __future__ import annotations
 
