@@ -243,8 +243,12 @@ class Suspects:
         calls = load.calls or []
         level, other = divmod(max(load.tries - STRIKES - 1, 0), 2)
         size = max(len(calls) >> (level + 1), 1)
-        starts = [place for place, call in enumerate(calls) if not call.blockers]
-        start = random.choice(starts) if other else 0
+        start = 0
+        if other:
+            # Not the part that has just failed: of two halves with one culprit, one passes.
+            starts = [place for place, call in enumerate(calls) if not call.blockers]
+            beyond = [place for place in starts if place >= size]
+            start = beyond[0] if beyond and not level else random.choice(beyond or starts)
         free, _ = free_of(calls[start : start + size])
         probe = load.part(free or calls[:size])
         probe.part_of = load
