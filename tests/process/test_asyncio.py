@@ -45,7 +45,7 @@ async def main():
     ticking.cancel()
     return ticker
 
-logging.getLogger("cio_events").disabled = True
+logging.getLogger("cio_events").setLevel(logging.CRITICAL)
 import warnings
 warnings.simplefilter("ignore")
 pipeline = make(flush_interval=0, max_pending=1000, exit_timeout=0, timeout=40)
