@@ -7,6 +7,7 @@ spares each insert the locking, which makes it cheap, and keeps SQLite's tools f
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -71,7 +72,8 @@ def create(
     age = age or new_id(time.time_ns() // 1_000_000)
     path = directory / f"{os.getpid()}-{age}.{workspace or Workspace()}{SUFFIX}"
     hold = holds.take(path, create=True)
-    assert hold is not None  # noqa: S101 - nobody else has a new one
+    if hold is None:
+        raise BlockingIOError(errno.EAGAIN, "somebody took it while it was made", str(path))
     connection = None
     try:
         connection = _connect(path)
@@ -108,6 +110,9 @@ def claim(path: Path) -> tuple[SpoolFile, int | None] | None:
 
         OSError: It cannot be read.
     """
+    # Before its maker has it, nobody else may, not even to look.
+    if _is_being_made(path):
+        return None
     hold = holds.take(path)
     if hold is None:
         return None
@@ -120,16 +125,19 @@ def claim(path: Path) -> tuple[SpoolFile, int | None] | None:
             hold.release()
 
 
-def _claim(path: Path, hold: holds.Hold) -> tuple[SpoolFile, int | None] | None:
-    # Asked in this order, as a file that is being made has its first page before it has a journal.
-    has_journal = journal_of(path).exists()
+def _is_being_made(path: Path) -> bool:
+    # Asked in this order, as a file that is being made has its first page before it has others.
+    has_others = journal_of(path).exists() or sqlite.ends_of(path).exists()
     found = path.stat()
-    if found.st_size < PAGE_BYTES:
-        if found.st_size or has_journal or sqlite.ends_of(path).exists():
-            # SQLite would take it for new, and delete the journal.
-            raise sqlite3.DatabaseError("it was truncated")
-        if time.time() - found.st_mtime < _BIRTH_SECONDS:
-            return None
+    is_new = time.time() - found.st_mtime < _BIRTH_SECONDS
+    return not has_others and found.st_size == 0 and is_new
+
+
+def _claim(path: Path, hold: holds.Hold) -> tuple[SpoolFile, int | None] | None:
+    size = path.stat().st_size
+    if size < PAGE_BYTES and (size or journal_of(path).exists() or sqlite.ends_of(path).exists()):
+        # SQLite would take it for new, and delete the journal.
+        raise sqlite3.DatabaseError("it was truncated")
     connection = _connect(path)
     try:
         # Otherwise, of a truncated file, SQLite would not read what is left.
