@@ -9,7 +9,8 @@ from types import FrameType
 # What lies between a log call and us. An application's own wrappers are the application's.
 _BETWEEN = frozenset({"cio_events", "pytest_cio_events", "structlog", "logging", "loguru"})
 
-# Where structlog's asynchronous methods log, which remember the frame that has called them.
+# Where structlog's asynchronous methods log, which remember the frame that has called them; old
+# versions do not.
 _ELSEWHERE = frozenset({"concurrent", "threading", "asyncio"})
 
 
@@ -19,7 +20,7 @@ def calling_line() -> str | None:
     """
     frame = _outside(sys._getframe(1))  # noqa: SLF001
     if frame is None or _package(frame) in _ELSEWHERE:
-        frame = _outside(_of_structlog()) or frame
+        frame = _outside(_of_structlog())
     if frame is None:
         return None
     path = frame.f_code.co_filename
