@@ -44,15 +44,15 @@ def run_suite(
         path.write_text(dedent(text), encoding="utf-8")
     if not any((directory / name).exists() for name in ("pytest.ini", "pyproject.toml")):
         (directory / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    env = environment(
-        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
-        PYTHONDONTWRITEBYTECODE="",
-        CIO_SITE_ID="real-looking",
-        CIO_API_KEY="real-looking",
-        CIO_APP_API_KEY="real-looking",
-        COLUMNS="200",
-        **variables,
-    )
+    settings = {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONDONTWRITEBYTECODE": "",
+        "CIO_SITE_ID": "real-looking",
+        "CIO_API_KEY": "real-looking",
+        "CIO_APP_API_KEY": "real-looking",
+        "COLUMNS": "200",
+    }
+    env = environment(**{**settings, **variables})
     env.pop("PYTEST_ADDOPTS", None)
     env["PYTHONPATH"] = os.pathsep.join([str(directory), env["PYTHONPATH"]])
     done = subprocess.run(

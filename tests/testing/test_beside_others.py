@@ -193,3 +193,31 @@ def test_without_pytests_logging_and_with_coverage(
     (line,) = [line for line in run.out.splitlines() if line.startswith("app.py")]
     assert line.endswith("100%")
     assert "recorder.py" in run.out
+
+
+def test_no_trace_of_the_plugin_where_it_is_left_out(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """``-p no:cio_events`` leaves neither fixtures nor imports, though it is installed."""
+    suite = """
+    import os
+    import sys
+
+    def test_nothing(request):
+        assert not [name for name in sys.modules if "cio_events" in name]
+        assert "CIO_ONLY_LOOPBACK" not in os.environ
+
+    def test_fixture(cio):
+        pass
+    """
+    run = run_suite(
+        tmp_path_factory.mktemp("without"),
+        {"test_a.py": suite},
+        *("-p", "no:cio_events", "-p", "no:ddtrace"),
+        plugin=False,
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD="",
+    )
+
+    assert run.tests["test_nothing"].outcome == "passed", run.out
+    assert run.tests["test_fixture"].outcome == "error"
+    assert "fixture 'cio' not found" in run.out
