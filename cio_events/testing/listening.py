@@ -9,6 +9,7 @@ from cio_events._pipeline import recording
 from cio_events._process import debugging, diagnostics
 from cio_events._sources import debugging as outcomes
 from cio_events.testing.notes import Notes
+from cio_events.testing.tape import Tape
 
 
 def look() -> None:
@@ -20,7 +21,8 @@ def look() -> None:
 
 
 def _notes() -> Notes | None:
-    return getattr(recording.current, "notes", None)
+    current = recording.current
+    return current.notes if isinstance(current, Tape) else None
 
 
 def _hear(kind: str, message: str) -> None:

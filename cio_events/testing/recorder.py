@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timezone
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, cast, get_args, overload
 
-from cio_events._calls.messages import Message, Receipt
 from cio_events._calls.people import Call, Identify, Track, TrackAnonymous
-from cio_events._calls.ulid import LETTERS, IdSource
 from cio_events._pipeline import recording
-from cio_events._pipeline.recording import Ended
-from cio_events._process.callers import calling_line
-from cio_events._wire.encode import call_of
-from cio_events._wire.envelope import Envelope, accepted_at, ulid_of
-from cio_events.signals import DroppedReason, FailedReason
+from cio_events.signals import FailedReason
 from cio_events.testing import expectations, explanations, listening
 from cio_events.testing.expectations import EVENTS, MISSING, Expectation
-from cio_events.testing.notes import Notes
+from cio_events.testing.tape import Entry, Failure, Tape
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from cio_events.errors import ParamError
-
 CallT = TypeVar("CallT", bound=Call)
-
-# What a seeded clock shows first: the beginning of 2026 (UTC), in milliseconds.
-_SEEDED_START = 1_767_225_600_000
-_SEEDED_STEP = 1000
-
-_SENT = 200
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    call: Call
-    where: str  # " at file:line", or nothing
-    asserted: bool = False
-
-
-@dataclass(slots=True)
-class _Failure:
-    reason: FailedReason
-    status: int | None
-    detail: str | None
-    times: int
 
 
 class Recorder:
@@ -78,29 +44,24 @@ class Recorder:
     """
 
     def __init__(self, *, seed: int | None = None) -> None:
-        self._ids = IdSource() if seed is None else IdSource(_seeded(seed))
-        self._clock = None if seed is None else itertools.count(_SEEDED_START, _SEEDED_STEP)
-        self._entries: list[_Entry] = []
-        self._notes = Notes()
-        self._failures: list[_Failure] = []
-        self._lenient = 0
+        self._tape = Tape(seed)
         self._unasserted_fail = False
         self.verbose: bool = False
 
     def __repr__(self) -> str:
-        return f"<Recorder {len(self._entries)} calls>"
+        return f"<Recorder {len(self._tape.entries)} calls>"
 
     # Opening and closing.
 
     def open(self) -> Self:
         """Record from now on."""
-        recording.open_(self)
+        recording.open_(self._tape)
         listening.look()
         return self
 
     def close(self) -> None:
         """Record no more: everything is as it was before. What was recorded stays."""
-        recording.close(self)
+        recording.close(self._tape)
         listening.look()
 
     def __enter__(self) -> Self:
@@ -119,19 +80,19 @@ class Recorder:
     @property
     def calls(self) -> list[Call]:
         """All calls in order, made again from the bytes that would have been sent."""
-        return [self._seen(entry).call for entry in list(self._entries)]
+        return [self._seen(entry).call for entry in list(self._tape.entries)]
 
     @property
     def events(self) -> list[Track | TrackAnonymous]:
         """The events among them, page and screen views and those of nobody known included."""
-        found = [entry for entry in list(self._entries) if isinstance(entry.call, EVENTS)]
+        found = [entry for entry in list(self._tape.entries) if isinstance(entry.call, EVENTS)]
         return [cast("Track | TrackAnonymous", self._seen(entry).call) for entry in found]
 
     @property
     def people(self) -> dict[str, dict[str, object]]:
         """The attributes of each customer after all `cio_events.Identify` calls."""
         people: dict[str, dict[str, object]] = {}
-        for entry in list(self._entries):
+        for entry in list(self._tape.entries):
             if isinstance(entry.call, Identify):
                 call = cast("Identify", self._seen(entry).call)
                 people.setdefault(call.customer.value, {}).update(call.attributes)
@@ -256,7 +217,7 @@ class Recorder:
         wanted = expectations.event(
             name, customer, anonymous, type, exactly, data, word="not_tracked"
         )
-        found = [one for one in list(self._entries) if wanted.fits(one.call)]
+        found = [one for one in list(self._tape.entries) if wanted.fits(one.call)]
         if found:
             raise AssertionError(
                 "\n".join([f"there was one: {wanted.text}", *self._listed(found, 13)])
@@ -266,7 +227,7 @@ class Recorder:
     def nothing(self) -> bool:
         """Assert that there was no call at all; returns True."""
         __tracebackhide__ = True
-        found = list(self._entries)
+        found = list(self._tape.entries)
         if found:
             many = "1 call" if len(found) == 1 else f"{len(found)} calls"
             raise AssertionError("\n".join([f"there was {many}:", *self._listed(found, 13)]))
@@ -285,13 +246,15 @@ class Recorder:
         """
         __tracebackhide__ = True
         wanted = [expectations.expectation_of(one) for one in expected]
-        rest = iter(list(self._entries))
-        found: list[_Entry] = []
+        rest = iter(list(self._tape.entries))
+        found: list[Entry] = []
         for number, one in enumerate(wanted, 1):
             entry = next((entry for entry in rest if one.fits(entry.call)), None)
             if entry is None:
                 behind = f", behind {wanted[number - 2].text}" if number > 1 else ""
-                order = ", ".join(expectations.label(entry.call) for entry in self._entries[:12])
+                order = ", ".join(
+                    expectations.label(entry.call) for entry in self._tape.entries[:12]
+                )
                 text = self._missing(f"no call{behind}", one)
                 head, _, more = text.partition("\n")
                 raise AssertionError("\n".join([head, f"the order was: {order}", more]))
@@ -328,22 +291,20 @@ class Recorder:
             raise ValueError(f"reason must be one of {', '.join(get_args(FailedReason))}")
         if times < 1:
             raise ValueError("times must be 1 or more")
-        self._failures.append(_Failure(reason, status, detail, times))
+        self._tape.failures.append(Failure(reason, status, detail, times))
 
     @contextmanager
     def lenient(self) -> Iterator[None]:
         """Have a record of which no call can be made counted as failed, and not raised, inside."""
-        self._lenient += 1
+        self._tape.lenient += 1
         try:
             yield
         finally:
-            self._lenient -= 1
+            self._tape.lenient -= 1
 
     def clear(self) -> None:
         """Forget what was recorded."""
-        self._entries.clear()
-        self._failures.clear()
-        self._notes = Notes()
+        self._tape.clear()
 
     def strict(self) -> None:
         """
@@ -357,79 +318,28 @@ class Recorder:
     def check(self) -> None:
         """Assert that no call is left that was not looked at, if `strict` asks for it."""
         __tracebackhide__ = True
-        left = [entry for entry in list(self._entries) if not entry.asserted]
+        left = [entry for entry in list(self._tape.entries) if not entry.asserted]
         if self._unasserted_fail and left:
             many = "1 call was" if len(left) == 1 else f"{len(left)} calls were"
             raise AssertionError("\n".join([f"{many} not asserted:", *self._listed(left, 13)]))
 
     def summary(self, *, whole: bool = False) -> str:
         """All calls as text, a line each; more than twenty only if the *whole* is wanted."""
-        lines = explanations.listed(_told(self._entries), None if whole else 20)
+        lines = explanations.listed(_told(self._tape.entries), None if whole else 20)
         return "\n".join(lines) or "  none"
-
-    # As the pipelines have it.
-
-    @property
-    def raises(self) -> bool:
-        """Whether a record of which no call can be made raises."""
-        return not self._lenient
-
-    @property
-    def keeps_time(self) -> bool:
-        """Whether its clock goes before the time at which a record was logged."""
-        return self._clock is not None
-
-    @property
-    def notes(self) -> Notes:
-        """What was heard of records that made no call."""
-        return self._notes
-
-    def now(self) -> int:
-        """The time in Unix milliseconds."""
-        return time.time_ns() // 1_000_000 if self._clock is None else next(self._clock)
-
-    def new_id(self, milliseconds: int) -> str:
-        """A ULID of that time."""
-        return self._ids.new_id(milliseconds)
-
-    def accepted(self, envelope: Envelope) -> Ended:
-        """Record a call."""
-        call, id_ = call_of(envelope), ulid_of(envelope)
-        line = calling_line()
-        self._entries.append(_Entry(call, f", at {line}" if line else ""))
-        self._notes.arrived = True
-        failure = self._failures[0] if self._failures else None
-        if failure is not None:
-            failure.times -= 1
-            if not failure.times:
-                self._failures.remove(failure)
-            return Ended(call, id_, failure.status, failure.reason, failure.detail)
-        receipt = None
-        if isinstance(call, Message):
-            queued_at = datetime.fromtimestamp(accepted_at(envelope) / 1000, timezone.utc)
-            receipt = Receipt(id_, queued_at)
-        return Ended(call, id_, _SENT, receipt=receipt)
-
-    def refused(self, call: Call | None, error: ParamError) -> None:
-        """Note that no call could be made of something."""
-        self._notes.refused(call, error)
-
-    def dropped(self, call: Call, reason: DroppedReason) -> None:
-        """Note that a pipeline has not accepted *call*."""
-        self._notes.dropped(call, reason)
 
     # How assertions are made.
 
     def _one(self, wanted: Expectation) -> Call:
         __tracebackhide__ = True
-        for entry in list(self._entries):
+        for entry in list(self._tape.entries):
             if wanted.fits(entry.call):
                 return self._seen(entry).call
         raise AssertionError(self._missing("no call", wanted))
 
     def _some(self, wanted: Expectation, times: int) -> list[Call]:
         __tracebackhide__ = True
-        found = [entry for entry in list(self._entries) if wanted.fits(entry.call)]
+        found = [entry for entry in list(self._tape.entries) if wanted.fits(entry.call)]
         if len(found) == times:
             return [self._seen(entry).call for entry in found]
         were = f"expected {times} calls, was {len(found)}"
@@ -438,24 +348,19 @@ class Recorder:
         raise AssertionError("\n".join([f"{were}: {wanted.text}", *self._listed(found, 13)]))
 
     def _missing(self, what: str, wanted: Expectation) -> str:
-        text = explanations.missing(what, wanted, _told(self._entries), self._notes)
-        if self.verbose and self._entries:
+        text = explanations.missing(what, wanted, _told(self._tape.entries), self._tape.notes)
+        if self.verbose and self._tape.entries:
             text = "\n".join([text, "all calls:", self.summary(whole=True)])
         return text
 
-    def _listed(self, entries: Sequence[_Entry], most: int) -> list[str]:
+    def _listed(self, entries: Sequence[Entry], most: int) -> list[str]:
         return explanations.listed(_told(entries), None if self.verbose else most)
 
     @staticmethod
-    def _seen(entry: _Entry) -> _Entry:
+    def _seen(entry: Entry) -> Entry:
         entry.asserted = True
         return entry
 
 
-def _told(entries: Sequence[_Entry]) -> list[tuple[Call, str]]:
+def _told(entries: Sequence[Entry]) -> list[tuple[Call, str]]:
     return [(entry.call, entry.where) for entry in list(entries)]
-
-
-def _seeded(seed: int) -> Callable[[int], str]:
-    source = random.Random(seed)
-    return lambda count: "".join(source.choices(LETTERS, k=count))
