@@ -127,7 +127,7 @@ class DeadLetters(DeadLetterFile):
         while True:
             with self._reading() as connection:
                 rows = connection.execute(
-                    "SELECT number, id, reason, status, detail, failed_at, envelope FROM letters "  # noqa: S608
+                    "SELECT number, id, reason, status, detail, failed_at, envelope FROM letters "
                     f"WHERE {_SELECTED} AND number > :last ORDER BY number LIMIT :most",
                     {**self._selection(ids, reason), "last": last, "most": _CHUNK},
                 ).fetchall()
@@ -143,7 +143,7 @@ class DeadLetters(DeadLetterFile):
         """How many `select` would give."""
         with self._reading() as connection:
             (count,) = connection.execute(
-                f"SELECT count(*) FROM letters WHERE {_SELECTED}",  # noqa: S608
+                f"SELECT count(*) FROM letters WHERE {_SELECTED}",
                 self._selection(ids, reason),
             ).fetchone()
         return int(count)
@@ -152,7 +152,7 @@ class DeadLetters(DeadLetterFile):
         """How many there are of each reason."""
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT reason, count(*), sum(length(envelope)), min(failed_at) FROM letters "  # noqa: S608
+                "SELECT reason, count(*), sum(length(envelope)), min(failed_at) FROM letters "
                 f"WHERE {_SELECTED} GROUP BY reason ORDER BY reason",
                 self._selection(None, None),
             ).fetchall()
@@ -191,7 +191,7 @@ class DeadLetters(DeadLetterFile):
                         moved += len(chunk)
                         advance(len(chunk))
                 connection.execute(
-                    f"DELETE FROM letters WHERE {_SELECTED}",  # noqa: S608
+                    f"DELETE FROM letters WHERE {_SELECTED}",
                     self._selection(ids, reason),
                 )
         except BaseException:
@@ -209,7 +209,7 @@ class DeadLetters(DeadLetterFile):
         self, connection: sqlite3.Connection, ids: Sequence[str] | None, reason: str | None
     ) -> list[str]:
         found = connection.execute(
-            f"SELECT DISTINCT workspace FROM letters WHERE {_SELECTED}",  # noqa: S608
+            f"SELECT DISTINCT workspace FROM letters WHERE {_SELECTED}",
             self._selection(ids, reason),
         ).fetchall()
         return sorted({str(workspace_of(workspace)) for (workspace,) in found})
@@ -225,7 +225,7 @@ class DeadLetters(DeadLetterFile):
         last = 0
         while True:
             rows = connection.execute(
-                f"SELECT number, workspace, envelope FROM letters WHERE {_SELECTED} "  # noqa: S608
+                f"SELECT number, workspace, envelope FROM letters WHERE {_SELECTED} "
                 "AND number > :last ORDER BY number LIMIT :most",
                 {**self._selection(ids, reason), "last": last, "most": _CHUNK},
             ).fetchall()
@@ -252,7 +252,7 @@ class DeadLetters(DeadLetterFile):
             return 0
         with self._writing() as connection:
             return connection.execute(
-                f"DELETE FROM letters WHERE {_SELECTED}",  # noqa: S608
+                f"DELETE FROM letters WHERE {_SELECTED}",
                 self._selection(ids, reason),
             ).rowcount
 
