@@ -24,7 +24,8 @@ from tests.sandbox.asking import TIMEOUT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MODULE = (sys.executable, "-X", "dev", "-W", "error", "-m", "cio_events")
+# Not -X dev, in which asyncio writes of each callback that a loaded machine takes long for.
+MODULE = (sys.executable, "-X", "faulthandler", "-W", "error", "-m", "cio_events")
 # As a shell has it: Python buffers what it writes to a pipe.
 ENVIRONMENT = {
     name: value
