@@ -24,7 +24,7 @@ from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics, calls, say
 from cio_events._wire.encode import call_of
 from cio_events._wire.envelope import Envelope, body_of, ulid_of
-from cio_events._wire.masking import masked, shown, values_in
+from cio_events._wire.masking import masked, named, values_in
 from cio_events.options import Options
 from cio_events.signals import DroppedReason, FailedReason, Report, Retry
 
@@ -248,13 +248,7 @@ def _named(envelope: Envelope) -> str:
     call = _remade(envelope)
     if call is None:
         return ulid_of(envelope)
-    name = getattr(call, "name", None)
-    kind = type(call).__name__
-    return (
-        f"{kind} {shown(name, 100)!r} {ulid_of(envelope)}"
-        if name
-        else (f"{kind} {ulid_of(envelope)}")
-    )
+    return f"{named(call)} {ulid_of(envelope)}"
 
 
 def _quoted(words: str | None, envelopes: Sequence[Envelope]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cio_events._destinations import endpoints
 from cio_events._http import loopback
-from cio_events._process.diagnostics import shown
+from cio_events._wire.masking import named
 
 if TYPE_CHECKING:
     from cio_events._calls.people import Call
@@ -23,9 +23,7 @@ class Guard:
         """What is to be said of *call* if it must not go to *endpoint*; None if it may."""
         if not loopback.bound() or (host := self.outside(endpoint)) is None:
             return None
-        name = getattr(call, "name", None)
-        what = f'{call.tag} "{shown(name)}"' if isinstance(name, str) else call.tag
-        blocked = loopback.blocked(host, what)
+        blocked = loopback.blocked(host, named(call))
         loopback.noted.append(blocked)
         return blocked
 

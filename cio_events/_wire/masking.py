@@ -25,7 +25,7 @@ WORDS = 500
 """How many characters of somebody's words are shown, if nobody says otherwise."""
 
 # Of an event's name. Customer.io takes no more bytes either.
-_NAME_CHARACTERS = 100
+_EVENT_NAME = 100
 
 # Shorter values mask too much of what is said, and tell too little to be personal.
 _SHORTEST = 4
@@ -40,7 +40,7 @@ _LONG_NUMBER = re.compile(r"\+?\d(?:[ ().\-/]{0,2}\d){6,}")
 _AT = re.compile(r"@|%40")
 
 # The longest name that an address may have, and what is between its parts.
-_NAME_CHARACTERS = 64
+_LOCAL_PART = 64
 _SEPARATORS = re.compile(r"[._+\-]")
 
 _ENDS_AN_ADDRESS = frozenset(" \t\r\n\v\f\"'`<>()[]{},;:=&|\\/?@")
@@ -59,7 +59,7 @@ def shown(text: str, limit: int = WORDS) -> str:
 def named(call: Call) -> str:
     """A call as the log and errors name it: its kind, and an event's name."""
     name = getattr(call, "name", None)
-    return f'{call.tag} "{shown(name, _NAME_CHARACTERS)}"' if isinstance(name, str) else call.tag
+    return f'{call.tag} "{shown(name, _EVENT_NAME)}"' if isinstance(name, str) else call.tag
 
 
 def masked(words: str | bytes, values: Iterable[str], limit: int = WORDS) -> str:
@@ -186,7 +186,7 @@ def _forms(value: str) -> set[str]:
     if value.isascii() and value.isalnum():
         return {value}
     whole = {value, value.strip()}
-    if 0 < value.find("@") <= _NAME_CHARACTERS:
+    if 0 < value.find("@") <= _LOCAL_PART:
         # Before the @ is a person's name, most often, which may be said alone.
         name = value.partition("@")[0].strip()
         whole.update([name], _SEPARATORS.split(name))

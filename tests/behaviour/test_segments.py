@@ -115,7 +115,7 @@ def test_what_is_refused_is_a_dead_letter_and_can_be_sent_again(
     assert (letter.call, letter.reason, letter.status) == (call, "rejected", 400)
     assert [report.call for report in heard.failed] == [call]
     (line,) = said(caplog)
-    assert "AddToSegment" in line
+    assert "add_to_segment" in line
     assert "lucy" not in line
 
     assert pipeline.resend() == 1

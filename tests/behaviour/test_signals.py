@@ -103,7 +103,7 @@ def test_refused_call_is_reported_with_the_words_of_customer_io(
     assert (report.call, report.reason, report.status) == (bad, "rejected", 207)
     assert "cio_relationships" in (report.detail or "")
     (line,) = said(caplog)
-    assert line.startswith(f"customer.io refused 1 call (207), the last: Identify {report.id}: ")
+    assert line.startswith(f"customer.io refused 1 call (207), the last: identify {report.id}: ")
     assert line.endswith("; 1 since the start")
     assert "no list" not in line
 

@@ -17,7 +17,7 @@ from cio_events._calls.ulid import new_id
 from cio_events._wire import single as v1
 from cio_events._wire.encode import encode
 from cio_events._wire.envelope import body_of
-from cio_events._wire.masking import WORDS, masked, shown, values_in, values_of
+from cio_events._wire.masking import WORDS, masked, named, shown, values_in, values_of
 from cio_events._wire.request import Request
 
 VALUES = st.lists(st.text(min_size=4, max_size=40), min_size=1, max_size=5)
@@ -182,3 +182,13 @@ class TestShown:
         assert shown("Käufe\r\n\x1b[0m\\") == "K\\xe4ufe\\r\\n\\x1b[0m\\\\"
         assert shown("x" * 200, 100) == "x" * 97 + "..."
         assert len(shown("\n" * 100, 100)) == 100
+
+
+class TestNamed:
+    def test_an_events_name_is_whole(self) -> None:
+        """Up to the length that Customer.io takes, and not one that addresses have."""
+        assert named(Track("5", "x" * 100)) == f'track "{"x" * 100}"'
+
+    def test_what_has_no_name_is_a_kind(self) -> None:
+        """Nothing personal stands for it."""
+        assert named(Identify("lucy@example.com", {"plan": "free"})) == "identify"
