@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, cast
 
 from cio_events._calls.validation import printable_text
 from cio_events._exported import exported
+from cio_events._process.environment import SWITCHES
 from cio_events._process.tracebacks import without_locals
 from cio_events.errors import ParamError
 
@@ -78,14 +79,8 @@ def _count(name: str, value: object) -> int:
     return number
 
 
-_SWITCH = {
-    "1": True, "true": True, "yes": True, "on": True,
-    "0": False, "false": False, "no": False, "off": False,
-}  # fmt: skip
-
-
 def _switch(name: str, value: object) -> bool:
-    answer = _SWITCH.get(str(value).strip().lower()) if isinstance(value, (bool, str)) else None
+    answer = SWITCHES.get(str(value).strip().lower()) if isinstance(value, (bool, str)) else None
     if answer is None:
         raise ParamError(name, "must be true or false")
     return answer

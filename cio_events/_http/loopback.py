@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import sys
 from collections import deque
 from typing import NamedTuple
 
 from cio_events._process.callers import calling_line
+from cio_events._process.environment import switched_on
 
 VARIABLE = "CIO_ONLY_LOOPBACK"
 """The environment variable that binds a process, and those that it starts."""
@@ -55,10 +55,7 @@ def bind(*, only_loopback: bool = True) -> None:
 
 def bound() -> bool:
     """Whether this process may reach loopback alone."""
-    return _bound or os.environ.get(VARIABLE, "").strip().lower() not in _NOT_BOUND
-
-
-_NOT_BOUND = ("", "0", "false", "no", "off")
+    return _bound or switched_on(VARIABLE)
 
 
 def blocked(host: str, what: str) -> Blocked:

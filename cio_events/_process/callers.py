@@ -14,13 +14,20 @@ _BETWEEN = frozenset({"cio_events", "pytest_cio_events", "structlog", "logging",
 _ELSEWHERE = frozenset({"concurrent", "threading", "asyncio"})
 
 
+def calling_frame() -> FrameType | None:
+    """The frame of that line; None if there is none, or none that is known."""
+    for start in (sys._getframe(1), _of_structlog()):  # noqa: SLF001
+        frame = _outside(start)
+        if frame is not None and _package(frame) not in _ELSEWHERE:
+            return frame
+    return None
+
+
 def calling_line() -> str | None:
     """
     The file, below the working directory if it is there, and the line; None if there is none.
     """
-    frame = _outside(sys._getframe(1))  # noqa: SLF001
-    if frame is None or _package(frame) in _ELSEWHERE:
-        frame = _outside(_of_structlog())
+    frame = calling_frame()
     if frame is None:
         return None
     path = frame.f_code.co_filename

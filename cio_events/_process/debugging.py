@@ -7,7 +7,7 @@ whether a pipeline wants it is said by its options.
 
 from __future__ import annotations
 
-import os
+from cio_events._process.environment import switched_on
 
 on: bool = False
 """Whether any pipeline may want it, or a test listens."""
@@ -36,5 +36,5 @@ def listen(*, listens: bool) -> None:
 
 def look() -> None:
     """See whether the environment asks for it, before there is a pipeline that has read it."""
-    if os.environ.get("CIO_DEBUG"):
+    if switched_on("CIO_DEBUG"):
         switch_on()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping
 from itertools import islice
-from types import FrameType
 from typing import Any
 
+from cio_events._process.callers import calling_frame
 from cio_events._process.diagnostics import shown
 from cio_events._sources.fields import OF_LOG_RECORDS
 from cio_events._wire.masking import masked
@@ -18,12 +17,6 @@ _NAME_SHOWN = 100
 # Looking for them takes time, which a record must not have without end.
 _TEXTS_READ = 100
 _TEXT_READ = 200
-
-# What stands between a line of code and us.
-_PASSED = frozenset({"cio_events", "structlog", "logging", "loguru"})
-
-# Behind these it is another thread that has logged the line.
-_OF_THREADS = frozenset({"threading", "concurrent", "asyncio"})
 
 # What is no value of the record's, or is named itself.
 _NO_VALUES = OF_LOG_RECORDS | {"event", "logger", "cio", "cio_event", "cio_id_type"}
@@ -73,22 +66,13 @@ def _of_record(record: Any) -> tuple[str, str]:
 
 
 def _of_line(logger: object, fields: Mapping[Any, Any]) -> tuple[str, str]:
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-    while frame is not None and _package(frame) in _PASSED:
-        frame = frame.f_back
-    known = frame is not None and _package(frame) not in _OF_THREADS
+    frame = calling_frame()
     name = fields.get("logger")
     if issubclass(type(logger), logging.Logger):
         name = logger.name  # type: ignore[attr-defined]
     if type(name) is not str:
-        name = frame.f_globals.get("__name__") if frame is not None and known else ""
-    if frame is None or not known:
-        return str(name), ""
-    return str(name), _place(frame.f_code.co_filename, frame.f_lineno)
-
-
-def _package(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__")).partition(".")[0]
+        name = frame.f_globals.get("__name__") if frame is not None else ""
+    return str(name), _place(frame.f_code.co_filename, frame.f_lineno) if frame is not None else ""
 
 
 def _place(path: str, line: int) -> str:

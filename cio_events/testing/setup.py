@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from cio_events._sources import attachment
 from cio_events._sources.logging import CustomerIOHandler
 from cio_events._sources.structlog import CustomerIOProcessor
 
@@ -88,7 +89,7 @@ def _of_logging(handlers: list[tuple[logging.Logger, logging.Handler]]) -> Itera
     level = logging.root.level
     if level > logging.INFO:
         yield f"the root logger has level {logging.getLevelName(level)}, which filters info"
-    loggers = [one for one in _loggers() if one is not logging.root]
+    loggers = [one for one in attachment.loggers() if one is not logging.root]
     strict = [one for one in loggers if one.level > logging.INFO and not _is_known(one)]
     for one in strict[:_NAMED]:
         level_name = logging.getLevelName(one.level)
@@ -151,7 +152,7 @@ def _is_ours(processor: object) -> bool:
 def _in_formatters() -> bool:
     return any(
         _is_ours(one)
-        for logger in _loggers()
+        for logger in attachment.loggers()
         for handler in logger.handlers
         for attribute in ("processors", "foreign_pre_chain")
         for one in getattr(handler.formatter, attribute, None) or ()
@@ -161,15 +162,10 @@ def _in_formatters() -> bool:
 def _handlers() -> list[tuple[logging.Logger, logging.Handler]]:
     return [
         (logger, handler)
-        for logger in _loggers()
+        for logger in attachment.loggers()
         for handler in logger.handlers
         if isinstance(handler, CustomerIOHandler)
     ]
-
-
-def _loggers() -> list[logging.Logger]:
-    known = list(logging.root.manager.loggerDict.values())
-    return [logging.root, *(one for one in known if isinstance(one, logging.Logger))]
 
 
 def _chain(logger: logging.Logger | None) -> Iterator[logging.Logger]:

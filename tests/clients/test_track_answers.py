@@ -318,7 +318,8 @@ def test_error_without_an_answer_names_the_call() -> None:
 def test_each_request_is_said_where_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As a pipeline says it; nothing is said otherwise."""
+    """As a pipeline says it; nothing is said otherwise, nor where the word is one for off."""
+    monkeypatch.setenv("CIO_DEBUG", "off")
     with talk() as (_, client):
         client.track("5", "silent")
     monkeypatch.setattr(debugging, "on", False)

@@ -105,10 +105,10 @@ def test_structlog_s_own_name_of_a_logger(
     assert 'record "b" of billing, ways.py:' in second
 
 
-def test_another_thread_s_line_is_not_made_up(
+def test_another_thread_s_line_is_known_or_not_made_up(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As structlog's async methods have one."""
+    """Structlog's async methods have one, and all but old versions remember who has called."""
     import asyncio
 
     log = structlog.wrap_logger(
@@ -116,10 +116,17 @@ def test_another_thread_s_line_is_not_made_up(
         processors=[CustomerIOProcessor(pipeline)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
     )
-    asyncio.run(log.ainfo("purchase", cio_customer=""))
 
-    (message,) = caplog.messages
-    assert message == ('a call is not sent: cio_customer: must not be blank (record "purchase")')
+    async def buy() -> None:
+        await log.ainfo("purchase", cio_customer="")
+
+    asyncio.run(buy())
+    asyncio.run(log.ainfo("refund", cio_customer="5", cio_timestamp="never"))
+
+    known, unknown = caplog.messages
+    remembers = hasattr(structlog.contextvars, "_ASYNC_CALLING_STACK")
+    assert ("of tests.sources.test_origin, test_origin.py:" in known) == remembers
+    assert 'record "refund")' in unknown
 
 
 def test_a_call_is_named_by_kind_name_and_id(
