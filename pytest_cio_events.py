@@ -7,6 +7,7 @@ tests it; until then, this module keeps for it that the process may reach loopba
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Generator, Iterator
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from cio_events.sandbox import Sandbox
     from cio_events.testing import Recorder
     from cio_events.testing.workspace import TestSandbox
 
@@ -190,17 +192,20 @@ def cio(request: pytest.FixtureRequest) -> Iterator[Recorder]:
 
 
 @pytest.fixture(scope="session")
-def _cio_sandbox_of_session() -> Iterator[TestSandbox]:
-    from cio_events.testing.workspace import TestSandbox
+def _cio_sandbox_of_session() -> Iterator[tuple[Sandbox, Iterator[int]]]:
+    from cio_events.sandbox import Sandbox
 
-    with TestSandbox() as sandbox:
-        yield sandbox
+    with Sandbox() as sandbox:
+        yield sandbox, itertools.count(1)
 
 
 @pytest.fixture
-def cio_sandbox(_cio_sandbox_of_session: TestSandbox) -> Iterator[TestSandbox]:
+def cio_sandbox(
+    _cio_sandbox_of_session: tuple[Sandbox, Iterator[int]],
+) -> Iterator[TestSandbox]:
     """A Customer.io of this test's own, to which all its pipelines deliver."""
     from cio_events.testing.workspace import workspace
 
-    with workspace(_cio_sandbox_of_session) as sandbox:
-        yield sandbox
+    sandbox, numbers = _cio_sandbox_of_session
+    with workspace(sandbox, next(numbers)) as test:
+        yield test

@@ -51,10 +51,20 @@ class _Api:
     def __init__(self, endpoint: Endpoint | None, options: Options) -> None:
         self._own = endpoint
         self._options = options
+        self._given_up = False
+
+    def _stand_in(self) -> Endpoint | None:
+        raise NotImplementedError
 
     @property
     def _endpoint(self) -> Endpoint | None:
-        return instead.of(self._own)
+        # In this order: what stands in when it is given up is not what does so later.
+        endpoint = self._stand_in() or self._own
+        return None if self._given_up else endpoint
+
+    def give_up(self) -> None:
+        """Begin no further request, as what stands in for the endpoint will be another's."""
+        self._given_up = True
 
     @property
     def ready(self) -> bool:
@@ -76,7 +86,8 @@ class _Api:
     ) -> Answer | NoAnswerError:
         """Return the answer, or why there is none."""
         endpoint = self._endpoint
-        assert endpoint is not None  # noqa: S101 - only asked when ready
+        if endpoint is None:  # given up since it was ready
+            return NoAnswerError("the request was not sent", maybe_received=False)
         try:
             return endpoint.send(request, timeout=timeout, repeatable=repeatable)
         except NoAnswerError as error:
@@ -159,6 +170,9 @@ class TrackAPI(_Api):
     _url_option = "track_url"
     _keys = "site_id and api_key"
 
+    def _stand_in(self) -> Endpoint | None:
+        return instead.track
+
     def deliver(self, batch: Batch, timeout: float) -> Verdict:
         """Send *batch* and judge the answer."""
         try:
@@ -221,6 +235,9 @@ class AppAPI(_Api):
     _urls = APP_URLS
     _url_option = "app_url"
     _keys = "app_api_key"
+
+    def _stand_in(self) -> Endpoint | None:
+        return instead.app
 
     def deliver(self, batch: Batch, timeout: float) -> Verdict:
         """Send *batch* and judge the answer."""

@@ -16,21 +16,26 @@ class Instead:
     Where calls go instead while a test says so, whatever the options of their pipelines.
 
     Attributes:
-        url: The base URL of a sandbox on loopback; None where options count.
+        track: Where calls about people go; None where options count.
+
+        app: Where transactional messages go.
     """
 
     def __init__(self) -> None:
-        self.url: str | None = None
-        self._endpoint: http.Endpoint | None = None
+        self.track: http.Endpoint | None = None
+        self.app: http.Endpoint | None = None
 
-    def point_to(self, url: str | None) -> None:
-        """Have all pipelines of the process deliver to *url*; None is to their own again."""
-        endpoint = None if url is None else http.Endpoint(url, credentials.basic("test", "test"))
-        self.url, self._endpoint = url, endpoint
+    def point_to(self, url: str, site_id: str, api_key: str, app_api_key: str) -> None:
+        """Have all pipelines of the process deliver to *url*, a sandbox on loopback."""
+        self.track = http.Endpoint(url, credentials.basic(site_id, api_key))
+        self.app = http.Endpoint(url, credentials.bearer(app_api_key))
 
-    def of(self, own: http.Endpoint | None) -> http.Endpoint | None:
-        """The endpoint to use in place of a pipeline's *own*."""
-        return own if self._endpoint is None else self._endpoint
+    def restore(self) -> None:
+        """Have them deliver to their own again."""
+        for endpoint in (self.track, self.app):
+            if endpoint is not None:
+                endpoint.close()
+        self.track = self.app = None
 
 
 instead = Instead()

@@ -12,6 +12,7 @@ from cio_events import signals
 from cio_events._delivery.ledger import Ledger
 from cio_events._delivery.refusals import Refusals
 from cio_events._delivery.worker import Worker
+from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._process import exits
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics, calls
@@ -25,6 +26,7 @@ class EndOfProcess:
     """The part of a pipeline that `cio_events._process.exits` tells of the end."""
 
     options: Options
+    _destinations: tuple[TrackAPI, AppAPI]
     _worker: Worker
     _ledger: Ledger
     _diagnostics: Diagnostics
@@ -61,6 +63,8 @@ class EndOfProcess:
 
     def forget_pending(self) -> None:
         """Give up what is pending, as ``closed``, and go on with what comes later."""
+        for destination in self._destinations:
+            destination.give_up()
         self._worker.stop(0.0)
         self._worker.release("closed")
         self._worker = self._new_worker(threaded=True)

@@ -28,9 +28,8 @@ class Guard:
         return blocked
 
     def outside(self, endpoint: Endpoint | None) -> str | None:
-        """The host on the way to *endpoint*, or to what stands in for it, that is not loopback."""
-        endpoint = endpoints.instead.of(endpoint)
-        if endpoint is None:
+        """The host on the way to *endpoint* that is not loopback, unless another stands in."""
+        if endpoint is None or endpoints.instead.track is not None:
             return None
         if endpoint not in self._ways:
             self._ways[endpoint] = endpoint.outside()

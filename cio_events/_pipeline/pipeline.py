@@ -453,16 +453,14 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         )
 
     def _new_worker(self, *, threaded: bool) -> Worker:
+        self._destinations = TrackAPI(self._track, self.options), AppAPI(self._app, self.options)
         return Worker(
             self,
             self.options,
             self._buffer,
             self._ledger,
             self._diagnostics,
-            (
-                TrackAPI(self._track, self.options),
-                AppAPI(self._app, self.options),
-            ),
+            self._destinations,
             threaded=threaded,
         )
 

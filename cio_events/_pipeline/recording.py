@@ -97,7 +97,7 @@ def _look() -> None:
 
 def diverted() -> bool:
     """Whether calls need neither credentials nor leave: a test has said where they go."""
-    return current is not None or endpoints.instead.url is not None
+    return current is not None or endpoints.instead.track is not None
 
 
 def keeps_time() -> bool:

@@ -1,40 +1,31 @@
-"""A Customer.io on your own machine, as Python has it: start it, ask it, let it misbehave."""
+"""A Customer.io on your own machine, as Python has it: what it is made of, start and stop."""
 
 from __future__ import annotations
 
 import socket
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cio_events.sandbox.api.exchange import Reply
 from cio_events.sandbox.server.credentials import Credentials
-from cio_events.sandbox.server.faults import Fault, Faults
+from cio_events.sandbox.server.faults import Faults
 from cio_events.sandbox.server.journal import Journal
 from cio_events.sandbox.server.visitors import Visitors, is_loopback
+from cio_events.sandbox.workspace import Workspace
 from cio_events.sandbox.world import views
 from cio_events.sandbox.world.worlds import Worlds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from cio_events.sandbox.model.explanations import Explanation
-    from cio_events.sandbox.model.records import (
-        CustomObject,
-        Event,
-        Metric,
-        OutboxMessage,
-        Person,
-        ReceivedRequest,
-    )
+    from cio_events.sandbox.model.records import ReceivedRequest
     from cio_events.sandbox.server.serving import Serving
 
 REGIONS = ("us", "eu")
 
 
-class Sandbox:
+class Sandbox(Workspace):
     """
     A Customer.io on loopback: the Track API (v1 and v2) and transactional messages.
 
@@ -83,9 +74,7 @@ class Sandbox:
         self._port = port
         self._credentials = Credentials(site_id, api_key, app_api_key)
         self._visitors = Visitors(allowed_hosts)
-        self._worlds = Worlds(bounded=bounded)
-        self._journal = Journal(on_answer, bounded=bounded)
-        self._faults = Faults()
+        super().__init__(Worlds(bounded=bounded), Journal(on_answer, bounded=bounded), Faults())
         self._serving: Serving | None = None
 
     def __repr__(self) -> str:
@@ -166,198 +155,14 @@ class Sandbox:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
-    # Asking: snapshots, the reader's to keep
-
-    @property
-    def people(self) -> list[Person]:
-        """Everybody, the suppressed too, in the order in which they were first heard of."""
-        return views.people(self._worlds)
+    # About all workspaces
 
     @property
     def workspaces(self) -> list[str]:
         """The workspaces, in the order in which they were first heard of."""
         return views.workspaces(self._worlds)
 
-    def person(self, identifier: str, workspace: str | None = None) -> Person | None:
-        """The person of that id, e-mail address or `cio_id`; None if there is none."""
-        return views.person(self._worlds, identifier, workspace)
-
-    @property
-    def events(self) -> list[Event]:
-        """The last events in the order of arrival, without repeats; of deleted people too."""
-        return views.events(self._worlds)
-
-    def events_of(self, identifier: str, workspace: str | None = None) -> list[Event]:
-        """The events of the person of that id, e-mail address or `cio_id`."""
-        return views.events_of(self._worlds, identifier, workspace)
-
-    @property
-    def objects(self) -> list[CustomObject]:
-        """All objects, in the order in which they were made."""
-        return views.objects(self._worlds)
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """What was reported about deliveries, in the order of arrival."""
-        return views.metrics(self._worlds)
-
-    @property
-    def messages(self) -> list[OutboxMessage]:
-        """The outbox of transactional messages, in the order of arrival."""
-        return views.messages(self._worlds)
-
-    @property
-    def requests(self) -> list[ReceivedRequest]:
-        """The last requests but those to read the sandbox, in the order of arrival."""
-        return self._journal.requests()
-
-    @property
-    def findings(self) -> list[Explanation]:
-        """What was refused and why, and what was accepted and is not as was meant."""
-        return [
-            finding
-            for request in self.requests
-            for item in request.items
-            for finding in item.findings
-        ]
-
     @property
     def left(self) -> dict[str, int]:
         """How many requests, events, messages and metrics have gone to make room."""
         return {**views.left(self._worlds), "requests": self._journal.left}
-
-    def clear(self, workspace: str | None = None) -> None:
-        """
-        Forget people, events, objects, metrics, messages and requests; faults stay.
-
-        Args:
-            workspace: Forget this one alone.
-        """
-        with self._worlds.lock:
-            self._worlds.clear(workspace)
-        self._journal.clear(workspace)
-
-    # Misbehaving
-
-    def fail_next(
-        self,
-        status: int = 503,
-        times: int | None = 1,
-        retry_after: float | str | None = None,
-        body: Any = None,
-        path: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        percent: float = 100,
-        workspace: str | None = None,
-        text: str | None = None,
-    ) -> None:
-        """
-        Answer the next requests with this, and do nothing else with them.
-
-        Args:
-            status: The status to answer, 200 to 599.
-            times: How many requests; None until `heal`.
-            retry_after: The `Retry-After` header, in seconds or as an HTTP date.
-            body: JSON, or a text that is answered as it is; None says what the status means.
-            path: Only requests whose path, percent-encoded, contains this.
-            headers: More headers, such as the `Location` of a redirect.
-            percent: Of the requests that fit, how many it is done to, at random.
-            workspace: Only requests of this one.
-            text: Only requests whose body contains this, as JSON has it.
-        """
-        if not HTTPStatus.OK <= status <= 599:
-            raise ValueError("status must be 200 to 599")
-        sent = dict(headers or {})
-        if retry_after is not None:
-            sent["Retry-After"] = str(retry_after)
-        if body is None and status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
-            body = {} if status < 300 else {"meta": {"error": _phrase(status)}}
-        reply = Reply(status, body, sent)
-        self._faults.add(
-            Fault(
-                "fail",
-                times,
-                path,
-                answer=reply,
-                share=percent / 100,
-                workspace=workspace,
-                text=text,
-            )
-        )
-
-    def forget_next(
-        self,
-        times: int | None = 1,
-        path: str | None = None,
-        percent: float = 100,
-        workspace: str | None = None,
-        text: str | None = None,
-    ) -> None:
-        """Accept the next requests, then drop the connection without an answer."""
-        share = percent / 100
-        self._faults.add(Fault("forget", times, path, share=share, workspace=workspace, text=text))
-
-    def drop_next(
-        self,
-        times: int | None = 1,
-        path: str | None = None,
-        percent: float = 100,
-        workspace: str | None = None,
-        text: str | None = None,
-    ) -> None:
-        """Drop the connection of the next requests and accept nothing."""
-        share = percent / 100
-        self._faults.add(Fault("drop", times, path, share=share, workspace=workspace, text=text))
-
-    def delay(
-        self,
-        seconds: float,
-        times: int | None = None,
-        *,
-        before: bool = False,
-        path: str | None = None,
-        percent: float = 100,
-        workspace: str | None = None,
-        text: str | None = None,
-    ) -> None:
-        """
-        Answer that much later.
-
-        Args:
-            seconds: How much later.
-            times: How many requests; None until `heal`.
-            before: Accept the requests later too, not the answer alone.
-            path: Only requests whose path, percent-encoded, contains this.
-            percent: Of the requests that fit, how many it is done to, at random.
-            workspace: Only requests of this one.
-            text: Only requests whose body contains this, as JSON has it.
-        """
-        share = percent / 100
-        self._faults.add(
-            Fault(
-                "delay",
-                times,
-                path,
-                seconds=seconds,
-                before=before,
-                share=share,
-                workspace=workspace,
-                text=text,
-            )
-        )
-
-    def heal(self, workspace: str | None = None) -> None:
-        """
-        Behave from now on; what is being delayed is answered at once.
-
-        Args:
-            workspace: Take back what was said about this one alone.
-        """
-        self._faults.heal(workspace)
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return f"status {status}"

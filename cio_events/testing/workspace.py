@@ -1,4 +1,4 @@
-"""The sandbox of a test session, to which the pipelines of a test deliver."""
+"""A workspace for each test in the sandbox of the session, to which its pipelines deliver."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cio_events._destinations import endpoints
 from cio_events._process import exits
 from cio_events.errors import ParamError
 from cio_events.sandbox import Event, Sandbox
+from cio_events.sandbox.workspace import Workspace
 from cio_events.testing import expectations, explanations
 from cio_events.testing.expectations import MISSING
 from cio_events.testing.notes import Notes
@@ -23,10 +24,51 @@ _LOOK_SECONDS = 0.01
 _LAST_SECONDS = 1.0
 
 
-class TestSandbox(Sandbox):
-    """A `cio_events.sandbox.Sandbox` that a test can wait for."""
+class TestSandbox(Workspace):
+    """
+    A `cio_events.sandbox.Sandbox` as one test sees it: a workspace of its own.
+
+    All that it shows is of this test's pipelines, and all that it is told to do wrong is done to
+    them alone.
+
+    Args:
+        sandbox: The one that answers, for all tests of a session.
+
+        number: The test's.
+
+    Attributes:
+        site_id: Whose the workspace is. With the keys, it is for clients and child processes.
+
+        api_key: The key of the Track API.
+
+        app_api_key: The key of the App API.
+    """
 
     __test__ = False
+
+    def __init__(self, sandbox: Sandbox, number: int) -> None:
+        # A key's last four characters name its workspace. This way, it is that of the site id.
+        self.site_id: str = f"{number % 0x10000:04x}"
+        self.api_key: str = "test"
+        self.app_api_key: str = f"test-{self.site_id}"
+        super().__init__(*sandbox.parts, self.site_id)
+        self._sandbox = sandbox
+
+    def __repr__(self) -> str:
+        return f"<TestSandbox {self.site_id} of {self._sandbox!r}>"
+
+    @property
+    def url(self) -> str:
+        """The base URL, of the Track API and of the App API alike."""
+        return self._sandbox.url
+
+    def start(self) -> None:
+        """Listen and answer again, after a `stop`."""
+        self._sandbox.start()
+
+    def stop(self) -> None:
+        """Break every connection and accept none, as if Customer.io were away."""
+        self._sandbox.stop()
 
     def wait_for(
         self,
@@ -85,23 +127,26 @@ class TestSandbox(Sandbox):
 
 
 @contextmanager
-def workspace(sandbox: TestSandbox) -> Iterator[TestSandbox]:
+def workspace(sandbox: Sandbox, number: int) -> Iterator[TestSandbox]:
     """
-    Have all pipelines deliver to *sandbox*, which has heard of nobody, while this is open.
+    Have all pipelines deliver to a workspace of *sandbox*, that of a test, while this is open.
 
-    What is pending in the end is delivered in a second, or given up, so that it comes into
-    nobody else's workspace.
+    What is pending in the end is delivered in a second, or given up.
     """
-    sandbox.clear()
-    sandbox.heal()
-    endpoints.instead.point_to(sandbox.url)
+    test = TestSandbox(sandbox, number)
+    test.clear()
+    endpoints.instead.point_to(test.url, test.site_id, test.api_key, test.app_api_key)
     try:
-        yield sandbox
+        yield test
     finally:
-        sandbox.heal()
+        test.start()
+        test.heal()
+        at_once = exits.at_once
         exits.flush(_LAST_SECONDS)
+        exits.at_once = at_once  # it is the test that ends, not the process
         exits.forget_pending()
-        endpoints.instead.point_to(None)
+        endpoints.instead.restore()
+        test.clear()
 
 
 def _call_of(event: Event) -> Call | None:
