@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from cio_events._exported import exported
 from cio_events._pipeline.default import get_pipeline
@@ -55,6 +55,9 @@ class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
         ParamError: An argument is invalid.
     """
 
+    made: ClassVar[bool] = False
+    """Whether this process has made one."""
+
     def __init__(self, pipeline: Pipeline | None = None, *, timeout: float = _SECONDS) -> None:
         if pipeline is not None and not isinstance(pipeline, Pipeline):
             raise ParamError("pipeline", "must be a Pipeline; the decorator is @flushing()")
@@ -62,6 +65,7 @@ class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
             raise ParamError("timeout", "must be a number of seconds, 0 or more")
         self._pipeline = pipeline
         self._timeout = timeout
+        flushing.made = True
 
     def __call__(self, function: F) -> F:
         """

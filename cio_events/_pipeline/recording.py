@@ -51,8 +51,10 @@ class Recording(Protocol):
     def new_id(self, milliseconds: int) -> str:
         """A ULID of that time."""
 
-    def accepted(self, envelope: Envelope) -> Ended:
-        """Take a call that a pipeline has accepted."""
+    def accepted(self, envelope: Envelope) -> Ended | None:
+        """
+        Take a call that a pipeline has accepted; None if nobody is to hear of it.
+        """
 
     def refused(self, call: Call | None, error: ParamError) -> None:
         """No call could be made of something."""
@@ -106,10 +108,14 @@ def keeps_time() -> bool:
 
 
 def record(recording: Recording, sender: object, ledger: Ledger, envelope: Envelope) -> None:
-    """Hand *envelope* to *recording*, and end it at once in the *ledger* and for receivers."""
+    """
+    Hand *envelope* to *recording*, and end it at once in the *ledger* and for receivers.
+    """
     size = len(envelope)
-    ledger.adopt(1, size)
     ended = recording.accepted(envelope)
+    if ended is None:
+        return
+    ledger.adopt(1, size)
     report = Report(
         ended.call, ended.id, 1, ended.status, ended.reason, ended.detail, ended.receipt
     )

@@ -16,11 +16,12 @@ from cio_events._process import debugging
 from cio_events._process.diagnostics import origin, warn_few, warn_once
 from cio_events._process.forks import late_imports
 from cio_events._process.suppression import interrupted, suppressed
+from cio_events._sources import probing
 from cio_events._sources.debugging import say_outcome, say_untagged
 from cio_events._sources.fields import TAGS, TRIGGERS, Shape, Shapes, misplaced, say_misplaced
 from cio_events._sources.origin import origin_of
 from cio_events._sources.record import Record
-from cio_events._sources.setup import expect_report
+from cio_events._sources.setup.report import expect_report
 from cio_events._sources.tags import call_of, summary_tags
 from cio_events.errors import ParamError
 
@@ -115,6 +116,9 @@ class Capture:
                 return self.pass_by(fields, event, _MARKED)
             if suppressed() and not interrupted():
                 return self.pass_by(fields, event, OURS)
+            if probing.on and (probe := probing.current.get()) and probe.is_in(fields):
+                self._let_arrive(probe, fields, event)
+                return True
             if pipeline is None:
                 pipeline = get_pipeline()
             made_for, shapes = self._shapes
@@ -187,6 +191,16 @@ class Capture:
         if debugging.on:
             say_outcome(self._pipeline, fields, event, why)
         return False
+
+    def _let_arrive(
+        self, probe: probing.Probe, fields: MutableMapping[str, Any], event: object
+    ) -> None:
+        shapes = Shapes(
+            hidden=self._hidden, event_key=self._event_key, from_factory=self._from_factory
+        )
+        payload = shapes[tuple(fields)].payload
+        probe.arrivals.append(probing.Arrival(event, payload, self._pipeline))
+        fields["cio_event_id"] = probe.customer
 
     def _shapes_for(self, pipeline: Pipeline) -> Shapes:
         shapes = Shapes(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from cio_events._pipeline.default import get_pipeline
 from cio_events._process.diagnostics import say, shown
-from cio_events._sources import setup
 from cio_events._sources.fields import MARKS, TRIGGERS
 from cio_events._sources.origin import event_name
+from cio_events._sources.setup.report import report
 
 if TYPE_CHECKING:
     from cio_events._pipeline.pipeline import Pipeline
@@ -30,7 +30,7 @@ def say_outcome(
         if listener is not None:
             listener(fields, event, outcome)
         if (pipeline or get_pipeline()).options.debug:
-            setup.report()
+            report()
             keys = ", ".join(_keys(fields)[:_KEYS_SHOWN])
             say(f"debug: record {event_name(event, [])} with {keys}: {outcome}")
 
@@ -39,7 +39,7 @@ def say_untagged(pipeline: Pipeline | None, fields: Mapping[Any, Any], event: ob
     """Say why a record is no call that has keys like tags, but none that makes it one."""
     with suppress(Exception):
         if (pipeline or get_pipeline()).options.debug:
-            setup.report()
+            report()
         keys = fields.keys()
         if TRIGGERS.isdisjoint(keys) and MARKS.isdisjoint(keys) and _keys(fields):
             outcome = "not captured, since it has neither cio_customer nor cio"

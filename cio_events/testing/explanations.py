@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from cio_events._calls.people import Call
-from cio_events.testing import setup
+from cio_events._sources.setup.obstacles import obstacles, way_in
 from cio_events.testing.expectations import Expectation, label, summary
 from cio_events.testing.notes import Notes
 
@@ -52,11 +52,11 @@ def _reasons(notes: Notes, *, near_found: bool) -> list[str]:
     reasons = list(notes.reasons)
     nothing = not notes.arrived and not near_found
     if not near_found:
-        reasons += setup.causes()
+        reasons += [one.text for one in obstacles() if not one.partial]
     if nothing:
         if not reasons:
-            way_in = f"no tagged record has arrived, though {setup.way_in()}"
-            return [f"{way_in}: was the line reached, with cio_customer or cio?"]
+            though = f"no tagged record has arrived, though {way_in()}"
+            return [f"{though}: was the line reached, with cio_customer or cio?"]
         head = "no tagged record has arrived; why that may be:"
     else:
         head = "why a record may have made no call:"

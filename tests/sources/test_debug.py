@@ -11,7 +11,7 @@ import pytest
 from cio_events import CustomerIOHandler, CustomerIOProcessor, Pipeline, signals
 from cio_events._pipeline import default
 from cio_events._process import debugging
-from cio_events._sources import setup
+from cio_events._sources.setup import report
 from tests.behaviour.watching import LONG, said
 from tests.sources.arrivals import CREDENTIALS
 
@@ -25,8 +25,8 @@ LOST = "not captured, since it has neither cio_customer nor cio"
 def _off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has asked for it."""
     monkeypatch.setattr(debugging, "on", False)
-    monkeypatch.setattr(setup, "_reported", True)  # what else is set up here is no matter
-    monkeypatch.setattr(setup, "_expected", True)
+    monkeypatch.setattr(report, "_reported", True)  # what else is set up here is no matter
+    monkeypatch.setattr(report, "_expected", True)
 
 
 @pytest.fixture

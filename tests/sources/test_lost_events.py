@@ -15,7 +15,7 @@ import cio_events
 from cio_events import CustomerIOHandler, CustomerIOProcessor, signals
 from cio_events._process import debugging
 from cio_events._process import diagnostics as process_diagnostics
-from cio_events._sources import setup
+from cio_events._sources.setup import report
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import LONG, said
 
@@ -30,8 +30,8 @@ def shop(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.
     monkeypatch.setenv("CIO_API_KEY", "key")
     monkeypatch.setenv("CIO_TRACK_URL", sandbox.url)
     monkeypatch.setattr(debugging, "on", False)
-    monkeypatch.setattr(setup, "_reported", False)
-    monkeypatch.setattr(setup, "_expected", True)
+    monkeypatch.setattr(report, "_reported", False)
+    monkeypatch.setattr(report, "_expected", True)
     monkeypatch.setattr(process_diagnostics._process, "_once", set())
     logger = logging.getLogger(SHOP)
     logger.setLevel(logging.INFO)
@@ -152,7 +152,7 @@ def taken_away(shop: logging.Logger, _: Any) -> None:
     del handler
     try:
         shop.info("bought", extra={"cio_customer": "5"})
-        setup._reported = False
+        report._reported = False
         log.info("any other line")
     finally:
         globals().pop("kept").close()
@@ -174,9 +174,9 @@ WAYS: dict[Callable[..., None], str] = {
     switched_off: "not captured (disabled)",
     without_a_handler: "no CustomerIOHandler is on any logger",
     without_a_processor: "structlog's chain has no CustomerIOProcessor",
-    below_the_level: f"on the logger '{SHOP}' gets what is logged at WARNING and above",
-    below_structlogs_level: "wrapper_class lets pass what is logged at WARNING and above",
-    disabled_logger: "loggers are disabled (",
+    below_the_level: f"the logger {SHOP} has level WARNING, which filters info",
+    below_structlogs_level: "wrapper class filters info: it lets warning through",
+    disabled_logger: f"the logger {SHOP} is disabled",
     taken_away: "was taken from its logger",
     as_text: "positional dictionary",
 }

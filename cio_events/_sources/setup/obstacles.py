@@ -1,0 +1,37 @@
+"""
+All that keeps tagged records from us, in one list: for ``debug``, a recorder and the doctor.
+
+A record that never reaches a source leaves no other trace.
+"""
+
+from __future__ import annotations
+
+from cio_events._sources.setup import bound, chain, loggers
+from cio_events._sources.setup.obstacle import Obstacle
+
+
+def obstacles() -> list[Obstacle]:
+    """What keeps tagged records of `logging.INFO` from us, the greatest first; none if nothing."""
+    processors = chain.processors()
+    handlers = loggers.with_ours()
+    in_chain = any(map(chain.is_ours, processors))
+    found: list[Obstacle] = []
+    if not (in_chain or handlers or loggers.formatters_with_ours()):
+        return [*chain.no_way_in(), *bound.bound_before()]
+    if in_chain or not handlers:
+        found += chain.of_processor()
+    found += bound.bound_before()
+    if handlers or any(chain.name_of(one) == "filter_by_level" for one in processors):
+        found += loggers.of_levels(handlers)
+        found += loggers.of_islands(handlers)
+    return [*found, *chain.of_the_other_way(has_handler=bool(handlers), in_chain=in_chain)]
+
+
+def way_in() -> str:
+    """Which ways in there are, where nothing explains why none was gone."""
+    ways = []
+    if any(map(chain.is_ours, chain.processors())):
+        ways.append("CustomerIOProcessor is in structlog's chain")
+    if loggers.with_ours():
+        ways.append("a CustomerIOHandler is on a logger")
+    return " and ".join(ways) or "CustomerIOProcessor is in a ProcessorFormatter"

@@ -1,0 +1,34 @@
+"""Say once, where ``debug`` asks for it, what in the set-up keeps records from us."""
+
+from __future__ import annotations
+
+import atexit
+from contextlib import suppress
+
+from cio_events._process import debugging
+from cio_events._process.diagnostics import say
+from cio_events._sources import attachment
+from cio_events._sources.setup.obstacles import obstacles
+
+_reported = False
+_expected = False
+
+
+def expect_report() -> None:
+    """Report at the exit, if no record comes by before."""
+    global _expected
+    if debugging.on and not debugging.listened and not _expected:
+        _expected = True
+        atexit.register(report)
+
+
+def report() -> None:
+    """Say what keeps records from us, once."""
+    global _reported
+    if _reported:
+        return
+    _reported = True
+    with suppress(Exception):  # what others have configured may raise anything
+        attachment.look()
+        for obstacle in obstacles():
+            say(f"debug: set-up: {obstacle.text}")
