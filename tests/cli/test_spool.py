@@ -50,8 +50,8 @@ def dead_letter(directory, envelopes, failure=Failure("rejected", 400, "the name
     spool = opened(directory)
     for one in envelopes:
         spool.put(one)
-    for one in spool.take(10_000):
-        spool.dead_letter([one], [failure])
+    taken = spool.take(10_000)
+    spool.dead_letter(taken, [failure] * len(taken))
     spool.close()
     return [ulid_of(one) for one in envelopes]
 
