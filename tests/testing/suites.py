@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -31,10 +32,15 @@ class Run:
 
 
 def run_suite(
-    directory: Path, files: dict[str, str], *arguments: str, plugin: bool = True, **variables: str
+    directory: Path,
+    files: dict[str, str],
+    *arguments: str,
+    plugin: bool = True,
+    inside: Sequence[str] = (),
+    **variables: str,
 ) -> Run:
     """
-    Write *files* and have pytest run them, with settings as production has them.
+    Write *files* and have pytest run them, *inside* another command, as production is set up.
 
     Neither this project's configuration nor any plugin but ours takes part.
     """
@@ -57,7 +63,14 @@ def run_suite(
     env["PYTHONPATH"] = os.pathsep.join([str(directory), env["PYTHONPATH"]])
     done = subprocess.run(
         [
-            *(sys.executable, "-W", "error::pytest.PytestUnknownMarkWarning", "-m", "pytest"),
+            *(
+                *inside,
+                sys.executable,
+                "-W",
+                "error::pytest.PytestUnknownMarkWarning",
+                "-m",
+                "pytest",
+            ),
             *(("-p", "pytest_cio_events") if plugin else ()),
             *("-p", "no:cacheprovider", "-rA", "--tb=short"),
             *arguments,

@@ -1,14 +1,16 @@
 """
-Nothing leaves the machine in a user's tests: seen from outside, as all look-ups and connections.
+Nothing leaves the machine in a user's tests: seen in each Python, and as packets from outside.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import outside
 from tests.support.scripts import environment, run_python
 from tests.testing.suites import Run, run_suite
 
@@ -98,6 +100,37 @@ def test_loopback_by_a_proxy_elsewhere():
     cio_events.Pipeline(
         site_id="a", api_key="b", track_url="http://127.0.0.1:9", session=session
     ).track("5", "purchase")
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4a"])
+def test_socks_is_no_way_out(monkeypatch, variable, scheme):
+    monkeypatch.setenv(variable, f"{scheme}://proxy.example:1080")
+    with pytest.raises(NoAnswerError, match="to proxy.example"):
+        cio_events.TrackClient("a", "b", url="http://127.0.0.1:9").delete("5")
+    monkeypatch.setenv(variable, f"{scheme}://127.0.0.1:9")
+    with pytest.raises(NoAnswerError, match="to track.customer.io"):
+        cio_events.TrackClient("a", "b").delete("5")
+
+
+def test_socks_of_a_pipeline(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5h://proxy.example:1080")
+    cio_events.Pipeline(site_id="a", api_key="b", track_url="http://127.0.0.1:9").track("5", "x")
+
+
+def test_socks_of_a_session():
+    session = requests.Session()
+    session.proxies = {"all": "socks5://203.0.113.9:1080"}
+    pipeline = cio_events.Pipeline(
+        site_id="a", api_key="b", track_url="http://localhost:9", session=session
+    )
+    pipeline.track("5", "purchase")
+
+
+def test_socks_by_loopback_to_loopback(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://localhost:9")
+    with pytest.raises(NoAnswerError, match="no connection"):
+        cio_events.TrackClient("a", "b", url="http://127.0.0.1:9").delete("5")
 
 
 @pytest.fixture
@@ -208,6 +241,13 @@ def test_live():
         cio_events.TrackClient("a", "b", url="http://live.invalid").delete("5")
 
 
+@pytest.mark.cio_live
+@pytest.mark.skipif("SEEN" not in os.environ, reason="nobody would see it")
+def test_live_address():
+    with pytest.raises(NoAnswerError, match="no connection"):
+        cio_events.TrackClient("a", "b", url="http://203.0.113.7:443").delete("5")
+
+
 def test_behind_a_live_one():
     with pytest.raises(NoAnswerError, match="loopback alone"):
         cio_events.TrackClient("a", "b", url="http://behind.invalid").delete("5")
@@ -245,7 +285,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(home: Path) -> Run:
     """The suite, watched."""
     files = {"sitecustomize.py": WATCH, "app.py": APP, "test_suite.py": SUITE}
-    return run_suite(home, files, WATCHED=str(home / "watched"))
+    variables = {"WATCHED": str(home / "watched"), "RES_OPTIONS": "timeout:1 attempts:1"}
+    inside = outside.namespace()
+    if inside is None:
+        return run_suite(home, files, **variables)
+    inside += [sys.executable, "-m", "tests.support.outside", str(home / "seen")]
+    return run_suite(home, files, inside=inside, SEEN="yes", **variables)
 
 
 BLOCKED = {
@@ -258,6 +303,8 @@ BLOCKED = {
     "test_pipeline_with[options3]": ('track "purchase"', "track.customer.io", "test_suite.py:"),
     "test_thread": ('track "purchase"', "track.customer.io", "app.py:12"),
     "test_loopback_by_a_proxy_elsewhere": ('track "purchase"', "proxy.example", "test_suite.py:"),
+    "test_socks_of_a_pipeline": ('track "x"', "proxy.example", "test_suite.py:"),
+    "test_socks_of_a_session": ('track "purchase"', "203.0.113.9", "test_suite.py:"),
     "test_of_unittest": ('track "purchase"', "track.customer.io", "app.py:12"),
     "test_that_fails_otherwise": ("assert 1 == 2", "Customer.io calls", "app.py:12"),
 }
@@ -286,6 +333,12 @@ def test_so_does_one_of_a_fixture(run: Run, test: str) -> None:
     [
         *("test_client", "test_messages_client", "test_batch_and_region"),
         *("test_proxy_is_no_way_out", "test_environment_is_emptied", "test_child"),
+        *(
+            f"test_socks_is_no_way_out[{scheme}-{variable}]"
+            for scheme in ("socks5", "socks5h", "socks4a")
+            for variable in ("HTTP_PROXY", "ALL_PROXY")
+        ),
+        "test_socks_by_loopback_to_loopback",
         *("test_multiprocessing[fork]", "test_multiprocessing[spawn]"),
         *("test_live", "test_behind_a_live_one"),
         *("test_loopback", "test_without_credentials", "test_recorded"),
@@ -301,8 +354,20 @@ def test_nobody_but_loopback_was_looked_up_or_connected_to(run: Run, home: Path)
     found = {json.loads(line) for line in (home / "watched").read_text().splitlines()}
 
     assert run.tests
-    assert found - {"127.0.0.1", "localhost", "::1"} == {"live.invalid"}
+    live = {"live.invalid", *(["203.0.113.7"] if (home / "seen").exists() else [])}
+    assert found - {"127.0.0.1", "localhost", "::1"} == live
     assert not any(path.stat().st_size for path in (home / "spool").glob("*"))
+
+
+def test_no_packet_went_further_than_loopback(run: Run, home: Path) -> None:
+    """But those of the two tests that may: children and whatever is no Python's are seen too."""
+    if not (home / "seen").exists():
+        pytest.skip("no network namespace can be made here, which root can with unshare and ip")
+    seen = outside.read(home / "seen")
+
+    assert run.tests["test_live_address"].outcome == "passed"
+    assert {name.partition("invalid")[0] for name in seen.names} == {"live."}, seen
+    assert seen.hosts == {"203.0.113.7"}
 
 
 SCRIPT = """
