@@ -28,6 +28,7 @@ _OURS = "pytest"  # what we set it to, so that cio_live does not lift what other
 
 _STATE: pytest.StashKey[tuple[bool, str | None]] = pytest.StashKey()
 _RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
+_SANDBOX: pytest.StashKey[TestSandbox] = pytest.StashKey()
 
 
 # Before and after all tests.
@@ -147,11 +148,23 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         recorder = item.stash.get(_RECORDER, None)
-        lines = [] if recorder is None else [recorder.summary(whole=recorder.verbose)]
+        lines = [] if recorder is None else [recorder.summary(whole=bool(recorder.verbose))]
         lines += _blocked()
         if lines:
             report.sections.append(("Customer.io calls", "\n".join(lines)))
+        sandbox = item.stash.get(_SANDBOX, None)
+        if sandbox is not None:
+            report.sections.append(("Customer.io sandbox", sandbox.summary()))
     return report
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Show in what calls differ that a test has compared: their reprs hold no payload."""
+    if op != "==" or "cio_events.testing" not in sys.modules:
+        return None
+    from cio_events.testing.comparing import compared
+
+    return compared(left, right)
 
 
 def _blocked() -> list[str]:
@@ -201,11 +214,12 @@ def _cio_sandbox_of_session() -> Iterator[tuple[Sandbox, Iterator[int]]]:
 
 @pytest.fixture
 def cio_sandbox(
-    _cio_sandbox_of_session: tuple[Sandbox, Iterator[int]],
+    request: pytest.FixtureRequest, _cio_sandbox_of_session: tuple[Sandbox, Iterator[int]]
 ) -> Iterator[TestSandbox]:
     """A Customer.io of this test's own, to which all its pipelines deliver."""
     from cio_events.testing.workspace import workspace
 
     sandbox, numbers = _cio_sandbox_of_session
     with workspace(sandbox, next(numbers)) as test:
+        request.node.stash[_SANDBOX] = test
         yield test

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,14 +19,12 @@ from cio_events._calls.people import (
     identifier_of,
 )
 from cio_events.errors import ParamError
+from cio_events.testing.texts import differing, shown
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "missing"})()
 """What is not there, or was not asked for."""
 
 EVENTS = (Track, TrackAnonymous)
-
-# How much of a value is shown.
-_SHOWN = 80
 
 # From here on, two names are one that is misspelt.
 _SIMILAR = 0.6
@@ -36,11 +35,14 @@ _NAME = "name"
 class Check(NamedTuple):
     """
     One thing that is expected: what it is called, how a call shows it, and what it has to be.
+
+    It may be one of the *names* that a payload has.
     """
 
     label: str
     read: Callable[[Call], object]
     expected: object
+    names: Callable[[Call], Iterable[object]] = lambda _: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Expectation:
     def differences(self, call: Call) -> Iterator[str]:
         """In what *call*, one of the kinds, is not as expected, a line each."""
         for check in self.checks:
-            yield from _differences(check.label, check.expected, check.read(call))
+            names = check.names(call)
+            yield from differences(check.label, check.expected, check.read(call), names)
 
     def nearness(self, call: Call) -> float:
         """How near *call* comes to what was expected; 0 if it is something else."""
@@ -77,7 +80,7 @@ class Expectation:
         for check in self.checks:
             actual = check.read(call)
             if check.label != _NAME:
-                near += not any(True for _ in _differences("", check.expected, actual))
+                near += not any(True for _ in differences("", check.expected, actual))
             elif not _equal(check.expected, actual):
                 alike = SequenceMatcher(None, str(check.expected), str(actual)).ratio()
                 if alike < _SIMILAR:
@@ -132,7 +135,7 @@ def any_call(kind: type[Call], params: Mapping[str, object]) -> Expectation:
     """
     if not isinstance(kind, type) or not issubclass(kind, Call):
         raise TypeError("called() takes a class of calls, such as cio_events.AddDevice")
-    known = _names(kind)
+    known = params_of(kind)
     for name in params if known else ():
         if name not in known:
             raise TypeError(f"{kind.__name__} has no {name!r}; it has {', '.join(known)}")
@@ -151,50 +154,13 @@ def expectation_of(what: object) -> Expectation:
         return any_call(what, {})
     if not isinstance(what, Call):
         return event(what)
-    params = {name: getattr(what, name) for name in _names(type(what))}
+    params = {name: getattr(what, name) for name in params_of(type(what))}
     return any_call(type(what), {name: one for name, one in params.items() if one is not None})
 
 
-def _names(kind: type[Call]) -> list[str]:
+def params_of(kind: type[Call]) -> list[str]:
+    """The names of what a call of that *kind* is made of."""
     return [one.name for one in fields(kind)] if is_dataclass(kind) else []
-
-
-def shown(value: object) -> str:
-    """*value* as its repr, cut."""
-    if isinstance(value, Identifier):
-        return value.value if value.type == "id" else f"{value.type} {value.value}"
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - a matcher of the application's
-        text = f"<{type(value).__name__}>"
-    text = " ".join(text.splitlines())
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-def summary(call: Call, *, whole: bool = False) -> str:
-    """*call* as one line: what and who, and of the *whole* of it its payload too."""
-    parts = [label(call)]
-    for param in ("customer", "anonymous_id", "primary", "subject", "object", "identifiers"):
-        who = getattr(call, param, None)
-        if who is not None:
-            parts.append(f"of {shown(who) if isinstance(who, Identifier) else who}")
-            break
-    if whole:
-        for param in ("data", "attributes", "message_data", "operation"):
-            payload = getattr(call, param, None)
-            if payload:
-                parts.append(shown(payload))
-                break
-    return " ".join(parts)
-
-
-def label(call: Call) -> str:
-    """What *call* is, with an event's name."""
-    name = getattr(call, "name", None)
-    if not isinstance(name, str):
-        return call.tag
-    kind = getattr(call, "type", "event")
-    return f'{call.tag if kind == "event" else kind} "{name}"'
 
 
 def _attribute(name: str) -> Callable[[Call], object]:
@@ -209,10 +175,15 @@ def _data(call: Call) -> Mapping[str, object]:
     return {}
 
 
+def _value(key: str, call: Call) -> object:
+    return _data(call).get(key, MISSING)
+
+
 def _payload(exactly: object, data: Mapping[str, object] | None) -> list[Check]:
     checks = [] if exactly is None else [Check("", _data, exactly)]
     for key, expected in (data or {}).items():
-        checks.append(Check(key, lambda call, key=key: _data(call).get(key, MISSING), expected))  # type: ignore[misc]
+        read = partial(_value, key)
+        checks.append(Check(key, read, expected, _data))
     return checks
 
 
@@ -229,10 +200,24 @@ def _said(
     return f"{word}({', '.join(parts)})"
 
 
-def _differences(path: str, expected: object, actual: object) -> Iterator[str]:
+def differences(
+    path: str, expected: object, actual: object, names: Iterable[object] = ()
+) -> Iterator[str]:
+    """
+    In what *actual* is not as *expected*, a line each.
+
+    Args:
+        path: What it is called.
+
+        expected: A value, or what compares itself with one.
+
+        actual: What a call has; `MISSING` if it has none.
+
+        names: What it may be called instead.
+    """
     if isinstance(actual, Identifier):
         if not _is(expected, actual):
-            yield f"{path}: expected {shown(expected)}, was {shown(actual)}"
+            yield f"{path}: {differing(expected, actual)}"
         return
     if actual is not MISSING and _equal(expected, actual):
         return
@@ -242,16 +227,19 @@ def _differences(path: str, expected: object, actual: object) -> Iterator[str]:
             if key not in expected:
                 yield f"{below}: not expected, was {shown(actual[key])}"
             else:
-                yield from _differences(below, expected[key], actual.get(key, MISSING))
+                yield from differences(below, expected[key], actual.get(key, MISSING), actual)
     elif (
         type(expected) is list and type(actual) is list and len(expected) == len(actual) and actual
     ):
         for index, pair in enumerate(zip(expected, actual, strict=True)):
-            yield from _differences(f"{path}[{index}]", *pair)
+            yield from differences(f"{path}[{index}]", *pair)
     elif actual is MISSING:
-        yield f"{path}: expected {shown(expected)}, is missing"
+        key = path.rpartition(".")[2]
+        close = get_close_matches(key, [name for name in names if isinstance(name, str)], n=1)
+        instead = f"; there is {close[0]}" if close else ""
+        yield f"{path}: expected {shown(expected)}, is missing{instead}"
     else:
-        yield f"{path or 'payload'}: expected {shown(expected)}, was {shown(actual)}"
+        yield f"{path or 'payload'}: {differing(expected, actual)}"
 
 
 def _equal(expected: object, actual: object) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from cio_events._calls.people import Call
 from cio_events._sources.setup.obstacles import obstacles, way_in
-from cio_events.testing.expectations import Expectation, label, summary
+from cio_events.testing.expectations import Expectation
 from cio_events.testing.notes import Notes
+from cio_events.testing.texts import label, summary
 
 # All together are at most fifteen lines.
 _DIFFERENCES = 5
@@ -16,6 +17,7 @@ _REASONS = 5
 _NAMES = 6
 
 _LISTED = 20
+_ORDERED = 12
 
 
 def missing(
@@ -23,14 +25,36 @@ def missing(
 ) -> str:
     """Why there is none among *calls*, each with where it was made, that is as expected."""
     lines = [f"{what}: {expectation.text}"]
+    near = nearest(expectation, calls)
+    lines += near or [f"recorded: {counts(call for call, _ in calls)}"]
+    return "\n".join([*lines, *_reasons(notes, near_found=bool(near))])
+
+
+def nearest(expectation: Expectation, calls: Sequence[tuple[Call, str]]) -> list[str]:
+    """The one of *calls* that comes nearest, and in what it differs; nothing if none is near."""
     near = max(calls, key=lambda one: expectation.nearness(one[0]), default=None)
-    found = near is not None and expectation.nearness(near[0]) > 0
-    if near is not None and found:
-        lines.append(f"nearest: {summary(near[0])}{near[1]}")
-        lines += _cut([f"  {one}" for one in expectation.differences(near[0])], _DIFFERENCES)
-    else:
-        lines.append(f"recorded: {counts(call for call, _ in calls)}")
-    return "\n".join([*lines, *_reasons(notes, near_found=found)])
+    if near is None or not expectation.nearness(near[0]) > 0:
+        return []
+    differences = [f"  {one}" for one in expectation.differences(near[0])]
+    return [f"nearest: {summary(near[0])}{near[1]}", *_cut(differences, _DIFFERENCES)]
+
+
+def out_of_order(
+    wanted: Sequence[Expectation],
+    missing_one: int,
+    calls: Sequence[tuple[Call, str]],
+    notes: Notes,
+) -> str:
+    """Why that one of those *wanted* does not come behind the others that were found in order."""
+    expectation = wanted[missing_one]
+    behind = f", behind {wanted[missing_one - 1].text}" if missing_one else ""
+    head, *why = missing(f"no call{behind}", expectation, calls, notes).splitlines()
+    for call, where in calls:
+        if expectation.fits(call):
+            why = [f"there is one before: {summary(call, whole=True)}{where}"]
+    order = ", ".join(label(call) for call, _ in calls[:_ORDERED])
+    more = ", …" if len(calls) > _ORDERED else ""
+    return "\n".join([head, *([f"the order was: {order}{more}"] if calls else []), *why])
 
 
 def counts(calls: Iterable[Call]) -> str:

@@ -11,7 +11,7 @@ from cio_events._process.callers import calling_line
 from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
 from cio_events.errors import ParamError
 from cio_events.signals import DroppedReason
-from cio_events.testing.expectations import label
+from cio_events.testing.texts import label
 
 # The kinds of diagnostics that tell of records.
 _ABOUT_RECORDS = (

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 CallT = TypeVar("CallT", bound=Call)
 
+# How many calls a summary shows.
+_SUMMED = 20
+
 
 class Recorder:
     """
@@ -46,7 +49,7 @@ class Recorder:
     def __init__(self, *, seed: int | None = None) -> None:
         self._tape = Tape(seed)
         self._unasserted_fail = False
-        self.verbose: bool = False
+        self.verbose: bool | None = None  # where it is not pytest that runs
 
     def __repr__(self) -> str:
         return f"<Recorder {len(self._tape.entries)} calls>"
@@ -228,9 +231,11 @@ class Recorder:
         """Assert that there was no call at all; returns True."""
         __tracebackhide__ = True
         found = list(self._tape.entries)
+        if len(found) == 1:
+            raise AssertionError(f"there was a call:{self._listed(found, 13)[0][1:]}")
         if found:
-            many = "1 call" if len(found) == 1 else f"{len(found)} calls"
-            raise AssertionError("\n".join([f"there was {many}:", *self._listed(found, 13)]))
+            head = f"there were {len(found)} calls:"
+            raise AssertionError("\n".join([head, *self._listed(found, 13)]))
         return True
 
     def in_order(self, *expected: object) -> list[Call]:
@@ -248,16 +253,12 @@ class Recorder:
         wanted = [expectations.expectation_of(one) for one in expected]
         rest = iter(list(self._tape.entries))
         found: list[Entry] = []
-        for number, one in enumerate(wanted, 1):
+        for number, one in enumerate(wanted):
             entry = next((entry for entry in rest if one.fits(entry.call)), None)
             if entry is None:
-                behind = f", behind {wanted[number - 2].text}" if number > 1 else ""
-                order = ", ".join(
-                    expectations.label(entry.call) for entry in self._tape.entries[:12]
-                )
-                text = self._missing(f"no call{behind}", one)
-                head, _, more = text.partition("\n")
-                raise AssertionError("\n".join([head, f"the order was: {order}", more]))
+                told = _told(self._tape.entries)
+                text = explanations.out_of_order(wanted, number, told, self._tape.notes)
+                raise AssertionError(self._with_all(text))
             found.append(entry)
         return [self._seen(entry).call for entry in found]
 
@@ -325,7 +326,9 @@ class Recorder:
 
     def summary(self, *, whole: bool = False) -> str:
         """All calls as text, a line each; more than twenty only if the *whole* is wanted."""
-        lines = explanations.listed(_told(self._tape.entries), None if whole else 20)
+        lines = explanations.listed(_told(self._tape.entries), None if whole else _SUMMED)
+        if self.verbose is False and len(lines) > _SUMMED:
+            lines[-1] += " (pytest -v shows all)"
         return "\n".join(lines) or "  none"
 
     # How assertions are made.
@@ -345,10 +348,16 @@ class Recorder:
         were = f"expected {times} calls, was {len(found)}"
         if not found:
             raise AssertionError(self._missing(were, wanted))
-        raise AssertionError("\n".join([f"{were}: {wanted.text}", *self._listed(found, 13)]))
+        others = [entry for entry in list(self._tape.entries) if entry not in found]
+        near = explanations.nearest(wanted, _told(others)) if len(found) < times else []
+        lines = [f"{were}: {wanted.text}", *self._listed(found, 13 - len(near)), *near]
+        raise AssertionError("\n".join(lines))
 
     def _missing(self, what: str, wanted: Expectation) -> str:
-        text = explanations.missing(what, wanted, _told(self._tape.entries), self._tape.notes)
+        told = _told(self._tape.entries)
+        return self._with_all(explanations.missing(what, wanted, told, self._tape.notes))
+
+    def _with_all(self, text: str) -> str:
         if self.verbose and self._tape.entries:
             text = "\n".join([text, "all calls:", self.summary(whole=True)])
         return text

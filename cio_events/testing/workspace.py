@@ -12,13 +12,15 @@ from cio_events._calls.validation import EventType
 from cio_events._destinations import endpoints
 from cio_events._process import exits
 from cio_events.errors import ParamError
-from cio_events.sandbox import Event, Sandbox
+from cio_events.sandbox import Event, Explanation, Sandbox
 from cio_events.sandbox.workspace import Workspace
 from cio_events.testing import expectations, explanations
 from cio_events.testing.expectations import MISSING
 from cio_events.testing.notes import Notes
 
 _LOOK_SECONDS = 0.01
+
+_SUMMED = 20
 
 # For what a test has left when it ends.
 _LAST_SECONDS = 1.0
@@ -70,6 +72,21 @@ class TestSandbox(Workspace):
         """Break every connection and accept none, as if Customer.io were away."""
         self._sandbox.stop()
 
+    def summary(self) -> str:
+        """What has arrived and what became of it, a line each, the last twenty."""
+        lines = []
+        for request in self.requests:
+            if not request.items:
+                status = "no answer" if request.status is None else f"status {request.status}"
+                lines.append(f"  {request.method} {request.path}: {status}")
+            for item in request.items:
+                name = "" if item.name is None else f' "{item.name}"'
+                of = "" if item.customer is None else f" of {item.customer}"
+                why = "".join(f"; {_said(one)}" for one in item.findings)
+                lines.append(f"  {item.kind}{name}{of}: {item.verdict}{why}")
+        earlier = [f"  {len(lines) - _SUMMED} before"] if len(lines) > _SUMMED else []
+        return "\n".join([*earlier, *lines[-_SUMMED:]]) or "  nothing has arrived"
+
     def wait_for(
         self,
         name: object,
@@ -120,7 +137,7 @@ class TestSandbox(Workspace):
         notes = Notes()
         notes.arrived = True
         for finding in self.findings:
-            notes.add(f"the sandbox says of {finding.field}: {finding.message}")
+            notes.add(f"the sandbox says: {_said(finding)}")
         arrived = [(call, "") for call in map(_call_of, self.events) if call is not None]
         what = f"not within {timeout:g} s"
         raise AssertionError(explanations.missing(what, wanted, arrived, notes))
@@ -147,6 +164,11 @@ def workspace(sandbox: Sandbox, number: int) -> Iterator[TestSandbox]:
         exits.forget_pending()
         endpoints.instead.restore()
         test.clear()
+
+
+def _said(finding: Explanation) -> str:
+    field, message = finding.field, finding.message
+    return message if not field or message.startswith(field) else f"{field}: {message}"
 
 
 def _call_of(event: Event) -> Call | None:

@@ -101,6 +101,19 @@ def test_sandbox_refuses(cio_sandbox):
     cio_sandbox.wait_for("purchase", timeout=0)
 
 
+def test_compared(cio):
+    app.log.info("purchase", cio_customer="5", price=14.99)
+    assert cio.calls == [cio_events.Track("5", "purchase", {"price": 13.99})]
+
+
+def test_sandbox_messages(cio_sandbox):
+    app.log.info("x", cio=cio_events.SendEmail(
+        transactional_message_id=3, identifiers="5", to="lucy@example.com"
+    ))
+    assert cio_events.get_pipeline().flush(20)
+    assert [message.fields["to"] for message in cio_sandbox.messages] == ["lucy@example.com"]
+
+
 def test_no_fixture():
     pass
 """
@@ -126,7 +139,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 PASSES = (
     *("test_asserts", "test_starts_afresh", "test_unasserted", "test_no_fixture"),
-    *("test_sandbox", "test_sandbox_leaves_some_pending"),
+    *("test_sandbox", "test_sandbox_leaves_some_pending", "test_sandbox_messages"),
     "test_sandbox_is_a_workspace_of_its_own",
 )
 
@@ -155,7 +168,16 @@ def test_a_failing_assertion_points_to_the_test(run: Run) -> None:
     assert '1 track "event 0"' in text
     section = text.partition("Customer.io calls")[2]
     assert section.count("track ") == 20
-    assert "… and 10 more" in section
+    assert "… and 10 more (pytest -v shows all)" in section
+
+
+def test_calls_that_are_compared_are_shown_by_what_differs(run: Run) -> None:
+    """Where pytest would show their reprs, which are the same."""
+    text = run.tests["test_compared"].text
+
+    assert "assert 1 call == 1 call" in text
+    assert "[0] data.price: expected 13.99, was 14.99" in text
+    assert "<Track" not in text
 
 
 def test_the_report_of_any_failure_has_the_calls(run: Run) -> None:
@@ -195,7 +217,14 @@ def test_the_sandbox_says_what_is_nearest_and_what_was_refused(run: Run) -> None
     assert near.outcome == refused.outcome == "failed"
     assert "not within 0 s: wait_for('purchase', customer='5', price=13.99)" in near.text
     assert "price: expected 13.99, was 14.99" in near.text
-    assert "the sandbox says of" in refused.text
+    assert "the sandbox says: identifiers.email is not" in refused.text
+    title, near_section = near.text.partition("Customer.io sandbox")[1:]
+    assert (title, near_section.splitlines()[1]) == (
+        "Customer.io sandbox",
+        '  event "purchase" of 5: accepted',
+    )
+    said = "identify of lucy at example.com: refused; identifiers.email is not an e-mail address"
+    assert said in refused.text
 
 
 COST = """
