@@ -10,6 +10,7 @@ from cio_events._sources.setup.obstacles import obstacles, way_in
 from cio_events.testing.expectations import Expectation
 from cio_events.testing.notes import Notes
 from cio_events.testing.texts import label, summary
+from cio_events.testing.transactions import waiting
 
 # All together are at most fifteen lines.
 _DIFFERENCES = 5
@@ -73,7 +74,7 @@ def listed(calls: Sequence[tuple[Call, str]], most: int | None = _LISTED) -> lis
 
 
 def _reasons(notes: Notes, *, near_found: bool) -> list[str]:
-    reasons = list(notes.reasons)
+    reasons = [*waiting(), *notes.reasons]
     nothing = not notes.arrived and not near_found
     if not near_found:
         reasons += [one.text for one in obstacles() if not one.partial]

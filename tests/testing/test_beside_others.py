@@ -26,6 +26,7 @@ INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth"]
 """
 
 URLS = """
+from django.db import transaction
 from django.http import HttpResponse
 from django.urls import path
 
@@ -35,7 +36,12 @@ def buy(request):
     app.log.info("purchase", cio_customer="5")
     return HttpResponse("thanks")
 
-urlpatterns = [path("buy", buy)]
+@transaction.atomic
+def order(request):
+    transaction.on_commit(lambda: app.log.info("ordered", cio_customer="5"))
+    return HttpResponse("thanks")
+
+urlpatterns = [path("buy", buy), path("order", order)]
 """
 
 APP = """
@@ -104,6 +110,25 @@ def test_django_database(cio):
     cio.tracked("signup")
 
 
+@pytest.mark.django_db
+def test_django_on_commit(cio, client, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post("/order")
+    cio.tracked("ordered", customer="5")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_django_commits(cio, client):
+    client.post("/order")
+    cio.tracked("ordered", customer="5")
+
+
+@pytest.mark.django_db
+def test_django_rolled_back(cio, client):
+    client.post("/order")
+    cio.tracked("ordered", customer="5")
+
+
 async def test_asyncio(cio):
     async def buy(number):
         await app.log.ainfo("purchase", cio_customer=str(number))
@@ -145,7 +170,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     "test",
     [
         *("test_caplog", "test_pytest_structlog", "test_django"),
-        *("test_django_database", "test_asyncio"),
+        *("test_django_database", "test_django_on_commit", "test_django_commits", "test_asyncio"),
         pytest.param(
             "test_capture_logs",
             marks=pytest.mark.skipif(
@@ -159,6 +184,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_it_passes(run: Run, test: str) -> None:
     """With each."""
     assert run.tests[test].outcome == "passed", run.out
+
+
+def test_what_waits_for_a_commit_is_said(run: Run) -> None:
+    """In a test whose transaction is rolled back."""
+    result = run.tests["test_django_rolled_back"]
+
+    assert result.outcome == "failed"
+    assert "no tagged record has arrived; why that may be:" in result.text
+    assert "1 function waits for a commit (transaction.on_commit, database 'default')" in (
+        result.text
+    )
+    assert "django_capture_on_commit_callbacks(execute=True) runs them" in result.text
 
 
 def test_what_an_asynchronous_method_logs_is_blocked_too(run: Run) -> None:

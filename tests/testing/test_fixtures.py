@@ -116,25 +116,38 @@ def test_sandbox_messages(cio_sandbox):
 
 def test_no_fixture():
     pass
+
+
+@pytest.mark.cio_live
+def test_live():
+    with pytest.raises(cio_events.NoAnswerError, match="may reach loopback alone"):
+        cio_events.TrackClient("a", "b").delete("5")
 """
 
 STRICT = """
 [pytest]
 cio_strict = true
+addopts = --strict-config --strict-markers
 """
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The suite as it is."""
-    return run_suite(tmp_path_factory.mktemp("suite"), {"app.py": APP, "test_suite.py": SUITE})
+    files = {"app.py": APP, "test_suite.py": SUITE}
+    return run_suite(tmp_path_factory.mktemp("suite"), files, "-k", "not live")
 
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The suite with the ini option."""
     files = {"app.py": APP, "test_suite.py": SUITE, "pytest.ini": STRICT}
-    return run_suite(tmp_path_factory.mktemp("strict"), files, "-v", "-k", "not sandbox")
+    return run_suite(
+        tmp_path_factory.mktemp("strict"),
+        files,
+        *("-v", "-k", "not sandbox"),
+        CIO_ONLY_LOOPBACK="1",
+    )
 
 
 PASSES = (
@@ -200,6 +213,11 @@ def test_what_is_left_unasserted_fails_where_that_is_asked_for(run: Run, strict:
     assert (
         strict.tests["test_asserts"].outcome == strict.tests["test_no_fixture"].outcome == "passed"
     )
+
+
+def test_the_mark_does_not_lift_what_the_environment_binds(strict: Run) -> None:
+    """As a CI job has it for all that it runs."""
+    assert strict.tests["test_live"].outcome == "passed", strict.out
 
 
 def test_verbose_shows_all_calls(strict: Run) -> None:

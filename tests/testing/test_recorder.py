@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from itertools import pairwise
+from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
@@ -35,8 +36,11 @@ def logger(pipeline: cio_events.Pipeline | None = None) -> structlog.BoundLogger
     )
 
 
-def test_it_takes_from_every_pipeline_whatever_its_options(tmp_path) -> None:
+def test_it_takes_from_every_pipeline_whatever_its_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Made before or later, the default or one's own; no thread is started, no file is made."""
+    monkeypatch.setenv("CIO_ENABLED", "false")
     before = cio_events.Pipeline(site_id="a", api_key="b")
     threads = threading.active_count()
 
@@ -141,6 +145,9 @@ def test_matchers_work_anywhere() -> None:
     cio.tracked("purchase", order={"id": ANY})
     cio.tracked("purchase", exactly=IsPartialDict(price=13.99))
     cio.tracked("purchase", exactly={"price": 13.99, "order": {"id": 7}})
+    with cio:
+        cio_events.get_pipeline().track("5", "typed", {"type": "sock", "times": 2, "name": "x"})
+    cio.tracked("typed", exactly={"type": "sock", "times": 2, "name": ANY})
     assert cio.not_tracked("purchase", exactly={"price": 13.99})
 
 
