@@ -9,7 +9,14 @@ import pytest
 
 from cio_events import Pipeline
 from cio_events.sandbox import Sandbox
-from tests.behaviour.watching import QUICK, Heard, balanced, eventually, threads_of_ours
+from tests.behaviour.watching import (
+    QUICK,
+    Heard,
+    balanced,
+    eventually,
+    threads_of_ours,
+    where_they_are,
+)
 
 MakePipeline: TypeAlias = Callable[..., Pipeline]
 
@@ -29,7 +36,7 @@ def make(sandbox: Sandbox) -> Iterator[MakePipeline]:
         pipeline.close(0)
         assert balanced(pipeline).pending == 0
     # No request of this test must arrive during the next one.
-    assert eventually(lambda: not threads_of_ours())
+    assert eventually(lambda: not threads_of_ours()), where_they_are()
 
 
 @pytest.fixture
