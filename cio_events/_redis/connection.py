@@ -1,0 +1,163 @@
+"""
+A connection to Redis without retries of its own, and what its errors mean.
+
+redis-py sends a command again whose answer was lost, and so stored calls twice. It is imported
+when a connection is made and no sooner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from cio_events._process import forks
+from cio_events._process.diagnostics import warn_once
+from cio_events._process.tracebacks import without_locals
+from cio_events._wire.masking import shown
+from cio_events.errors import ParamError
+
+if TYPE_CHECKING:
+    import redis
+
+OLDEST = (7, 0)
+"""The oldest Redis whose scripts can be told what to do when it is full."""
+
+MISSING = "needs redis-py, which comes with the extra: pip install 'cio-events[relay]'"
+
+# As much as is kept of what the server says.
+_DETAIL_CHARACTERS = 200
+
+
+@without_locals
+def connect(url: str, timeout: float) -> redis.Redis:
+    """
+    A client with one connection, which is made now.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``, as redis-py reads it.
+
+        timeout: Seconds for connecting, and for each wait for the socket.
+
+    Raises:
+        ParamError: redis-py is not there, or cannot read *url*.
+
+        redis.RedisError: There is no connection, or the server lets nobody in.
+    """
+    with forks.late_imports:
+        try:
+            import redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+        except ImportError:
+            raise ParamError("relay", MISSING) from None
+    try:
+        options: dict[str, Any] = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
+    except ValueError:
+        raise ParamError("relay", "must be a URL that redis-py can read") from None
+    for name in ("retry_on_timeout", "retry_on_error", "max_connections", "timeout"):
+        options.pop(name, None)
+    options |= {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "health_check_interval": 0,
+        "decode_responses": False,
+        "protocol": 2,
+    }
+    pool = redis.ConnectionPool(**options)
+    return redis.Redis(connection_pool=pool, single_connection_client=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """
+    The server that a connection leads to.
+
+    Attributes:
+        run: Its run id: another after each start, and on each replica.
+
+        version: Of Redis, or of the Redis that a Valkey is compatible with.
+
+        policy: Its ``maxmemory-policy``.
+    """
+
+    run: str
+    version: tuple[int, ...]
+    policy: str
+
+
+def look_at(client: redis.Redis) -> Server:
+    """
+    Ask the server who it is.
+
+    Raises:
+        redis.RedisError: It does not answer, or must not be asked.
+    """
+    told = client.execute_command("INFO")  # type: ignore[no-untyped-call]
+    version = str(told.get("redis_version", ""))
+    return Server(
+        str(told.get("run_id", "")),
+        tuple(int(part) for part in version.split(".")[:2] if part.isdigit()),
+        str(told.get("maxmemory_policy", "noeviction")),
+    )
+
+
+def warn_of_eviction(server: Server) -> None:
+    """Say so where Redis may throw calls away without an error."""
+    if server.policy != "noeviction":
+        warn_once(
+            f"eviction {server.policy}",
+            f"Redis may throw calls away: its maxmemory-policy is {shown(server.policy, 40)}, "
+            "under which what waits for the relay vanishes without an error when memory is "
+            "short; set it to noeviction",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """
+    Why a command has not succeeded.
+
+    Attributes:
+        kind: ``"unreached"``, there is no connection; ``"unanswered"``, the command was sent and
+            there is no answer, so that it may have been executed; ``"refused"``, the server does
+            not do it now; ``"settings"``, it never will as things are.
+
+        detail: What is known of the cause, without anything that is secret.
+    """
+
+    kind: Literal["unreached", "unanswered", "refused", "settings"]
+    detail: str
+
+
+def problem_of(error: Exception) -> Problem:
+    """
+    What an *error* of redis-py's means.
+
+    Whether a connection broke before or after a command was sent cannot be known of it: it is
+    taken for after. What `connect` raises is ``"unreached"`` to whoever calls it.
+    """
+    from redis import exceptions  # there must be an error of its
+
+    words = shown(str(error), _DETAIL_CHARACTERS)
+    if isinstance(error, (exceptions.AuthenticationError, exceptions.AuthorizationError)):
+        return Problem("settings", words)
+    if isinstance(error, exceptions.BusyLoadingError):
+        return Problem("refused", "Redis is loading its data")
+    if isinstance(error, exceptions.OutOfMemoryError):
+        return Problem("refused", "Redis has reached its maxmemory")
+    if isinstance(error, exceptions.ReadOnlyError):
+        return Problem("refused", "Redis is a read-only replica")
+    if isinstance(error, (exceptions.MovedError, exceptions.NoPermissionError)):
+        return Problem("settings", words)
+    if isinstance(error, exceptions.ResponseError):
+        first = str(error).partition(" ")[0]
+        wrong = first in _WRONG or isinstance(error, exceptions.ClusterCrossSlotError)
+        return Problem("settings" if wrong else "refused", words)
+    if isinstance(error, (exceptions.InvalidResponse, UnicodeError)):
+        return Problem("settings", "what answers there is no Redis")
+    return Problem("unanswered", words or type(error).__name__)
+
+
+# The first words of answers that stay the same until somebody mends something.
+_WRONG = frozenset({"ERR", "WRONGTYPE", "DENIED", "NOPROTO", "unknown", "DB", "Error"})

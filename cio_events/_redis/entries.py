@@ -1,0 +1,242 @@
+"""
+An entry of the stream: calls that were published together, as the fields that Redis keeps.
+
+Whoever reads one takes it for a stranger's.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from cio_events._wire import batch as v2
+from cio_events._wire.envelope import (
+    HEADER_BYTES,
+    Envelope,
+    Route,
+    accepted_at,
+    is_envelope,
+    route_of,
+)
+
+VERSION = 1
+"""Which fields there are, and what they mean."""
+
+ENCODING = 1
+"""How calls are written in them: the form of headers and of each route's body."""
+
+_BATCH_START, _BATCH_END = v2.batch([bytes(HEADER_BYTES)]).split(b"]}", 1)[0], b"]}"
+
+
+class Kind(bytes, Enum):
+    """What an entry holds."""
+
+    BATCH = b"batch"
+    """Some Track v2 operations; the body is that of the request."""
+
+    CALL = b"call"
+    """One operation that v2 does not carry; the body is that of its envelope."""
+
+    MESSAGE = b"message"
+    """One transactional message, never to be sent twice; the body is that of its envelope."""
+
+
+_KINDS = {Route.BATCH: Kind.BATCH, Route.SINGLE: Kind.CALL, Route.APP: Kind.MESSAGE}
+
+_HEADS = {kind: route[0] for route, kind in _KINDS.items()}
+
+
+class NewerEntryError(ValueError):
+    """An entry of a later version of this package."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Entry:
+    """
+    Calls that were published together. It holds personal data.
+
+    Attributes:
+        publisher: Who published it: a ULID, new for each process and pipeline.
+
+        sequence: Its number, from 1, at this publisher and in this partition.
+
+        kind: What it holds.
+
+        headers: The headers of the calls' envelopes, 33 bytes each.
+
+        sizes: How many bytes each call has in the body, four bytes each, the highest first.
+
+        body: What is sent, or of what it is made.
+    """
+
+    publisher: str
+    sequence: int
+    kind: Kind
+    headers: bytes
+    sizes: bytes
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.publisher}.{self.sequence} {self.kind.name} calls={self.count}>"
+
+    @property
+    def count(self) -> int:
+        """How many calls it holds."""
+        return len(self.headers) // HEADER_BYTES
+
+    @property
+    def first(self) -> int:
+        """When the first of its calls was accepted, in Unix milliseconds."""
+        return accepted_at(self.headers)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ULIDs of its calls, in order."""
+        headers = self.headers.decode("latin-1")
+        return [headers[n - 26 : n] for n in range(HEADER_BYTES, len(headers) + 1, HEADER_BYTES)]
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether its calls may be sent again after they may have arrived."""
+        return self.kind is not Kind.MESSAGE
+
+    def envelopes(self) -> list[Envelope]:
+        """The calls, each as it waited at its publisher."""
+        at = len(_BATCH_START) if self.kind is Kind.BATCH else 0
+        envelopes = []
+        for n, size in enumerate(_unpacked(self.sizes)):
+            header = self.headers[n * HEADER_BYTES : (n + 1) * HEADER_BYTES]
+            envelopes.append(header + self.body[at : at + size])
+            at += size + 1  # and the comma
+        return envelopes
+
+
+def parts(envelopes: Iterable[Envelope]) -> Iterator[list[Envelope]]:
+    """Part calls, in their order, into those of one entry each."""
+    batch: list[Envelope] = []
+    room = 0
+    shared = Route.BATCH[0]
+    for envelope in envelopes:
+        if envelope[0] != shared:
+            if batch:
+                yield batch
+                batch = []
+            yield [envelope]
+            continue
+        room -= len(envelope) - HEADER_BYTES + 1
+        if room < 0 or not batch:
+            if batch:
+                yield batch
+                batch = []
+            room = v2.BATCH_ROOM - (len(envelope) - HEADER_BYTES + 1)
+        batch.append(envelope)
+    if batch:
+        yield batch
+
+
+def entry_of(envelopes: Sequence[Envelope], publisher: str, sequence: int) -> Entry:
+    """One entry of these calls, which are one of `parts`."""
+    kind = _KINDS[route_of(envelopes[0])]
+    body = v2.batch(envelopes) if kind is Kind.BATCH else envelopes[0][HEADER_BYTES:]
+    return Entry(
+        publisher,
+        sequence,
+        kind,
+        b"".join([envelope[:HEADER_BYTES] for envelope in envelopes]),
+        struct.pack(f">{len(envelopes)}I", *[len(one) - HEADER_BYTES for one in envelopes]),
+        body,
+    )
+
+
+def encode(entry: Entry) -> list[bytes]:
+    """The fields of *entry*, each name before its value, in an order that never changes."""
+    return [
+        *(b"version", b"%d" % VERSION),
+        *(b"encoding", b"%d" % ENCODING),
+        *(b"publisher", entry.publisher.encode("ascii")),
+        *(b"sequence", b"%d" % entry.sequence),
+        *(b"kind", entry.kind.value),
+        *(b"count", b"%d" % entry.count),
+        *(b"first", b"%d" % entry.first),
+        *(b"headers", entry.headers),
+        *(b"sizes", entry.sizes),
+        *(b"body", entry.body),
+    ]
+
+
+FIELDS = 10
+"""How many fields an entry has."""
+
+
+def size_of(fields: Mapping[bytes, bytes]) -> int:
+    """How many bytes an entry with these fields counts, names included."""
+    return sum(map(len, fields)) + sum(map(len, fields.values()))
+
+
+def decode(fields: Mapping[bytes, bytes]) -> Entry:
+    """
+    The entry with these fields.
+
+    Raises:
+        NewerEntryError: It is of a later version, to be left for a relay that knows it.
+
+        ValueError: It is none of ours, or damaged.
+    """
+    try:
+        version, encoding = _number(fields[b"version"]), _number(fields[b"encoding"])
+        if version > VERSION or encoding > ENCODING:
+            raise NewerEntryError(f"an entry of version {version}, encoding {encoding}")
+        entry = Entry(
+            fields[b"publisher"].decode("ascii"),
+            _number(fields[b"sequence"]),
+            _kind(fields[b"kind"]),
+            fields[b"headers"],
+            fields[b"sizes"],
+            fields[b"body"],
+        )
+        count, first = _number(fields[b"count"]), _number(fields[b"first"])
+    except KeyError as error:
+        raise ValueError(f"an entry without the field {error}") from None
+    except UnicodeDecodeError:
+        raise ValueError("an entry without a publisher") from None
+    _check(entry, count)
+    if first != entry.first:
+        raise ValueError("an entry with another time than its first call has")
+    return entry
+
+
+def _check(entry: Entry, count: int) -> None:
+    """Raise `ValueError` unless the parts of *entry* fit each other."""
+    if not count or len(entry.headers) != count * HEADER_BYTES or len(entry.sizes) != count * 4:
+        raise ValueError("an entry with another number of calls than it says")
+    length = sum(_unpacked(entry.sizes))
+    if entry.kind is Kind.BATCH:
+        length += len(_BATCH_START) + len(_BATCH_END) + count - 1
+        whole = entry.body.startswith(_BATCH_START) and entry.body.endswith(_BATCH_END)
+    else:
+        whole = count == 1
+    if length != len(entry.body) or not whole:
+        raise ValueError("an entry with a body of another size than it says")
+    route = _HEADS[entry.kind]
+    for envelope in entry.envelopes():
+        if not is_envelope(envelope) or envelope[0] != route:
+            raise ValueError("an entry with a call of another kind than it says")
+
+
+def _kind(value: bytes) -> Kind:
+    for kind in Kind:
+        if kind.value == value:
+            return kind
+    raise ValueError("an entry of a kind that is none")
+
+
+def _unpacked(sizes: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{len(sizes) // 4}I", sizes)
+
+
+def _number(value: bytes) -> int:
+    if not value.isdigit() or len(value) > 18:
+        raise ValueError("an entry with a number that is none")
+    return int(value)
