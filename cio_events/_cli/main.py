@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from cio_events import __version__
+from cio_events._cli.relay import relay
 from cio_events._cli.sandbox import sandbox
 from cio_events._cli.spool import spool
 
@@ -19,5 +20,6 @@ def commands() -> None:
     """The log line is the event: tools around it."""
 
 
+commands.add_command(relay)
 commands.add_command(sandbox)
 commands.add_command(spool)

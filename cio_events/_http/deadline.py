@@ -42,6 +42,13 @@ def deadline(seconds: float) -> Iterator[None]:
         ends = math.inf if seconds > 0 else -math.inf
     if math.isnan(ends):
         raise ParamError("seconds", "must be a number")
+    with until(ends):
+        yield
+
+
+@contextmanager
+def until(ends: float) -> Iterator[None]:
+    """Bound all requests inside this ``with`` block by *ends*, on the monotonic clock."""
     token = _ends.set(min(_ends.get(), ends))
     try:
         yield

@@ -1,0 +1,163 @@
+"""
+What the commands about dead letters have in common: how they are chosen, listed and shown.
+
+This module imports click and rich, which come with the extras that have such commands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.table import Table
+
+from cio_events._buffers.failures import DeadLetter
+from cio_events._calls.people import Track
+from cio_events._wire import app
+from cio_events._wire.envelope import Envelope, Route, body_of, route_of
+
+# Where the width of the terminal is not known: room for a table whose ids are not broken.
+_PIPE_COLUMNS = 110
+
+_NOT_FOUND = 1
+
+LISTED = 100
+"""How many are listed unless more are asked for."""
+
+NONE = "There are no dead letters."
+
+# What a terminal would obey.
+_LINE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+reason = click.option("--reason", help="Only those that failed for this reason.")
+
+
+def which(command: _Command) -> _Command:
+    """The parameters that choose dead letters."""
+    every = click.option("--all", "every", is_flag=True, help="All of them.")
+    ids = click.argument("ids", nargs=-1, metavar="[ID]...")
+    return ids(every(reason(command)))
+
+
+def show_table(letters: Iterable[DeadLetter], count: int, limit: int) -> None:
+    """List the first *limit* of *count* dead letters."""
+    if not count:
+        click.echo(NONE)
+        return
+    table = Table("id", "call", "reason", "status", "failed at")
+    for letter, _ in zip(letters, range(limit), strict=False):
+        status = "" if letter.status is None else str(letter.status)
+        table.add_row(letter.id, kind(letter), letter.reason, status, local(letter.failed_at))
+    console().print(table)
+    if count > limit:
+        click.echo(f"{limit} of {count}; --limit shows more.")
+
+
+def show_whole(letter: DeadLetter) -> None:
+    """Show all of *letter*, personal data included."""
+    status = f", status {letter.status}" if letter.status else ""
+    click.echo(f"{letter.id} {kind(letter)}")
+    click.echo(f"failed at {local(letter.failed_at)}: {letter.reason}{status}")
+    if letter.detail:
+        click.echo(_LINE.sub(_escaped, letter.detail))
+    if letter.envelope:
+        text = _content(letter.envelope).decode("utf-8", "replace")
+        console().print_json(_LINE.sub(_as_json, text))
+
+
+def chosen(ids: Sequence[str], reason: str | None, *, every: bool) -> Sequence[str] | None:
+    """
+    The ids that were given; None is all.
+
+    Raises:
+        click.UsageError: It was not said which.
+    """
+    if ids and every:
+        raise click.UsageError("Give either ids or --all.")
+    if not (ids or every or reason):
+        raise click.UsageError("Give ids, or --all, or --reason.")
+    return ids or None
+
+
+def end(context: click.Context, missing: Sequence[str]) -> None:
+    """Say which ids there are not, and end with 1 for them."""
+    for id_ in missing:
+        click.echo(f"There is no dead letter {id_}.", err=True)
+    if missing:
+        context.exit(_NOT_FOUND)
+
+
+def local(moment: datetime) -> str:
+    """*moment* by this machine's clock."""
+    return moment.astimezone().isoformat(" ", "seconds")
+
+
+def summary(letter: DeadLetter) -> dict[str, object]:
+    """What a line of JSON says of *letter*, which has nothing personal."""
+    return {
+        "id": letter.id,
+        "call": kind(letter),
+        "reason": letter.reason,
+        "status": letter.status,
+        "failed_at": letter.failed_at,
+    }
+
+
+def kind(letter: DeadLetter) -> str:
+    """The word that asks for such a call in a log record's ``cio``."""
+    try:
+        call = letter.call
+    except Exception:  # noqa: BLE001 - it may be of any version, and is listed all the same
+        return "unknown"
+    if isinstance(call, Track) and call.type != "event":
+        return call.type
+    return call.tag
+
+
+def _content(envelope: Envelope) -> bytes:
+    """What was to be sent, as JSON."""
+    if route_of(envelope) is Route.APP:
+        return app.request_of(body_of(envelope)).body or b"null"
+    return body_of(envelope)
+
+
+def _as_json(control: re.Match[str]) -> str:
+    return f"\\u{ord(control[0]):04x}"
+
+
+def _escaped(control: re.Match[str]) -> str:
+    return ascii(control[0])[1:-1]
+
+
+def counted(count: int, what: str) -> str:
+    """So many calls, and what they are now."""
+    return f"{count} {'call is' if count == 1 else 'calls are'} {what}"
+
+
+def console() -> Console:
+    """Where tables are shown."""
+    here = Console()
+    return here if here.is_terminal else Console(width=_PIPE_COLUMNS)
+
+
+def progress() -> Progress:
+    """A bar, where somebody looks."""
+    here = Console(stderr=True)
+    # A rich before 14.3 ends its line even where it shows none.
+    here.quiet = not here.is_terminal
+    return Progress(
+        "{task.description}",
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=here,
+        disable=not here.is_terminal,
+        transient=True,
+    )

@@ -1,0 +1,156 @@
+"""
+`cio-events relay`: deliver what publishers have left in Redis, until Ctrl-C or SIGTERM.
+
+This module imports click, which comes with the extra `cio-events[relay]`.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from cio_events._cli.relay_dead import dead
+from cio_events._cli.relay_redis import WrongSettingError, of_partitions, understood
+from cio_events._cli.relay_status import status
+from cio_events._destinations import endpoints
+from cio_events._destinations.customerio import AppAPI, TrackAPI
+from cio_events._process.diagnostics import say
+from cio_events.options import Options, options_from
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from cio_events._http.endpoint import Endpoint
+    from cio_events._relay.health import Health
+    from cio_events._relay.relay import Relay
+
+LEASE_SECONDS = 15.0
+
+# How soon a signal is noticed; waiting in short steps works on every system.
+SIGNAL_TICK_SECONDS = 0.1
+
+
+class Group(click.Group):
+    """Commands, and the one that is meant when none is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line."""
+        if not args or args[0] not in {*self.commands, "--help"}:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=Group)
+def relay() -> None:
+    """
+    Deliver what other processes leave in Redis: `cio-events relay URL`.
+
+    Of several relays one delivers, and the others stand by.
+    """
+
+
+relay.add_command(dead)
+relay.add_command(status)
+
+
+@relay.command()
+@click.argument("url", envvar="CIO_RELAY")
+@of_partitions
+@click.option(
+    "--lease",
+    type=click.FloatRange(0.5),
+    default=LEASE_SECONDS,
+    show_default=True,
+    help="After how many seconds another relay goes on for one that was killed.",
+)
+@click.option(
+    "--health", type=click.IntRange(0, 65535), help="A port of loopback to answer /health on."
+)
+@click.option(
+    "--max-lag", type=click.FloatRange(0), help="How many seconds something may wait, for /health."
+)
+def run(
+    url: str,
+    prefix: str,
+    partitions: int,
+    lease: float,
+    health: int | None,
+    max_lag: float | None,
+) -> None:
+    """Deliver to Customer.io what is in the Redis at URL, as long as no other relay does."""
+    _log_to_stderr()
+    with understood():
+        from cio_events._relay.health import Health  # optional: they need redis-py
+        from cio_events._relay.relay import Relay
+
+        options, track, app = _endpoints()
+        signals = _noted_signals()
+        running = Relay(
+            url,
+            options,
+            (TrackAPI(track, options), AppAPI(app, options)),
+            prefix=prefix,
+            partitions=partitions,
+            lease=lease,
+            tell=_tell,
+        )
+        running.check()
+    watched = None if health is None else _answering(Health, health, running, max_lag)
+    running.start()
+    while not signals:
+        time.sleep(SIGNAL_TICK_SECONDS)
+    running.stop()
+    if watched is not None:
+        watched.stop()
+
+
+def _answering(make: type[Health], port: int, running: Relay, max_lag: float | None) -> Health:
+    try:
+        health = make(port, running.status, max_lag)
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot listen on 127.0.0.1:{port}: {error.strerror}"
+        ) from None
+    health.start()
+    _tell(f"answers on http://127.0.0.1:{health.port}/health")
+    return health
+
+
+def _endpoints() -> tuple[Options, Endpoint | None, Endpoint | None]:
+    """Where to deliver to, as the environment says; a line about what is missing."""
+    options, problem = options_from({})
+    track, no_track = endpoints.opened(endpoints.track, options, {}, problem)
+    app, no_app = endpoints.opened(endpoints.app, options, {}, problem)
+    if track is None and app is None:
+        raise WrongSettingError(str(no_track))
+    for missing, what in ((no_track, "calls about people"), (no_app, "transactional messages")):
+        if missing is not None:
+            say(f"{what} are not delivered, and wait in Redis: {missing}")
+    return options, track, app
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(format="%(asctime)s %(message)s")
+
+
+def _tell(what: str) -> None:
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    click.echo(f"{stamp} this relay {what}", err=True)
+
+
+def _noted_signals() -> list[int]:
+    """Signals to end, as they come from now on."""
+    signals: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        signals.append(number)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, note)
+    return signals

@@ -1,0 +1,122 @@
+"""`cio-events relay dead`: calls that were refused, and what becomes of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from cio_events._cli import listing
+from cio_events._cli.relay_redis import links, of_redis, understood
+
+if TYPE_CHECKING:
+    from cio_events._buffers.failures import DeadLetter
+    from cio_events._relay.dead import DeadLetters
+
+
+@click.group()
+def dead() -> None:
+    """Calls that have failed for good."""
+
+
+@dead.command("list")
+@of_redis
+@listing.reason
+@click.option("--limit", type=click.IntRange(1), default=listing.LISTED, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, all of them.")
+def list_(
+    url: str, prefix: str, partitions: int, reason: str | None, limit: int, *, as_json: bool
+) -> None:
+    """List the dead letters, oldest first."""
+    with understood():
+        every = _opened(url, prefix, partitions)
+        if as_json:
+            for letter in _all(every, None, reason):
+                click.echo(orjson.dumps(listing.summary(letter)))
+            return
+        reasons = [one.reasons() for one in every]
+        count = sum(one.total() if reason is None else one[reason] for one in reasons)
+        listing.show_table(_all(every, None, reason), count, limit)
+
+
+@dead.command()
+@of_redis
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.pass_context
+def show(
+    context: click.Context, url: str, prefix: str, partitions: int, ids: tuple[str, ...]
+) -> None:
+    """Show dead letters whole: the call, personal data included, and what Customer.io said."""
+    with understood():
+        found = list(_all(_opened(url, prefix, partitions), ids, None))
+    for letter in found:
+        listing.show_whole(letter)
+    listing.end(context, _missing(found, ids))
+
+
+@dead.command()
+@of_redis
+@listing.which
+@click.pass_context
+def resend(
+    context: click.Context,
+    url: str,
+    prefix: str,
+    partitions: int,
+    ids: tuple[str, ...],
+    reason: str | None,
+    *,
+    every: bool,
+) -> None:
+    """Publish dead letters again, by their ids, or with --all or --reason."""
+    chosen = listing.chosen(ids, reason, every=every)
+    with understood():
+        heaps = _opened(url, prefix, partitions)
+        missing = _missing(list(_all(heaps, ids, None)) if ids else [], ids)
+        count = sum(one.resend(chosen, reason) for one in heaps)
+    click.echo(listing.counted(count, "published again."))
+    listing.end(context, missing)
+
+
+@dead.command()
+@of_redis
+@listing.which
+@click.pass_context
+def discard(
+    context: click.Context,
+    url: str,
+    prefix: str,
+    partitions: int,
+    ids: tuple[str, ...],
+    reason: str | None,
+    *,
+    every: bool,
+) -> None:
+    """Delete dead letters, by their ids, or with --all or --reason."""
+    chosen = listing.chosen(ids, reason, every=every)
+    with understood():
+        heaps = _opened(url, prefix, partitions)
+        missing = _missing(list(_all(heaps, ids, None)) if ids else [], ids)
+        count = sum(one.discard(chosen, reason) for one in heaps)
+    click.echo(listing.counted(count, "discarded."))
+    listing.end(context, missing)
+
+
+def _opened(url: str, prefix: str, partitions: int) -> list[DeadLetters]:
+    from cio_events._relay.dead import DeadLetters  # optional: it needs redis-py
+
+    return [DeadLetters(link) for link in links(url, prefix, partitions)]
+
+
+def _all(
+    every: Sequence[DeadLetters], ids: Sequence[str] | None, reason: str | None
+) -> Iterator[DeadLetter]:
+    return itertools.chain.from_iterable(one.select(ids, reason) for one in every)
+
+
+def _missing(found: Sequence[DeadLetter], ids: Sequence[str]) -> list[str]:
+    known = {letter.id for letter in found}
+    return [id_ for id_ in ids if id_.upper() not in known]

@@ -1,0 +1,88 @@
+"""What the commands that look into Redis have in common: which one, and what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from cio_events._redis.keys import PREFIX, Keys
+from cio_events.errors import ParamError
+
+if TYPE_CHECKING:
+    from cio_events._relay.link import Link
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+class WrongSettingError(click.ClickException):
+    """A setting is wrong, or an extra is not installed."""
+
+    exit_code = 2
+
+
+def of_partitions(command: _Command) -> _Command:
+    """The options that say which streams are meant."""
+    prefix = click.option(
+        "--prefix",
+        envvar="CIO_RELAY_PREFIX",
+        default=PREFIX,
+        show_default=True,
+        help="How the keys begin: the option relay_prefix.",
+    )
+    partitions = click.option(
+        "--partitions",
+        envvar="CIO_PARTITIONS",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="How many there are: the option partitions.",
+    )
+    return prefix(partitions(command))
+
+
+def of_redis(command: _Command) -> _Command:
+    """The options that say which Redis is meant, and which streams."""
+    url = click.option(
+        "--url", envvar="CIO_RELAY", required=True, help="Where Redis is, or CIO_RELAY."
+    )
+    return url(of_partitions(command))
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """
+    Have errors end the command with a line.
+
+    Raises:
+        click.ClickException: There was one.
+    """
+    try:
+        # Optional: redis-py comes with the extra that has these commands.
+        from cio_events._relay.link import ERRORS
+    except ModuleNotFoundError as missing:
+        raise WrongSettingError(
+            f"cio-events relay needs {missing.name}: pip install 'cio-events[relay]'"
+        ) from None
+    try:
+        yield
+    except ParamError as error:
+        raise WrongSettingError(str(error)) from None
+    except ERRORS as error:
+        raise click.ClickException(f"Redis cannot be used: {words_of(error)}") from None
+
+
+def words_of(error: Exception) -> str:
+    """What an error of Redis means, without anything that is secret."""
+    from cio_events._redis.connection import problem_of  # as above
+
+    return problem_of(error).detail
+
+
+def links(url: str, prefix: str, partitions: int) -> list[Link]:
+    """All partitions, to be used where errors are `understood`."""
+    from cio_events._relay.link import Link  # as above
+
+    return [Link(url, Keys(prefix, number)) for number in range(partitions)]

@@ -1,0 +1,111 @@
+"""`cio-events relay status`: who leads, what waits, and what became of the rest."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+from rich.console import Group
+from rich.filesize import decimal
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from cio_events._cli import listing
+from cio_events._cli.relay_redis import links, of_redis, understood
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cio_events._relay.status import Status
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+_NOT_WELL = 1
+
+
+@click.command()
+@of_redis
+@click.option("--watch", is_flag=True, help="Look again each second, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object, or one a line.")
+@click.option("--max-lag", type=click.FloatRange(0), help="How many seconds something may wait.")
+@click.pass_context
+def status(
+    context: click.Context,
+    url: str,
+    prefix: str,
+    partitions: int,
+    max_lag: float | None,
+    *,
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """Tell who leads and what waits; end with 1 if nobody leads, or something waits too long."""
+    with understood():
+        from cio_events._relay.status import look  # optional: it needs redis-py
+
+        every = links(url, prefix, partitions)
+
+        def seen() -> list[Status]:
+            return [look(link) for link in every]
+
+        now = seen()
+        if watch:
+            try:
+                _watch(seen, now, max_lag, as_json=as_json)
+            except KeyboardInterrupt:
+                now = seen()
+        elif as_json:
+            click.echo(_as_json(now, max_lag))
+        else:
+            listing.console().print(_shown(now, max_lag))
+    if not all(one.is_well(max_lag) for one in now):
+        context.exit(_NOT_WELL)
+
+
+def _watch(
+    seen: Callable[[], list[Status]], now: list[Status], max_lag: float | None, *, as_json: bool
+) -> None:
+    if as_json:
+        while True:
+            click.echo(_as_json(now, max_lag))
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            now = seen()
+    with Live(_shown(now, max_lag), console=listing.console(), auto_refresh=False) as live:
+        while True:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            live.update(_shown(seen(), max_lag), refresh=True)
+
+
+def _as_json(now: Sequence[Status], max_lag: float | None) -> bytes:
+    return orjson.dumps(
+        {
+            "well": all(one.is_well(max_lag) for one in now),
+            "partitions": [one.as_json() for one in now],
+        }
+    )
+
+
+def _shown(now: Sequence[Status], max_lag: float | None) -> Group:
+    table = Table(
+        "partition", "leader", "published", "sent", "failed", "read, not ended", "unread"
+    )
+    table.add_column("waits")
+    table.add_column("dead letters")
+    for one in now:
+        leader = f"{one.leader} ({one.generation})" if one.leader else "nobody"
+        counts = (one.published, one.sent, one.failed, one.pending, one.unread)
+        lag = f"{one.seconds:.1f} s, {decimal(one.bytes)}" if one.entries else "nothing"
+        table.add_row(str(one.partition), leader, *map(str, counts), lag, str(one.dead))
+    lines = []
+    for one in now:
+        where = f"partition {one.partition}"
+        if one.leader is None:
+            lines.append(f"Nobody leads {where}: start cio-events relay.")
+        if max_lag is not None and one.seconds > max_lag:
+            lines.append(f"Something has waited in {where} for over {max_lag:g} seconds.")
+        if not one.balanced:
+            lines.append(f"The ledgers of {where} do not meet.")
+    return Group(table, *map(Text, lines))

@@ -1,0 +1,1 @@
+"""`cio-events relay`: deliver what publishers have left in Redis, one process of several."""

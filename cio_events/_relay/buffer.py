@@ -1,0 +1,221 @@
+"""
+The buffer of a relay's engine: calls come from entries of the stream, and entries end with them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from cio_events._buffers.failures import Failure
+from cio_events._relay import letters, scripts
+from cio_events._relay.link import ERRORS, FencedError
+from cio_events._wire.envelope import Envelope
+
+if TYPE_CHECKING:
+    from cio_events._buffers.failures import DeadLetter
+    from cio_events._relay.lease import Lease
+    from cio_events._relay.link import Link
+
+Number: TypeAlias = "tuple[str, int]"
+"""By which an entry is known, however often it was stored: its publisher and sequence."""
+
+# Of how many entries it is known that they have ended, should Redis come back from before that.
+_REMEMBERED = 10_000
+
+
+@dataclass(slots=True, eq=False)
+class InHand:
+    """
+    An entry that was read.
+
+    Attributes:
+        number: By which it is known.
+
+        ids: Under which it is in the stream, each with its size there.
+
+        left: How many of its calls have not ended.
+
+        counts: How its calls have ended, as the ledger in Redis counts them.
+
+        letters: What is kept of those that have failed.
+
+        marked: Whether an earlier relay may have sent it, though it must not be sent twice.
+    """
+
+    number: Number
+    ids: dict[bytes, int]
+    left: int
+    counts: Counter[str] = field(default_factory=Counter)
+    letters: list[list[bytes]] = field(default_factory=list, repr=False)
+    marked: bool = False
+
+    @property
+    def id(self) -> bytes:
+        """The first of its ids."""
+        return next(iter(self.ids))
+
+
+class Memory:
+    """The entries that ended last in this process, whoever led in between."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Number, InHand] = {}
+
+    def add(self, entry: InHand) -> None:
+        """Remember *entry*, which has ended."""
+        self._entries[entry.number] = entry
+        while len(self._entries) > _REMEMBERED:
+            del self._entries[next(iter(self._entries))]
+
+    def find(self, number: Number) -> InHand | None:
+        """The entry of that *number*, if it has ended here."""
+        return self._entries.get(number)
+
+
+class StreamBuffer:
+    """
+    Calls from the stream, in its order. They stay there until their entry has ended.
+
+    Args:
+        ended: Told of each entry that has.
+    """
+
+    in_memory = 0
+    lost = 0
+    adopted = (0, 0)
+    behind = False
+
+    def __init__(
+        self,
+        link: Link,
+        lease: Lease,
+        memory: Memory,
+        ended: Callable[[InHand], None],
+    ) -> None:
+        self._link = link
+        self._lease = lease
+        self._memory = memory
+        self.end = ended
+        self._waiting: deque[Envelope] = deque()
+        # By the calls' identity: two entries may hold equal ones.
+        self._entry_of: dict[int, InHand] = {}
+        self._in_hand: dict[Number, InHand] = {}
+        self._lock = threading.Lock()  # held while an entry ends, or is found once more
+        self.room = threading.Event()
+
+    def add(self, entry: InHand, envelopes: Sequence[Envelope]) -> None:
+        """Have the calls of *entry* delivered."""
+        self._in_hand[entry.number] = entry
+        for envelope in envelopes:
+            self._entry_of[id(envelope)] = entry
+        self._waiting.extend(envelopes)
+
+    def knows(self, number: Number, id_: bytes, size: int) -> bool:
+        """
+        Whether the entry of that *number*, read as *id_*, is or was in hand; it ends as that does.
+        """
+        with self._lock:
+            ended = None
+            entry = self._in_hand.get(number)
+            if entry is None:
+                ended = entry = self._memory.find(number)
+            if entry is None:
+                return False
+            entry.ids[id_] = size
+            if ended is not None:
+                self.end(ended)
+            return True
+
+    def take(self, most: int) -> list[Envelope]:
+        """The next calls, oldest first."""
+        waiting = self._waiting
+        return [waiting.popleft() for _ in range(min(most, len(waiting)))]
+
+    def forget(self, envelopes: Sequence[Envelope]) -> None:
+        """These calls have arrived."""
+        for envelope in envelopes:
+            entry = self._entry_of.pop(id(envelope))
+            entry.counts["relay_sent"] += 1
+            self._end_one(entry)
+
+    def dead_letter(self, envelopes: Sequence[Envelope], failures: Sequence[Failure]) -> None:
+        """These calls have failed for good."""
+        for envelope, failure in zip(envelopes, failures, strict=True):
+            entry = self._entry_of.pop(id(envelope))
+            entry.counts[f"relay_failed:{failure.reason}"] += 1
+            entry.letters.append(letters.fields(envelope, failure, time.time()))
+            self._end_one(entry)
+
+    def _end_one(self, entry: InHand) -> None:
+        entry.left -= 1
+        if not entry.left:
+            with self._lock:
+                del self._in_hand[entry.number]
+                self._memory.add(entry)
+                self.end(entry)
+            self.room.set()
+
+    # What must not be sent twice.
+
+    def sending(self, envelope: Envelope) -> bool:
+        """Mark that a call is about to be sent; returns whether Redis has that."""
+        entry = self._entry_of[id(envelope)]
+        keys = self._link.keys
+        arguments = [self._lease.token, entry.id, self._lease.generation]
+        try:
+            self._link.run(scripts.MARK, [keys.lease, keys.marks], arguments)
+        except (FencedError, *ERRORS):
+            return False
+        return True
+
+    def unsent(self, envelope: Envelope) -> None:
+        """It has certainly not arrived."""
+        entry = self._entry_of.get(id(envelope))
+        keys = self._link.keys
+        if entry is not None:
+            try:
+                arguments = [self._lease.token, entry.id]
+                self._link.run(scripts.UNMARK, [keys.lease, keys.marks], arguments)
+            except (FencedError, *ERRORS):
+                return  # then a later relay takes it for ambiguous, which harms less than twice
+
+    def maybe_sent(self, envelope: Envelope) -> bool:
+        """Whether an earlier relay was about to send it, and did not note how that ended."""
+        return self._entry_of[id(envelope)].marked
+
+    # What a buffer on disk has.
+
+    def put(self, envelope: Envelope) -> None:
+        """Nobody puts single calls."""
+        raise NotImplementedError
+
+    def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
+        """Nobody is refused here."""
+
+    def adopt(self) -> tuple[int, int]:
+        """Nothing."""
+        return 0, 0
+
+    def close(self, taken: Sequence[Envelope], *, ending: bool = False) -> list[Envelope]:
+        """Nothing is lost: all that has not ended is in the stream."""
+        return []
+
+    def failures(self) -> Iterator[DeadLetter]:
+        """They are in Redis."""
+        return iter(())
+
+    def resend(self, ids: Sequence[str] | None = None) -> int:
+        """Not from here."""
+        return 0
+
+    def discard(self, ids: Sequence[str] | None = None) -> int:
+        """Not from here."""
+        return 0
+
+    def abandon(self) -> None:
+        """A relay does not fork."""

@@ -1,0 +1,108 @@
+"""One partition in Redis, as its relay reaches it: run scripts there, and tell errors apart."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import redis
+
+from cio_events._redis.connection import connect
+from cio_events._relay import scripts
+
+if TYPE_CHECKING:
+    from cio_events._redis.keys import Keys
+
+GROUP = "relay"
+"""The consumer group, and the one consumer in it: whoever leads goes on where another ended."""
+
+ERRORS = (redis.RedisError, OSError)
+"""What a request to Redis may raise."""
+
+# Longer than any script takes, and than a reader waits for something new.
+_SECONDS = 5.0
+
+
+class FencedError(Exception):
+    """Another relay leads the partition."""
+
+
+class Link:
+    """
+    One partition in Redis. Several threads may use it at once.
+
+    Attributes:
+        keys: The partition's.
+
+    Args:
+        url: Where Redis is.
+    """
+
+    def __init__(self, url: str, keys: Keys) -> None:
+        self._url = url
+        self.keys = keys
+        self._idle: deque[redis.Redis] = deque()
+
+    def __repr__(self) -> str:
+        return f"<Link {self.keys.partition}>"
+
+    @contextmanager
+    def client(self) -> Iterator[redis.Redis]:
+        """A connection that nobody else has meanwhile."""
+        try:
+            client = self._idle.pop()
+        except IndexError:
+            client = connect(self._url, _SECONDS)
+        try:
+            yield client
+        except redis.ResponseError:
+            self._idle.append(client)
+            raise
+        except BaseException:
+            with suppress(*ERRORS):
+                client.close()
+            raise
+        self._idle.append(client)
+
+    def do(self, *command: Any) -> Any:
+        """
+        Do one command.
+
+        Raises:
+            redis.RedisError, OSError: Redis cannot be asked, or refuses.
+        """
+        with self.client() as client:
+            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    def run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """
+        Run *script*.
+
+        Raises:
+            FencedError: Another relay leads.
+            redis.RedisError, OSError: Redis cannot be asked, or refuses.
+        """
+        try:
+            try:
+                return self.do("EVALSHA", _sha(script), len(keys), *keys, *arguments)
+            except redis.exceptions.NoScriptError:
+                return self.do("EVAL", script, len(keys), *keys, *arguments)
+        except redis.ResponseError as error:
+            if str(error).startswith(scripts.FENCED):
+                raise FencedError from None
+            raise
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while self._idle:
+            with suppress(*ERRORS):
+                self._idle.pop().close()
+
+
+@cache
+def _sha(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,136 @@
+"""One partition: lead it, or stand by until whoever does ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from cio_events._delivery.destination import Destination
+from cio_events._process.clock import monotonic
+from cio_events._process.diagnostics import Diagnostics
+from cio_events._redis.connection import problem_of
+from cio_events._relay.buffer import Memory
+from cio_events._relay.lease import RENEWALS, Lease
+from cio_events._relay.link import ERRORS
+from cio_events._relay.reign import Reign
+
+if TYPE_CHECKING:
+    from cio_events._relay.link import Link
+    from cio_events.options import Options
+
+# How often who stands by looks whether somebody leads.
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Partition:
+    """
+    One partition, led by this process or another.
+
+    Attributes:
+        lease: Ours, or what it would be.
+
+    Args:
+        say: Told of who leads, and of trouble.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        options: Options,
+        destinations: Sequence[Destination],
+        lease_seconds: float,
+        diagnostics: Diagnostics,
+        say: Callable[[str], None],
+    ) -> None:
+        self._link = link
+        self._options = options
+        self._destinations = destinations
+        self._diagnostics = diagnostics
+        self._say = say
+        self._memory = Memory()
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self.lease = Lease(link, lease_seconds)
+        self._thread = threading.Thread(target=self._run, name="cio_events-relay")
+
+    def start(self) -> None:
+        """Begin to lead or to stand by."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the request under way, and let another lead."""
+        self._stopping.set()
+        self._wake.set()
+
+    def join(self) -> None:
+        """Wait until it has."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        standing_by = False
+        while not self._stopping.is_set():
+            try:
+                leads = self.lease.take()
+            except ERRORS as error:
+                self._trouble(error)
+                leads = standing_by = False
+            else:
+                if not leads and not standing_by:
+                    self._say(f"stands by for partition {self._link.keys.partition}")
+                standing_by = not leads
+            if leads:
+                self._lead()
+            else:
+                self._stopping.wait(_SECONDS_BETWEEN_LOOKS)
+
+    def _lead(self) -> None:
+        lease, number = self.lease, self._link.keys.partition
+        self._say(f"leads partition {number}, generation {lease.generation}")
+        self._wake.clear()
+        reign = Reign(
+            self,
+            self._link,
+            lease,
+            self._options,
+            self._destinations,
+            self._memory,
+            self._diagnostics,
+            wake=self._wake.set,
+            trouble=self._trouble,
+        )
+        reign.begin()
+        between = lease.seconds / RENEWALS
+        renew_at = monotonic() + between
+        while not (self._stopping.is_set() or reign.over):
+            if monotonic() >= renew_at:
+                reign.over = not self._renewed()
+                renew_at = monotonic() + (between if lease.left() > between else between / 5)
+            elif self._wake.wait(renew_at - monotonic()):
+                self._wake.clear()
+                renew_at = monotonic()
+        if reign.over:
+            lease.end()
+            self._say(f"does not lead partition {number} any more: another relay does")
+        reign.end()
+        if not reign.over:
+            try:
+                lease.release()
+            except ERRORS as error:
+                self._trouble(error)
+
+    def _renewed(self) -> bool:
+        """Renew the lease; returns False where another has it."""
+        try:
+            return self.lease.renew()
+        except ERRORS as error:
+            # It may be over then, and nobody else have it.
+            self._trouble(error)
+            return True
+
+    def _trouble(self, error: Exception) -> None:
+        problem = problem_of(error)
+        self._diagnostics.warn(
+            f"redis {problem.kind}",
+            f"Redis cannot be used for now: {problem.detail}; nothing is lost",
+        )

@@ -1,0 +1,186 @@
+"""Read entries from the stream, on a thread of its own, as far as there is room for calls."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import redis
+
+from cio_events._redis import entries
+from cio_events._relay import letters, scripts
+from cio_events._relay.buffer import InHand, StreamBuffer
+from cio_events._relay.link import ERRORS, GROUP, FencedError
+
+if TYPE_CHECKING:
+    from cio_events._delivery.ledger import Ledger
+    from cio_events._relay.lease import Lease
+    from cio_events._relay.link import Link
+
+# In one script, during which Redis does nothing else.
+_ENTRIES = 256
+_BYTES = 2_000_000
+
+# Of each publisher, how many sequences are known to have been read. What lands later than that
+# counts as new, and Customer.io knows its calls by their ids.
+_WINDOW = 128
+_WINDOW_SECONDS = 24 * 3600
+
+# What wakes the reader: well under the time after which a socket gives up.
+_BLOCK_MILLISECONDS = 1_000
+
+_SECONDS_BETWEEN_TRIES = 0.25
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+_NEW = b">"
+_START = b"0"
+
+
+class Reader:
+    """
+    Puts entries into *buffer*: first those that were read before, by whomever, then new ones.
+
+    Args:
+        ledger: Counts the calls in hand, and says whether there is room.
+
+        notify: Called when there is something new.
+
+        fenced: Called when the lease is not ours.
+
+        trouble: Told of each error.
+
+        say: Told of entries that cannot be read: which kind of trouble, and what there is to say.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        lease: Lease,
+        buffer: StreamBuffer,
+        ledger: Ledger,
+        *,
+        notify: Callable[[], None],
+        fenced: Callable[[], None],
+        trouble: Callable[[Exception], None],
+        say: Callable[[str, str], None],
+    ) -> None:
+        self._link = link
+        self._lease = lease
+        self._buffer = buffer
+        self._ledger = ledger
+        self._notify = notify
+        self._fenced = fenced
+        self._trouble = trouble
+        self._say = say
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cio_events-reader", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Put nothing more into the buffer; whoever leads next reads that again."""
+        self._over.set()
+        self._buffer.room.set()
+
+    def _run(self) -> None:
+        place = _START
+        while not self._over.is_set():
+            if not self._has_room():
+                continue
+            try:
+                place = self._read(place)
+            except FencedError:
+                place = _START
+                self._fenced()
+                self._over.wait(_SECONDS_BETWEEN_TRIES)
+            except ERRORS as error:
+                if self._over.is_set():
+                    return
+                # What an answer held that was lost is among those that were read before.
+                place = _START
+                if not self._make_group(error):
+                    self._trouble(error)
+                    self._over.wait(_SECONDS_BETWEEN_TRIES)
+
+    def _has_room(self) -> bool:
+        self._buffer.room.clear()
+        if self._ledger.has_room(0):
+            return True
+        self._buffer.room.wait(_SECONDS_BETWEEN_LOOKS)
+        return False
+
+    def _read(self, place: bytes) -> bytes:
+        """Read on from *place*; returns where to go on."""
+        keys = self._link.keys
+        following, found, last = self._link.run(
+            scripts.READ,
+            [keys.lease, keys.stream, keys.counts, keys.marks, keys.bytes],
+            [
+                *(self._lease.token, GROUP, place, _ENTRIES, _BYTES),
+                *(keys.seen(""), _WINDOW, _WINDOW_SECONDS),
+            ],
+        )
+        if self._over.is_set():
+            return place
+        for id_, flat, mark in found:
+            self._take(id_, dict(zip(flat[::2], flat[1::2], strict=True)), marked=bool(mark))
+        if found:
+            self._notify()
+            return bytes(following)
+        if place == _NEW:
+            self._wait_for_more(last)
+        return _NEW
+
+    def _take(self, id_: bytes, fields: dict[bytes, bytes], *, marked: bool) -> None:
+        try:
+            entry = entries.decode(fields)
+            envelopes = entry.envelopes()
+        except entries.NewerEntryError as error:
+            self._say(
+                "newer",
+                f"{error} is left for a newer relay: this one cannot read it. Upgrade the relays "
+                "before the publishers",
+            )
+            return
+        except ValueError as error:
+            self._refuse(id_, fields, str(error))
+            return
+        number = (entry.publisher, entry.sequence)
+        size = entries.size_of(fields)
+        if self._buffer.knows(number, id_, size):
+            return
+        self._ledger.adopt(len(envelopes), sum(map(len, envelopes)))
+        self._buffer.add(InHand(number, {id_: size}, len(envelopes), marked=marked), envelopes)
+
+    def _refuse(self, id_: bytes, fields: dict[bytes, bytes], what: str) -> None:
+        """Have an entry that is none kept as a dead letter, whole."""
+        self._say("damaged", f"{what} was in Redis, and is a dead letter now")
+        count = fields.get(b"count", b"")
+        counts = Counter({"relay_failed:invalid": int(count) if count.isdigit() else 0})
+        letter = letters.of_damaged(fields, what, time.time())
+        size = entries.size_of(fields)
+        self._buffer.end(InHand(("", 0), {id_: size}, 0, counts, [letter]))
+
+    def _wait_for_more(self, last: bytes) -> None:
+        """Wait until there is an entry behind *last*."""
+        self._link.do(
+            *("XREAD", "COUNT", 1, "BLOCK", _BLOCK_MILLISECONDS),
+            *("STREAMS", self._link.keys.stream, last),
+        )
+
+    def _make_group(self, error: Exception) -> bool:
+        """Make the group, if it is that which is missing; returns whether it was."""
+        if not isinstance(error, redis.ResponseError) or "NOGROUP" not in str(error):
+            return False
+        keys = self._link.keys
+        arguments: list[Any] = [self._lease.token, GROUP]
+        try:
+            self._link.run(scripts.GROUP, [keys.lease, keys.stream], arguments)
+        except (FencedError, *ERRORS):
+            return False
+        return True

@@ -1,0 +1,106 @@
+"""Tell Redis which entries have ended, on a thread of its own: delivery does not wait for that."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cio_events._relay import scripts
+from cio_events._relay.link import ERRORS, GROUP, FencedError
+
+if TYPE_CHECKING:
+    from cio_events._relay.buffer import InHand
+    from cio_events._relay.lease import Lease
+    from cio_events._relay.link import Link
+
+# In one script, during which Redis does nothing else.
+_TOGETHER = 200
+
+_SECONDS_BETWEEN_TRIES = 0.25
+
+
+class Recorder:
+    """
+    Acknowledges entries, and trims the stream, while *lease* is ours.
+
+    Args:
+        fenced: Called when it is not ours.
+
+        trouble: Told of each error.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        lease: Lease,
+        fenced: Callable[[], None],
+        trouble: Callable[[Exception], None],
+    ) -> None:
+        self._link = link
+        self._lease = lease
+        self._fenced = fenced
+        self._trouble = trouble
+        self._ended: queue.SimpleQueue[InHand | None] = queue.SimpleQueue()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cio_events-recorder", daemon=True)
+        self.put = self._ended.put
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def finish(self, timeout: float) -> None:
+        """Write what there is, for at most *timeout* seconds, and end."""
+        self._ended.put(None)
+        self._thread.join(timeout)
+        self._over.set()
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            entries: list[InHand] = []
+            entry = self._ended.get()
+            while entry is not None:
+                entries.append(entry)
+                if len(entries) == _TOGETHER:
+                    break
+                try:
+                    entry = self._ended.get_nowait()
+                except queue.Empty:
+                    break
+            last = entry is None
+            if entries and not self._write(entries):
+                return
+
+    def _write(self, entries: list[InHand]) -> bool:
+        """Write how *entries* have ended, once Redis is there; returns False once it is over."""
+        keys = self._link.keys
+        while not self._over.is_set():
+            arguments: list[object] = [self._lease.token, GROUP]
+            for entry in entries:
+                for pairs in (entry.ids, entry.counts):
+                    parts = [part for pair in tuple(pairs.items()) for part in pair]
+                    arguments += [len(parts), *parts]
+                arguments.append(len(entry.letters))
+                for letter in entry.letters:
+                    arguments += [len(letter), *letter]
+            try:
+                self._link.run(
+                    scripts.END,
+                    [
+                        *(keys.lease, keys.stream, keys.counts, keys.marks),
+                        *(keys.dead, keys.bytes, keys.position),
+                    ],
+                    arguments,
+                )
+            except FencedError:
+                self._fenced()
+                self._over.wait(_SECONDS_BETWEEN_TRIES)
+            except ERRORS as error:
+                self._trouble(error)
+                self._over.wait(_SECONDS_BETWEEN_TRIES)
+            else:
+                return True
+        return False

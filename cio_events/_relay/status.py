@@ -1,0 +1,147 @@
+"""How a partition is: who leads it, what waits, and whether both ledgers meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cio_events._relay import scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cio_events._relay.link import Link
+
+_FAILED = "relay_failed:"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """
+    A partition at one moment.
+
+    Attributes:
+        partition: Its number.
+
+        leader: Host and process that lead; None if nobody does.
+
+        generation: The leader's; None without.
+
+        leads_since: Since when, in Unix seconds; None without.
+
+        published: Calls that publishers, and ``dead resend``, have ever left there.
+
+        read: Those that relays have read.
+
+        repeated: Those that had been left there before, and were passed over.
+
+        sent: Those that Customer.io has accepted.
+
+        failed_by_reason: Those that it never will.
+
+        entries: Entries that wait, in one of which may be many calls.
+
+        bytes: How many bytes they have.
+
+        seconds: How long the oldest has waited.
+
+        dead: How many dead letters there are.
+    """
+
+    partition: int
+    leader: str | None
+    generation: int | None
+    leads_since: int | None
+    published: int
+    read: int
+    repeated: int
+    sent: int
+    failed_by_reason: Mapping[str, int]
+    entries: int
+    bytes: int
+    seconds: float
+    dead: int
+
+    @property
+    def failed(self) -> int:
+        """Calls that have failed for good, in all."""
+        return sum(self.failed_by_reason.values())
+
+    @property
+    def pending(self) -> int:
+        """Calls that were read and have not ended."""
+        return self.read - self.sent - self.failed
+
+    @property
+    def unread(self) -> int:
+        """Calls that were not read yet."""
+        return self.published - self.read - self.repeated
+
+    @property
+    def balanced(self) -> bool:
+        """Whether both ledgers meet: what waits by the counts is what waits in the stream."""
+        waiting = self.pending + self.unread
+        return self.pending >= 0 and self.unread >= 0 and bool(waiting) >= bool(self.entries)
+
+    def is_well(self, max_lag: float | None = None) -> bool:
+        """Whether somebody leads, and nothing has waited for over *max_lag* seconds."""
+        return self.leader is not None and (max_lag is None or self.seconds <= max_lag)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, with names that stay."""
+        return {
+            "partition": self.partition,
+            "leader": self.leader,
+            "generation": self.generation,
+            "leads_since": self.leads_since,
+            "published": self.published,
+            "read": self.read,
+            "repeated": self.repeated,
+            "sent": self.sent,
+            "failed": self.failed,
+            "failed_by_reason": dict(self.failed_by_reason),
+            "pending": self.pending,
+            "unread": self.unread,
+            "balanced": self.balanced,
+            "lag": {"entries": self.entries, "seconds": self.seconds, "bytes": self.bytes},
+            "dead_letters": self.dead,
+        }
+
+
+def look(link: Link) -> Status:
+    """
+    Ask Redis how a partition is.
+
+    Raises:
+        redis.RedisError, OSError: It cannot be asked.
+    """
+    keys = link.keys
+    lease, left, since, flat, length, oldest, size, dead, seconds, micros = link.run(
+        scripts.STATUS,
+        [keys.lease, keys.leader, keys.counts, keys.stream, keys.bytes, keys.dead],
+        [],
+    )
+    counts = {name.decode(): int(count) for name, count in zip(flat[::2], flat[1::2], strict=True)}
+    token = lease.decode("utf-8", "replace") if lease and left > 0 else ""
+    generation, _, owner = token.partition(":")
+    now = int(seconds) + int(micros) / 1_000_000
+    age = now - int(oldest.partition(b"-")[0]) / 1000 if oldest else 0.0
+    return Status(
+        partition=keys.partition,
+        leader=owner.rpartition(":")[0] or None,
+        generation=int(generation) if generation.isdigit() else None,
+        leads_since=int(since) if token and since else None,
+        published=counts.get("calls", 0),
+        read=counts.get("relay_read", 0),
+        repeated=counts.get("relay_repeated", 0),
+        sent=counts.get("relay_sent", 0),
+        failed_by_reason={
+            name.removeprefix(_FAILED): count
+            for name, count in counts.items()
+            if name.startswith(_FAILED)
+        },
+        entries=length,
+        bytes=int(size or 0),
+        seconds=round(max(age, 0.0), 3),
+        dead=dead,
+    )

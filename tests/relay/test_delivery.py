@@ -1,0 +1,154 @@
+"""A relay delivers what is in the stream, in order, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from cio_events._calls.messages import SendEmail
+from cio_events._calls.people import Identify, Track, TrackAnonymous
+from cio_events._redis.keys import Keys
+from tests.relay.conftest import Publisher, envelope, relay, running, until
+from tests.support.redis_server import Proxy, needs_redis
+
+pytestmark = needs_redis
+
+EMAIL = SendEmail(to="ada@example.com", identifiers="5", transactional_message_id=3)
+
+
+def names(sandbox):
+    """What has happened, in order."""
+    return [event.name for event in sandbox.events]
+
+
+def test_all_kinds_of_calls_arrive_and_memory_returns(server, publisher, sandbox):
+    """Batches, single calls and messages arrive; the stream is empty, and both ledgers meet."""
+    publisher.publish(Identify("5", {"plan": "pro"}), Track("5", "one"), Track("6", "two"))
+    publisher.publish(TrackAnonymous("a1", "three"), EMAIL)
+    with running(relay(server, sandbox)):
+        until(publisher.balanced, "the end of all calls")
+        publisher.publish(*(Track("5", f"late {number}") for number in range(100)))
+        until(publisher.balanced, "the end of later calls")
+    assert sorted(names(sandbox)[:3]) == ["one", "three", "two"]
+    assert names(sandbox)[3:] == [f"late {number}" for number in range(100)]
+    assert len(sandbox.messages) == 1
+    assert publisher.counts["relay_sent"] == 105
+    assert server.do("GET", publisher.keys.position) is not None
+
+
+def test_small_entries_that_wait_travel_together(server, publisher, sandbox):
+    """What many publishers left in entries of one call each takes few requests."""
+    for number in range(200):
+        publisher.publish(Track("5", f"event {number}"))
+    with running(relay(server, sandbox)):
+        until(publisher.balanced)
+    assert names(sandbox) == [f"event {number}" for number in range(200)]
+    assert len([one for one in sandbox.requests if one.path == "/api/v2/batch"]) < 20
+
+
+def test_what_was_stored_twice_is_sent_once(server, publisher, sandbox):
+    """An entry that lands again, while the first waits or has ended, is skipped and counted."""
+    first, second = [envelope(Track("5", "first"))], [envelope(EMAIL)]
+    publisher.add(first, 1)
+    publisher.add(second, 2)
+    publisher.add(second, 2)
+    publisher.add(first, 1)
+    with running(relay(server, sandbox)):
+        until(publisher.balanced)
+        publisher.add(first, 1)
+        publisher.add(second, 2)
+        # Out of sequence, and not had before.
+        publisher.add([envelope(Track("5", "fourth"))], 4)
+        publisher.add([envelope(Track("5", "third"))], 3)
+        until(lambda: publisher.counts.get("relay_sent") == 4)
+        until(publisher.balanced)
+    assert names(sandbox) == ["first", "fourth", "third"]
+    assert len(sandbox.messages) == 1
+    assert publisher.counts["relay_repeated"] == 4
+
+
+def test_a_refused_call_is_an_end_and_a_dead_letter(server, publisher, sandbox):
+    """What Customer.io refuses is kept with reason, answer and time; the others are sent."""
+    publisher.publish(Track("5", "good"), Track("6", "bad"), Track("7", "good too"))
+    refusal = '{"errors": [{"reason": "invalid", "message": "no such thing"}]}'
+    sandbox.fail_next(400, times=None, text='"name":"bad"', body=refusal)
+    with running(relay(server, sandbox)):
+        until(publisher.balanced)
+    ((_, flat),) = server.client.xrange(publisher.keys.dead)
+    assert names(sandbox) == ["good", "good too"]
+    assert (flat[b"reason"], flat[b"status"]) == (b"rejected", b"400")
+    assert b"no such thing" in flat[b"detail"]
+    assert abs(int(flat[b"at"]) / 1000 - time.time()) < 60
+
+
+def test_wrong_credentials_hold_all_and_lose_nothing(server, publisher, sandbox):
+    """While Customer.io answers with 401, everything waits in Redis, and goes afterwards."""
+    sandbox.fail_next(401, times=None)
+    publisher.publish(Track("5", "one"), Track("5", "two"))
+    with running(relay(server, sandbox)):
+        until(lambda: len(sandbox.requests) > 2)
+        assert publisher.left == 1
+        sandbox.heal()
+        until(publisher.balanced)
+    assert names(sandbox) == ["one", "two"]
+
+
+def test_an_entry_of_a_newer_version_is_left_alone(server, publisher, sandbox):
+    """It stays in the stream, others pass, and a relay that knows it finds it there."""
+    id_ = publisher.add([envelope(Track("5", "newer"))], 1, version=b"99")
+    publisher.add([envelope(Track("5", "known"))], 2)
+    with running(relay(server, sandbox)):
+        until(lambda: names(sandbox) == ["known"])
+        until(lambda: publisher.left == 1)
+    assert [found for found, _ in server.client.xrange(publisher.keys.stream)] == [id_]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {b"anything": b"else"},
+        {b"publisher": b"P", b"sequence": b"1e9", b"count": b"-3"},
+        {b"version": b"1", b"publisher": b"P", b"sequence": b"9" * 40, b"count": b"x"},
+    ],
+)
+def test_an_entry_that_is_none_becomes_a_dead_letter(server, publisher, sandbox, fields):
+    """What somebody else wrote into the stream stops nobody, and is kept whole."""
+    server.do(
+        "XADD", publisher.keys.stream, "*", *[part for pair in fields.items() for part in pair]
+    )
+    publisher.publish(Track("5", "known"))
+    with running(relay(server, sandbox)):
+        until(lambda: names(sandbox) == ["known"])
+        until(lambda: publisher.left == 0)
+    ((_, flat),) = server.client.xrange(publisher.keys.dead)
+    assert flat[b"reason"] == b"invalid"
+    assert {name.removeprefix(b"entry."): value for name, value in flat.items()}.items() >= (
+        fields.items()
+    )
+
+
+def test_answers_of_redis_that_are_lost_lose_nothing(server, publisher, sandbox):
+    """Reads and acknowledgements whose answers do not come are made up for."""
+    publisher.publish(*(Track("5", f"event {number}") for number in range(50)))
+    with Proxy(server) as proxy:
+        proxy.lose_answers(b"EVAL", times=0)
+        one = relay(server, sandbox, url=proxy.url)
+        with running(one):
+            for _ in range(6):
+                proxy.lose_answers(b"EVALSHA", times=1)
+                publisher.publish(Track("5", f"more {publisher.sequence}"), EMAIL)
+                until(publisher.balanced)
+        assert proxy.lost >= 3
+    assert len(names(sandbox)) == len(set(names(sandbox))) == 56
+    assert len(sandbox.messages) == 6
+
+
+def test_partitions_are_led_each_on_its_own(server, sandbox):
+    """With two partitions, one relay leads both, or two relays one each."""
+    publishers = [Publisher(server, Keys(partition=number)) for number in range(2)]
+    with running(relay(server, sandbox, partitions=2)):
+        for number, one in enumerate(publishers):
+            one.publish(Track("5", f"event {number}"))
+        until(lambda: all(one.balanced() for one in publishers))
+    assert sorted(names(sandbox)) == ["event 0", "event 1"]
