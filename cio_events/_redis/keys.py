@@ -50,30 +50,29 @@ class Keys:
 
     @property
     def lease(self) -> str:
-        """A text: who leads, until when it expires."""
+        """A text: the token of who leads, until it expires; generation, host, process, a word."""
         return self._key("lease")
 
     @property
-    def generation(self) -> str:
-        """A number: it grows with each who begins to lead."""
-        return self._key("generation")
+    def leader(self) -> str:
+        """A hash: ``generation``, one more with each who begins to lead, ``token``, ``since``."""
+        return self._key("leader")
 
     @property
     def position(self) -> str:
-        """A text: the id of the last entry that has ended."""
+        """A text: an id; what was published up to it has ended."""
         return self._key("position")
 
     @property
-    def once(self) -> str:
-        """A hash: by ULID, calls that must not be repeated and are being sent."""
-        return self._key("once")
-
-    @property
-    def had(self) -> str:
-        """A hash: by publisher, which sequences have ended."""
-        return self._key("had")
+    def marks(self) -> str:
+        """A hash: by entry, the generation that was about to send what must not be repeated."""
+        return self._key("marks")
 
     @property
     def dead(self) -> str:
-        """A stream: calls that were refused."""
+        """A stream: calls that have failed for good."""
         return self._key("dead")
+
+    def seen(self, publisher: str) -> str:
+        """A hash: by sequence, the entries of a publisher that were read last; it goes too."""
+        return self._key(f"seen:{publisher}")

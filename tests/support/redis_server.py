@@ -210,11 +210,18 @@ class Proxy:
                 beyond.close()
                 continue
             self._socks += [sock, beyond]
-            doomed = threading.Event()
-            for source, target, asks in ((sock, beyond, True), (beyond, sock, False)):
-                threading.Thread(
-                    target=self._pump, args=(source, target, doomed, asks), daemon=True
-                ).start()
+            threading.Thread(target=self._serve, args=(sock, beyond), daemon=True).start()
+
+    def _serve(self, sock: socket.socket, beyond: socket.socket) -> None:
+        doomed = threading.Event()
+        answers = threading.Thread(
+            target=self._pump, args=(beyond, sock, doomed, False), daemon=True
+        )
+        answers.start()
+        self._pump(sock, beyond, doomed, True)
+        answers.join()
+        sock.close()
+        beyond.close()
 
     def _pump(
         self, source: socket.socket, target: socket.socket, doomed: threading.Event, asks: bool
