@@ -1,13 +1,15 @@
 """
 A shop in Flask: who the customer is is bound once, and the checkout logs one event.
 
-    flask --app examples/flask_app run
+    python examples/flask_app.py
 
 Credentials come from CIO_SITE_ID and CIO_API_KEY. To try it without an account, run
 `cio-events sandbox` in another terminal and export what it prints.
 """
 
 from __future__ import annotations
+
+import os
 
 import structlog
 from flask import Flask, request
@@ -52,3 +54,9 @@ def checkout() -> dict[str, str]:
     order = request.get_json()
     log.info("purchase", cio="track", product=order["product"], price=order["price"])
     return {"status": "paid"}
+
+
+if __name__ == "__main__":
+    # SIGTERM ends Flask's own server at once; what is pending is delivered before.
+    cio_events.install_signal_handlers()
+    app.run(port=int(os.environ.get("PORT", "5000")))

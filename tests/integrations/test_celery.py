@@ -1,10 +1,12 @@
-"""Celery's workers of each kind: what tasks log arrives, and the console stays as it was."""
+"""Celery's workers of each kind, and beat: what they log arrives, the console is as it was."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import celery
@@ -14,9 +16,23 @@ from tests.support.load import PATIENT
 from tests.support.scripts import ROOT, SECONDS, environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cio_events.sandbox import Sandbox
+
+# A task that is amid its work when the worker is told to end.
+LONG = """
+@app.task(name="long")
+def take_long():
+    import logging, pathlib, time
+    log = logging.getLogger("shop.long")
+    log.info("begun", extra={"cio_customer": "long"})
+    pathlib.Path("begun").touch()
+    while not pathlib.Path("go on").exists():
+        time.sleep(0.01)
+    log.info("done", extra={"cio_customer": "long"})
+"""
 
 # With the page's file beside it: its task, and one that uses Celery's own logger.
 APPLICATION = """
@@ -61,31 +77,29 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 TASKS = 5
 
 
-def work(sandbox: Sandbox, home: Path, module: str, task: str, pool: str) -> str:
-    """What a worker prints that does some tasks and is then ended by SIGTERM."""
+def prepare(home: Path) -> dict[str, str]:
+    """Write the applications; returns where their broker is."""
     folders = {"data_folder_in": "queue", "data_folder_out": "queue", "control_folder": "control"}
     here = {name: str(home / folder) for name, folder in folders.items()}
     for folder in folders.values():
         (home / folder).mkdir(exist_ok=True)
-    (home / "shop_of_mine.py").write_text(
-        APPLICATION.replace(
-            "app, ship", "app, ship\napp.conf.broker_transport_options = " + repr(here)
-        )
+    application = APPLICATION.replace(
+        "app, ship", "app, ship\napp.conf.broker_transport_options = " + repr(here)
     )
-    (home / "shop_of_django.py").write_text(DJANGO)
+    (home / "shop_of_mine.py").write_text(application + LONG)
+    (home / "shop_of_django.py").write_text(DJANGO + LONG)
     (home / "django_settings.py").write_text(SETTINGS)
-    with celery.Celery(broker="filesystem://", set_as_current=False) as sender:
-        sender.conf.broker_transport_options = here
-        for number in range(TASKS):
-            arguments = (str(number), "socks") if task.endswith("ship") else (str(number),)
-            sender.send_task(task, arguments)
+    return here
+
+
+@contextmanager
+def running(
+    sandbox: Sandbox, home: Path, module: str, *arguments: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A command of Celery's, for that application."""
     paths = f"{ROOT / 'examples'}:{ROOT}:{home}"
-    worker = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "celery", "--app", module, "worker", "--pool", pool),
-            *("--concurrency", "2", "--without-gossip", "--without-mingle"),
-            *("--without-heartbeat", "--task-events"),
-        ],
+    process = subprocess.Popen(
+        [sys.executable, "-m", "celery", "--app", module, *arguments],
         env=environment(
             sandbox, **{**PATIENT, "PYTHONPATH": paths, "BROKER_URL": "filesystem://"}
         ),
@@ -94,18 +108,51 @@ def work(sandbox: Sandbox, home: Path, module: str, task: str, pool: str) -> str
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert worker.stdout is not None
+    assert process.stdout is not None
     try:
-        while any((home / "queue").glob("*celery*.msg")):
-            if worker.poll() is not None:
-                break
-            signal.sigtimedwait([], 0.05)
-        worker.send_signal(signal.SIGTERM)
-        return worker.communicate(timeout=SECONDS)[0]
+        yield process
     finally:
-        worker.kill()
-        worker.wait()
-        worker.stdout.close()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until it comes true, or the *process* has ended."""
+    deadline = time.monotonic() + SECONDS
+    while not condition() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def work(sandbox: Sandbox, home: Path, module: str, task: str, pool: str) -> str:
+    """
+    What a worker prints that does some tasks, and is ended by SIGTERM amid the last of them.
+    """
+    here = prepare(home)
+    with celery.Celery(broker="filesystem://", set_as_current=False) as sender:
+        sender.conf.broker_transport_options = here
+        for number in range(TASKS):
+            arguments = (str(number), "socks") if task.endswith("ship") else (str(number),)
+            sender.send_task(task, arguments)
+        sender.send_task("long")
+    with running(
+        sandbox,
+        home,
+        module,
+        *("worker", "--pool", pool, "--concurrency", "2", "--without-gossip", "--without-mingle"),
+        *("--without-heartbeat", "--task-events"),
+    ) as worker:
+        wait_for((home / "begun").exists, worker)
+        assert worker.stdout is not None
+        worker.send_signal(signal.SIGTERM)
+        printed = []
+        for line in worker.stdout:
+            printed.append(line)
+            if "Warm shutdown" in line:  # Celery has noticed, and waits for what is under way
+                (home / "go on").touch()
+        worker.wait(SECONDS)
+        return "".join(printed)
 
 
 @pytest.mark.parametrize(
@@ -120,10 +167,43 @@ def work(sandbox: Sandbox, home: Path, module: str, task: str, pool: str) -> str
 def test_each_event_of_each_task_arrives(
     sandbox: Sandbox, tmp_path: Path, pool: str, module: str, task: str, name: str
 ) -> None:
-    """At Celery's default level, too, which is WARNING: its console shows none of those lines."""
+    """
+    Of one amid its work at SIGTERM too, and at Celery's default level.
+
+    That is WARNING: its console shows none of those lines.
+    """
     printed = work(sandbox, tmp_path, module, task, pool)
 
-    arrived = sorted((event.customer, event.name) for event in sandbox.events)
-    assert arrived == [(str(number), name) for number in range(TASKS)], printed
+    arrived = sorted((event.customer or "", event.name) for event in sandbox.events)
+    of_the_long = [("long", "begun"), ("long", "done")]
+    assert arrived == [*((str(number), name) for number in range(TASKS)), *of_the_long], printed
     assert name not in printed
+    assert "taken from its logger" not in printed
+
+
+BEAT = """
+import logging
+from celery.signals import beat_init
+from shop_of_mine import app
+
+app.conf.beat_schedule = {
+    "ship": {"task": "celery_app.ship", "schedule": 0.05, "args": ("5", "socks")}
+}
+
+@beat_init.connect
+def begin(**_):
+    logging.getLogger("shop").info("beat begun", extra={"cio_customer": "beat"})
+"""
+
+
+def test_what_beat_logs_arrives(sandbox: Sandbox, tmp_path: Path) -> None:
+    """It empties the root logger as a worker does; and it is ended by SIGTERM as one is."""
+    prepare(tmp_path)
+    (tmp_path / "shop_with_beat.py").write_text(BEAT)
+    with running(sandbox, tmp_path, "shop_with_beat", "beat", "--schedule", "schedule") as beat:
+        wait_for(lambda: any((tmp_path / "queue").glob("*celery*.msg")), beat)
+        beat.send_signal(signal.SIGTERM)
+        printed, _ = beat.communicate(timeout=SECONDS)
+
+    assert [(event.customer, event.name) for event in sandbox.events] == [("beat", "beat begun")]
     assert "taken from its logger" not in printed

@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.load import PATIENT, Server, free_port, lost
 from tests.support.scripts import ROOT, SECONDS, environment, run_python
 
@@ -55,6 +57,32 @@ def test_runserver_without_it(sandbox: Sandbox, tmp_path: Path) -> None:
 
     assert len(sandbox.events) == 3
     assert lost(lines, sandbox) == set()
+
+
+SERVERS = {
+    "gunicorn": (["gunicorn", "--bind", "127.0.0.1:0", "shop.wsgi:application"], 1),
+    "uvicorn": (["uvicorn", "--port", "0", "shop.asgi:application"], 3),
+}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_project_behind_a_server(server: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    """SIGTERM comes amid requests; they are served, and all that was logged arrives."""
+    command, opens = SERVERS[server]
+    command = [sys.executable, "-m", *command]
+    with Server(command, sandbox, cwd=PROJECT, DATABASE=str(tmp_path / "db")) as running:
+        for _ in range(3):
+            running.ask("POST", "/newsletter", JOINED)
+        opened = [
+            running.request("POST", "/newsletter", JOINED).reaches_the_application()
+            for _ in range(opens)
+        ]
+        answers = running.end_under_load(opened)
+        lines = running.lines
+
+    assert answers == [{"status": "joined"}] * opens, "\n".join(lines)
+    assert len(sandbox.events) == 3 + opens
+    assert lost(lines, sandbox) == set(), "\n".join(lines)
 
 
 COMMAND = """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +27,8 @@ rq = pytest.importorskip("rq")
 
 JOBS = """
 import logging
+import pathlib
+import time
 import cio_events
 
 log = logging.getLogger("shop")
@@ -34,6 +39,13 @@ def ship(customer):
     log.info("shipped", extra={"cio_customer": customer})
     if customer == "1":
         raise RuntimeError("out of socks")
+
+def take_long():
+    log.info("begun", extra={"cio_customer": "long"})
+    pathlib.Path("begun").touch()
+    while not pathlib.Path("go on").exists():
+        time.sleep(0.01)
+    log.info("done", extra={"cio_customer": "long"})
 """
 
 # What the fake Redis says of a client is not what a real one does, and RQ only shows it.
@@ -57,31 +69,57 @@ def port() -> Iterator[int]:
     thread.join(SECONDS)
 
 
+@contextmanager
+def killed_at_last(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Leave nothing of it, whatever happens."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 @pytest.mark.parametrize("kind", ["Worker", "SpawnWorker", "SimpleWorker"])
 def test_the_events_of_each_job_arrive(
     kind: str, port: int, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """RQ's work horses leave by os._exit, which runs no hooks."""
+    """
+    RQ's work horses leave by os._exit, which runs no hooks; SIGTERM comes amid the last job.
+    """
     (tmp_path / "jobs_of_mine.py").write_text(JOBS)
     (tmp_path / "sitecustomize.py").write_text(SITE)
     with redis.Redis(port=port) as connection:
+        jobs = rq.Queue(kind, connection=connection)
         for number in range(3):
-            rq.Queue(kind, connection=connection).enqueue("jobs_of_mine.ship", str(number))
+            jobs.enqueue("jobs_of_mine.ship", str(number))
+        jobs.enqueue("jobs_of_mine.take_long")
     env = environment(sandbox, **PATIENT)
-    done = subprocess.run(
+    worker = subprocess.Popen(
         [
-            *(sys.executable, "-m", "rq.cli", "worker", "--burst", kind),
+            *(sys.executable, "-m", "rq.cli", "worker", kind),
             *("--worker-class", f"cio_events.integrations.rq.{kind}"),
             *("--url", f"redis://127.0.0.1:{port}"),
         ],
         env={**env, "PYTHONPATH": f"{env['PYTHONPATH']}:{tmp_path}"},
         cwd=tmp_path,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=SECONDS,
-        check=False,
     )
+    assert worker.stdout is not None
+    printed = []
+    with worker, killed_at_last(worker):
+        deadline = time.monotonic() + SECONDS
+        while not (tmp_path / "begun").exists() and worker.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        worker.send_signal(signal.SIGTERM)
+        for line in worker.stdout:
+            printed.append(line)
+            if "warm shut down requested" in line.lower():  # it waits for what is under way
+                (tmp_path / "go on").touch()
+        assert worker.wait(SECONDS) == 0, "".join(printed)
 
-    assert done.returncode == 0, done.stderr
-    arrived = sorted((event.customer, event.name) for event in sandbox.events)
-    assert arrived == [(str(number), "shipped") for number in range(3)], done.stderr
+    arrived = sorted((event.customer or "", event.name) for event in sandbox.events)
+    of_the_long = [("long", "begun"), ("long", "done")]
+    expected = [*((str(number), "shipped") for number in range(3)), *of_the_long]
+    assert arrived == expected, "".join(printed)
