@@ -114,6 +114,8 @@ def test_no_event_is_lost(server: str, sandbox: Sandbox, tmp_path: Path) -> None
             time.sleep(NOTICE_SECONDS)  # it does not say when a request has begun
         else:
             opened = [request.reaches_the_application() for request in opened]
+        if server in ENDS_AMID_REQUESTS:
+            running.end(ending)
         answers = running.end_under_load(opened, ending)
         lines = running.lines
 
