@@ -211,7 +211,7 @@ class Dispatcher:
         lost = self._buffer.lost - self._lost
         if lost > 0:
             self._lost += lost
-            self._ledger.settle(0, dropped={"damaged": lost})
+            self._ledger.lose(lost)
         self._ledger.make_room(*self._buffer.adopted)
 
     def _fill(self) -> None:

@@ -156,6 +156,10 @@ class Ledger:
         """
         self._change(self._settle, size, sent, failed, dropped, unannounced)
 
+    def lose(self, count: int) -> None:
+        """Count pending calls as dropped that were damaged where they waited."""
+        self._change(self._lose, count)
+
     def announced(self, count: int) -> None:
         """The signals of *count* settled calls were sent."""
         self._change(self._add_unannounced, -count)
@@ -236,6 +240,11 @@ class Ledger:
     def _add_unannounced(self, count: int) -> None:
         self._unannounced += count
 
+    def _lose(self, count: int) -> None:
+        # Nobody knows how large they were: their share of what is pending makes room again.
+        size = self.pending_bytes * count // max(self.pending, count)
+        self._settle(size, 0, NOTHING, {"damaged": count}, 0)
+
     def _settle(
         self,
         size: int,
@@ -249,5 +258,6 @@ class Ledger:
         self._sent += sent
         self._failed.update(failed)
         self._dropped.update(dropped)
-        self.pending_bytes -= size
         self._ended += count
+        # Of what was lost, nobody knows the size.
+        self.pending_bytes = max(self.pending_bytes - size, 0) if self.pending else 0

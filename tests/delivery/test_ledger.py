@@ -325,3 +325,17 @@ def test_reading_waits_for_nobody_in_the_same_thread(reader: str) -> None:
     ledger.settle(1, dropped=Interrupting(closed=1))
 
     assert answers in ([Stats(1, 0, 0, 0, 1, 0)], [False])
+
+
+def test_what_is_lost_makes_room_again() -> None:
+    """How large it was is not known: it had its share, and all of it once nothing is pending."""
+    ledger = Ledger(10, 1000)
+    for size in (100, 300):
+        assert ledger.admit(size)
+    ledger.lose(1)
+    assert ledger.pending_bytes == 200
+    ledger.settle(300, sent=1)
+
+    assert balanced(ledger.stats(0)).dropped_by_reason == {"damaged": 1}
+    assert ledger.pending_bytes == 0
+    assert ledger.admit(1000)

@@ -5,7 +5,6 @@ The files of a spool that are only read: of processes that are gone, and earlier
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,6 +18,7 @@ from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.problems import Problems
 from cio_events._buffers.spool.sqlite import OtherVersionError, is_damage
 from cio_events._buffers.workspace import Workspace
+from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
 
 # In seconds: a disk is rarely full for less, and to try costs a millisecond.
@@ -149,7 +149,7 @@ class OlderFiles:
         Returns:
             None if *error* is no damage, or the disk does not take what was read.
         """
-        if not is_damage(error) or time.monotonic() < self._rescue_again_at:
+        if not is_damage(error) or monotonic() < self._rescue_again_at:
             self._problems.add_error(error)
             return None
         try:
@@ -157,12 +157,16 @@ class OlderFiles:
             file = self._successor_of(damaged.path)
             try:
                 saved, lost = file.rescue(damaged)
-                aside = sqlite.set_aside(damaged.path) if damaged.is_there() else None
+                aside = None
+                if damaged.is_there():
+                    aside = sqlite.set_aside(damaged.path)
+                else:
+                    damaged.remove_copy()
             except BaseException:
                 file.remove()
                 raise
         except (sqlite3.Error, OSError) as failure:
-            self._rescue_again_at = time.monotonic() + RETRY_INTERVAL
+            self._rescue_again_at = monotonic() + RETRY_INTERVAL
             self._problems.add_error(failure)
             return None
         self._files[self._files.index(damaged)] = file
@@ -174,6 +178,11 @@ class OlderFiles:
             f"{damaged.path} is damaged ({error}){then}; {saved} calls could be read",
         )
         return file
+
+    def save_missing(self, file: SpoolFile) -> None:
+        """Save what is in a *file* that nobody finds by its name any more."""
+        if file.live:
+            self.rescue(file, sqlite3.DatabaseError("it was deleted, or replaced by another"))
 
     def reopen(self, file: SpoolFile) -> None:
         """Open a file again whose descriptors somebody has closed."""

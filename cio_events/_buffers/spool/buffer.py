@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from cio_events._buffers.spool.upkeep import SpoolUpkeep
 from cio_events._buffers.spool.writer import holds
 from cio_events._buffers.workspace import NOBODYS, Workspace
 from cio_events._process import forks
+from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
 
 # Calls read or written at once while somebody may wait to put one: about 0.1 ms.
@@ -162,6 +162,8 @@ class Spool(SpoolUpkeep):
                     file = self._holder(envelope)
                     if file is not None:
                         file.note_failed(envelope, failure.reason, failure.status)
+                    else:
+                        self._drop_from_memory(envelope)
 
     def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
         """Have the flushing side keep a call that never was put as a dead letter."""
@@ -196,7 +198,10 @@ class Spool(SpoolUpkeep):
         Returns:
             Whether that is certain; otherwise the request must not be made.
         """
-        with self._turn_of_flushing():
+        with self._turn_of_flushing() as alone:
+            if alone:
+                # Where nobody finds the mark, the message could go twice.
+                self._miss_files()
             if self._holder(envelope) is None:
                 self._sent.add(envelope)
                 return True
@@ -306,6 +311,7 @@ class Spool(SpoolUpkeep):
             return
         with self._turn:
             self._miss_descriptors()
+            self._save_displaced()
             yield True
             late, self._forgotten_late = self._forgotten_late, []
             self._forget(late)
@@ -347,10 +353,7 @@ class Spool(SpoolUpkeep):
                     # The next time makes up for it; at worst, calls are sent again.
                     self._problems.add_error(error)
         for envelope in envelopes:
-            self._sent.discard(envelope)
-            self._unspooled[envelope] -= 1
-            if self._unspooled[envelope] <= 0:
-                del self._unspooled[envelope]
+            self._drop_from_memory(envelope)
         self._older.remove_finished()
 
     def _write_waiting(self) -> None:
@@ -373,7 +376,7 @@ class Spool(SpoolUpkeep):
     def _look_after_disk(self) -> None:
         if self._degraded:
             self._retire_own()
-            if time.monotonic() >= self._retry_at:
+            if monotonic() >= self._retry_at:
                 self._return_to_disk()
         self._write_waiting()
         own = self._own

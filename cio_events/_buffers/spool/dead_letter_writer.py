@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -17,6 +16,7 @@ from cio_events._buffers.spool.dead_letters import (
     DeadLetters,
 )
 from cio_events._buffers.spool.problems import Problems, described
+from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
 
 # Dead letters that could not be written yet: their calls stay in the spool meanwhile.
@@ -95,7 +95,7 @@ class DeadLetterWriter:
 
     def prune(self) -> None:
         """Discard letters that are too old, now and then."""
-        now = time.monotonic()
+        now = monotonic()
         if now >= self._prune_at:
             self._prune_at = now + _PRUNE_INTERVAL
             try:

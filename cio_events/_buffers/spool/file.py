@@ -168,6 +168,13 @@ class CallsFile:
         self._keep(rows, maybe_sent=frozenset(place for place, _, one in rows if one in sent))
         self._last = (rows[-1][0], envelopes[-1])
 
+    def append_taken(self, envelopes: Sequence[Envelope], sent: Container[Envelope]) -> None:
+        """Write calls that were taken already, all or none, to a file that has no others yet."""
+        first = self._last[0] + 1
+        self.append_all(envelopes, sent)
+        self._places.take(list(enumerate(envelopes, first)))
+        self._places.read_up_to = self._last[0]
+
     def _keep(self, rows: Sequence[Row], maybe_sent: frozenset[int] | None) -> None:
         """Write calls with their marks, all of them or none."""
         marks = [

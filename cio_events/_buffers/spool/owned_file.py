@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from cio_events._buffers.spool import sqlite
+from cio_events._buffers.spool import holds, sqlite
 from cio_events._buffers.spool.carving import carved
 from cio_events._buffers.spool.descriptors import ClosedDescriptorsError
 from cio_events._buffers.spool.ends import End
@@ -34,7 +34,8 @@ class SpoolFile(CallsFile):
             sqlite3.Error: It is damaged.
         """
         places = self._places
-        ends = {end.place for end in self._ends.found}
+        noted = {end.place for end in self._ends.found}
+        ended: dict[int, int] = {}  # how many bytes is at each
         try:
             (below,) = self._execute("SELECT below FROM done").fetchone()
             places.below = self._below = max(int(below), self._ends.below)
@@ -44,8 +45,9 @@ class SpoolFile(CallsFile):
                 (places.below,),
             ).fetchone()
             sending = self._execute("SELECT place FROM sending").fetchall()
-            if ends:
-                ends &= {place for (place,) in self._execute("SELECT place FROM calls").fetchall()}
+            if noted:
+                found = self._execute("SELECT place, length(envelope) FROM calls").fetchall()
+                ended = {place: length for place, length in found if place in noted}
         except (TypeError, ValueError, OverflowError):
             raise sqlite3.DatabaseError("what was done with is not known") from None
         if not (0 < places.below <= _LAST_PLACE and (last or 1) <= _LAST_PLACE):
@@ -53,15 +55,16 @@ class SpoolFile(CallsFile):
         (pages,) = self._execute("PRAGMA page_count").fetchone()
         if pages <= _FEW_PAGES or count != (last or places.below - 1) - places.below + 1:
             # Calls may be missing, and nothing else says so.
-            (found,) = self._execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
+            (said,) = self._execute("PRAGMA quick_check(1)").fetchone()
+            if said != "ok":
                 raise sqlite3.DatabaseError("its pages do not fit together")
         self._maybe_sent = None if self._marks_lost else frozenset(place for (place,) in sending)
-        self._ended_before = frozenset(ends)
+        self._ended_before = frozenset(ended)
         self._last = (last or places.read_up_to, None)
-        live = count - sum(place >= places.below for place in ends)
+        not_live = [size for place, size in ended.items() if place >= places.below]
+        live = count - len(not_live)
         self._absent = self._last[0] - live
-        return live, int(size)
+        return live, int(size) - sum(not_live)
 
     def failed_before(self) -> list[tuple[Envelope, End]]:
         """
@@ -251,4 +254,21 @@ class SpoolFile(CallsFile):
         self._connection.close()
         if there:
             sqlite.delete(self.path)
+        else:
+            self.remove_copy()
         self._hold.release()
+
+    def remove_copy(self) -> None:
+        """
+        Delete what has its name in its place, in a copy of the directory that has replaced it.
+
+        Each call would be there twice. What another process has claimed already is that one's.
+
+        Raises:
+            OSError: It is still there.
+        """
+        with suppress(FileNotFoundError):
+            hold = holds.take(self.path)
+            if hold is not None:
+                sqlite.delete(self.path)
+                hold.release()

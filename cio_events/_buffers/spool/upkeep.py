@@ -5,7 +5,6 @@ Look after a spool's files: those that somebody deleted or closed, or whose disk
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections import Counter
 from itertools import islice
 
@@ -15,6 +14,7 @@ from cio_events._buffers.spool.dead_letter_writer import DeadLetterWriter
 from cio_events._buffers.spool.descriptors import ClosedDescriptorsError
 from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.writer import SpoolWriter
+from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
 
 # Calls written at once while somebody may wait to put one: about 0.1 ms.
@@ -31,7 +31,10 @@ class SpoolUpkeep(SpoolWriter):
     _idle_at: int
 
     def _files(self) -> list[SpoolFile]:
-        return [*self._older, *filter(None, [self._own])]
+        # The own one first: it is displaced before there is another.
+        own = self._own
+        displaced = [file for file in self._displaced if file is not own]
+        return [*self._older, *displaced, *filter(None, [own])]
 
     def _miss_descriptors(self) -> None:
         """
@@ -50,16 +53,28 @@ class SpoolUpkeep(SpoolWriter):
         """
         Notice files that were deleted, or replaced by others: nobody would find what is written.
         """
-        for file in self._files():
-            if file.is_there():
-                continue
-            gone = sqlite3.DatabaseError("it was deleted, or replaced by another")
-            if file is self._own:
-                self._rest(gone)
-                self._retire_own()
-                self._retry_at = 0.0
-            if file.live:
-                self._older.rescue(file, gone)
+        own = self._own
+        if own is not None and not own.is_there():
+            with self._undisturbed():
+                try:
+                    self._displace(own)
+                except OSError as error:
+                    self._rest(error)
+                    self._retire_own()
+        self._save_displaced()
+        for file in list(self._older):
+            if not file.is_there():
+                self._older.save_missing(file)
+
+    def _save_displaced(self) -> None:
+        """Save what is in files that were found to be gone when a call was put."""
+        while self._displaced:
+            file = self._displaced[0]
+            if file not in self._older:
+                self._older.add(file)
+            self._displaced.popleft()
+            if file in self._older:
+                self._older.save_missing(file)
 
     def _leave_no_trace(self) -> None:
         """Have what was delivered go from the disk, once nothing new comes."""
@@ -73,6 +88,13 @@ class SpoolUpkeep(SpoolWriter):
         else:
             self._retire_own()
             self._idle_at = -1
+
+    def _drop_from_memory(self, envelope: Envelope) -> None:
+        """Keep a call in memory no more that was taken from there."""
+        self._sent.discard(envelope)
+        self._unspooled[envelope] -= 1
+        if self._unspooled[envelope] <= 0:
+            del self._unspooled[envelope]
 
     def _replace_own(self) -> None:
         file = self._new_file()
@@ -89,14 +111,21 @@ class SpoolUpkeep(SpoolWriter):
             self._older.add(own)
 
     def _return_to_disk(self) -> None:
-        """Write what waits in memory, to a new file; then calls go to the disk again."""
+        """Write what is in memory, taken or not, to a new file, to which calls go from then on."""
         try:
             sqlite.create_private_directory(self._directory)
             file = self._new_file()
         except (sqlite3.Error, OSError):
-            self._retry_at = time.monotonic() + backlog.RETRY_INTERVAL
+            self._retry_at = monotonic() + backlog.RETRY_INTERVAL
             return
         try:
+            # First, as they are the older ones: otherwise a later process would send them last.
+            taken = list(self._unspooled.elements())
+            for start in range(0, len(taken), _CHUNK):
+                chunk = taken[start : start + _CHUNK]
+                file.append_taken(chunk, self._sent)
+                for envelope in chunk:
+                    self._drop_from_memory(envelope)
             while self._degraded:
                 with self._undisturbed():
                     chunk = list(islice(self._incoming, _CHUNK))
@@ -108,7 +137,7 @@ class SpoolUpkeep(SpoolWriter):
                         self._own = file
                         self._degraded = False
         except sqlite3.Error:
-            self._retry_at = time.monotonic() + backlog.RETRY_INTERVAL
+            self._retry_at = monotonic() + backlog.RETRY_INTERVAL
             self._older.add(file)
             return
         self._problems.note("spool", f"the spool in {self._directory} can be written again")

@@ -6,18 +6,21 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cio_events._buffers.spool import backlog, ownership
+from cio_events._buffers.spool import backlog, ownership, sqlite
 from cio_events._buffers.spool.descriptors import ClosedDescriptorsError
 from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.problems import Problems, described
 from cio_events._buffers.workspace import Workspace
+from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
+
+# In seconds: how long calls may go to a file that was deleted or replaced, with its directory.
+_LOOK_INTERVAL = 0.001
 
 
 class SpoolWriter:
@@ -37,6 +40,8 @@ class SpoolWriter:
         self._incoming: deque[Envelope] = deque()
         self._ages = ownership.Ages(self._directory)
         self._own: SpoolFile | None = None
+        self._displaced: deque[SpoolFile] = deque()  # were the own one, until nobody found them
+        self._look_at = 0.0  # when the own file is looked for again
         self._degraded = False  # calls stay in _incoming, as the disk cannot be written
 
         # Held by the flushing side, for what is its own.
@@ -68,6 +73,12 @@ class SpoolWriter:
             with self._lock:
                 try:
                     own = self._own
+                    now = monotonic()
+                    if now >= self._look_at:
+                        self._look_at = now + _LOOK_INTERVAL
+                        if own is not None and not own.is_there():
+                            self._displace(own)
+                            own = None
                     if own is None:
                         own = self._own = self._new_file()
                     while incoming:
@@ -75,6 +86,21 @@ class SpoolWriter:
                         incoming.popleft()
                 except (sqlite3.Error, OSError) as error:
                     self._rest(error)
+
+    def _displace(self, own: SpoolFile) -> None:
+        """
+        Write no more to the *own* file, which was deleted or replaced: nobody would find it.
+
+        What it has is for the flushing side to save.
+
+        Raises:
+            OSError: The directory that is there now is not ours, or cannot be made.
+        """
+        # First, since what is there now may be somebody else's.
+        sqlite.create_private_directory(self._directory)
+        if own not in self._displaced:
+            self._displaced.append(own)
+        self._own = None
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
@@ -97,7 +123,7 @@ class SpoolWriter:
         self._degraded = True
         # What is wrong with descriptors is not wrong with the disk.
         soon = isinstance(error, ClosedDescriptorsError)
-        self._retry_at = time.monotonic() + (0.0 if soon else backlog.RETRY_INTERVAL)
+        self._retry_at = monotonic() + (0.0 if soon else backlog.RETRY_INTERVAL)
         self._problems.add(
             "spool",
             f"the spool in {self._directory} cannot be written ({described(error)}): calls "

@@ -85,6 +85,25 @@ def test_calls_return_to_the_disk(directory):
     assert list(directory.iterdir()) == []
 
 
+def test_what_was_taken_from_memory_returns_to_the_disk(directory):
+    """When there is room again, it is written before what came later, and so left in order."""
+    spool = opened(directory)
+    spool.put(envelope(0))
+    fill_up(spool)
+    for number in range(1, 100):
+        spool.put(envelope(number))
+    taken = spool.take(95)
+    assert 0 < spool.in_memory < 100
+    spool._retry_at = 0.0
+    spool.take(0)
+    assert spool.in_memory == 0
+    spool.put(envelope(100))
+    spool.forget(taken[90:])
+
+    assert spool.close() == []
+    assert left_in(directory) == [*range(90), *range(95, 101)]
+
+
 def test_real_limits_of_the_system(directory):
     """A process that may not write more files goes on in memory, and writes them when it may."""
     code = """
@@ -291,6 +310,18 @@ class TestDeadLetters:
         assert [number_of(letter.envelope) for letter in spool.failures()] == [0, 1, 2]
         spool.close()
         assert left_in(directory) == list(range(3, 10))
+
+    def test_one_that_was_in_memory_alone_is_pending_no_more(self, spool):
+        """With no room for the call or for the dead letter, it has ended all the same."""
+        fill_up(spool)
+        for number in range(10, 200):
+            spool.put(envelope(number))
+        taken = spool.take(1000)
+        in_memory = spool.in_memory
+        assert in_memory > 50
+        spool.dead_letter(taken[-10:], [Failure("rejected", 400, "no")] * 10)
+
+        assert spool.in_memory == in_memory - 10
 
     def test_not_any_number_of_them_waits(self, spool, report, monkeypatch):
         """The oldest of those that cannot be written are given up, which is said."""

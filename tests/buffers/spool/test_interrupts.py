@@ -18,6 +18,12 @@ from tests.support.spools import drain, envelope, left_in, number_of, opened
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs POSIX signals")
 
 
+@pytest.fixture(autouse=True)
+def _looks_each_time(monkeypatch):
+    # So that each call runs the same lines.
+    monkeypatch.setattr(writer, "_LOOK_INTERVAL", 0.0)
+
+
 @pytest.fixture
 def spool(tmp_path):
     """A spool."""

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from cio_events._buffers.failures import Failure
-from cio_events._buffers.spool import Spool, backlog
+from cio_events._buffers.spool import Spool
 from cio_events._buffers.workspace import Workspace, fingerprint
 from tests.support.spools import (
     CHILD_SECONDS,
@@ -192,32 +192,6 @@ os._exit(0)
     assert run_child(code, directory, files).split() == list("345")
     assert left_in(directory) == [7]
     assert len(list(opened(directory).failures())) == 2
-
-
-@pytest.mark.parametrize("how", ["replaced", "removed"])
-def test_a_directory_that_is_not_the_one_it_was(directory, monkeypatch, how):
-    """One replaced by a copy, or removed, is noticed: what comes then is found by its name."""
-    monkeypatch.setattr(backlog, "RETRY_INTERVAL", 0.0)
-    spool = opened(directory)
-    for number in range(3):
-        spool.put(envelope(number))
-    if how == "replaced":
-        shutil.copytree(directory, directory.with_name("copy"))
-        directory.rename(directory.with_name("before"))
-        directory.with_name("copy").rename(directory)
-        directory.chmod(0o700)
-    else:
-        shutil.rmtree(directory)
-    spool.put(envelope(3))
-    if how == "replaced":
-        spool.adopt()
-        spool.put(envelope(4))
-        code = "print(os.getpid()); os.kill(os.getpid(), 9)"
-        with child(code, directory) as process:
-            assert process.wait(CHILD_SECONDS) == -signal.SIGKILL
-    assert spool.close() == []
-
-    assert set(left_in(directory)) == {0, 1, 2, 3} | ({4} if how == "replaced" else set())
 
 
 def test_resent_calls_are_as_old_as_the_resend(directory):
