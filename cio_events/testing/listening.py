@@ -1,4 +1,4 @@
-"""Listen to what the package says of records, for the recorder that is open."""
+"""Listen to what the package says of records, for the recorder or the workspace that is open."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ from cio_events._sources import debugging as outcomes
 from cio_events.testing.notes import Notes
 from cio_events.testing.tape import Tape
 
+_of_workspace: Notes | None = None
+
+
+def listen_for(notes: Notes | None) -> None:
+    """Note there what is said while no recorder is open; None is nowhere any more."""
+    global _of_workspace
+    _of_workspace = notes
+    look()
+
 
 def look() -> None:
-    """Listen if a recorder is open, and no more if none is."""
-    listens = recording.current is not None
+    """Listen if a recorder or a workspace is open, and no more if none is."""
+    listens = recording.current is not None or _of_workspace is not None
     debugging.listen(listens=listens)
     diagnostics.listener = _hear if listens else None
     outcomes.listener = _learn if listens else None
@@ -22,7 +31,7 @@ def look() -> None:
 
 def _notes() -> Notes | None:
     current = recording.current
-    return current.notes if isinstance(current, Tape) else None
+    return current.notes if isinstance(current, Tape) else _of_workspace
 
 
 def _hear(kind: str, message: str) -> None:

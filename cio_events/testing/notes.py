@@ -29,6 +29,10 @@ _ABOUT_RECORDS = (
     "unused tag",
 )
 
+# What they say of a call that is refused, and what a record's outcome then is.
+_REFUSED = ("invalid ", "too_large ")
+_REFUSED_OUTCOMES = ("not captured (invalid)", "not captured (too_large)")
+
 _MOST = 50
 
 
@@ -36,13 +40,18 @@ class Notes:
     """
     Reasons, each once, in the order in which they were heard.
 
+    Args:
+        told: Whether pipelines tell of what they refuse and drop, as they tell a recorder; else
+            it is gathered from what is said to everybody.
+
     Attributes:
         reasons: A line each.
 
         arrived: Whether any tagged record has come as far as us.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, told: bool = True) -> None:
+        self._told = told
         self.reasons: dict[str, None] = {}
         self.arrived: bool = False
 
@@ -63,15 +72,16 @@ class Notes:
 
     def heard(self, kind: str, message: str) -> None:
         """The package has said something."""
-        if kind in _ABOUT_RECORDS:
+        if kind in _ABOUT_RECORDS or (not self._told and kind.startswith(_REFUSED)):
             self.add(message, where=kind != "detached" and "(record " not in message)
 
     def outcome(self, fields: Mapping[Any, Any], event: object, outcome: str) -> None:
         """Hear what became of a record that has any key like a tag."""
         tagged = not TRIGGERS.isdisjoint(fields)
         self.arrived |= tagged
-        # What was refused is told by the pipeline.
-        if outcome.startswith(("captured as", "not captured (")):
+        # What was refused is told otherwise, and to a recorder what was dropped as well.
+        others = ("not captured (",) if self._told else _REFUSED_OUTCOMES
+        if outcome.startswith(("captured as", *others)):
             return
         name = f'"{event}"' if isinstance(event, str) else f"<{type(event).__name__}>"
         self.add(

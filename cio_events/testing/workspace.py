@@ -10,11 +10,12 @@ from typing import cast
 from cio_events._calls.people import Call, Track, TrackAnonymous
 from cio_events._calls.validation import EventType
 from cio_events._destinations import endpoints
+from cio_events._pipeline import recording
 from cio_events._process import exits
 from cio_events.errors import ParamError
 from cio_events.sandbox import Event, Explanation, Sandbox
 from cio_events.sandbox.workspace import Workspace
-from cio_events.testing import expectations, explanations
+from cio_events.testing import expectations, explanations, listening
 from cio_events.testing.expectations import MISSING
 from cio_events.testing.notes import Notes
 
@@ -55,6 +56,7 @@ class TestSandbox(Workspace):
         self.app_api_key: str = f"test-{self.site_id}"
         super().__init__(*sandbox.parts, self.site_id)
         self._sandbox = sandbox
+        self._notes = Notes(told=False)
 
     def __repr__(self) -> str:
         return f"<TestSandbox {self.site_id} of {self._sandbox!r}>"
@@ -63,6 +65,24 @@ class TestSandbox(Workspace):
     def url(self) -> str:
         """The base URL, of the Track API and of the App API alike."""
         return self._sandbox.url
+
+    def open(self) -> None:
+        """Have all pipelines deliver here, where nothing is known yet."""
+        self.clear()
+        endpoints.instead.point_to(self.url, self.site_id, self.api_key, self.app_api_key)
+        listening.listen_for(self._notes)
+
+    def close(self) -> None:
+        """Have them no more: what is pending is delivered in a second, or given up."""
+        listening.listen_for(None)
+        self.start()
+        self.heal()
+        at_once = exits.at_once
+        exits.flush(_LAST_SECONDS)
+        exits.at_once = at_once  # it is the test that ends, not the process
+        exits.forget_pending()
+        endpoints.instead.restore()
+        self.clear()
 
     def start(self) -> None:
         """Listen and answer again, after a `stop`."""
@@ -134,8 +154,10 @@ class TestSandbox(Workspace):
             if time.monotonic() >= end:
                 break
             time.sleep(_LOOK_SECONDS)
-        notes = Notes()
-        notes.arrived = True
+        notes = self._notes
+        notes.arrived |= bool(self.requests)
+        if recording.current is not None:
+            notes.add("a Recorder is open (the fixture cio is one), which takes all calls")
         for finding in self.findings:
             notes.add(f"the sandbox says: {_said(finding)}")
         arrived = [(call, "") for call in map(_call_of, self.events) if call is not None]
@@ -145,25 +167,13 @@ class TestSandbox(Workspace):
 
 @contextmanager
 def workspace(sandbox: Sandbox, number: int) -> Iterator[TestSandbox]:
-    """
-    Have all pipelines deliver to a workspace of *sandbox*, that of a test, while this is open.
-
-    What is pending in the end is delivered in a second, or given up.
-    """
+    """A workspace of *sandbox*, that of a test, open meanwhile."""
     test = TestSandbox(sandbox, number)
-    test.clear()
-    endpoints.instead.point_to(test.url, test.site_id, test.api_key, test.app_api_key)
+    test.open()
     try:
         yield test
     finally:
-        test.start()
-        test.heal()
-        at_once = exits.at_once
-        exits.flush(_LAST_SECONDS)
-        exits.at_once = at_once  # it is the test that ends, not the process
-        exits.forget_pending()
-        endpoints.instead.restore()
-        test.clear()
+        test.close()
 
 
 def _said(finding: Explanation) -> str:

@@ -101,6 +101,21 @@ def test_sandbox_refuses(cio_sandbox):
     cio_sandbox.wait_for("purchase", timeout=0)
 
 
+def test_sandbox_and_a_wrong_record(cio_sandbox):
+    app.log.info("purchase", cio_customer=None)
+    app.log.info("refund", cio_custmer="5")
+    cio_sandbox.wait_for("purchase", timeout=0)
+
+
+def test_sandbox_and_a_recorder(cio_sandbox, cio):
+    app.log.info("purchase", cio_customer="5")
+    cio_sandbox.wait_for("purchase", timeout=0)
+
+
+def test_sandbox_and_no_record(cio_sandbox):
+    cio_sandbox.wait_for("purchase", timeout=0)
+
+
 def test_compared(cio):
     app.log.info("purchase", cio_customer="5", price=14.99)
     assert cio.calls == [cio_events.Track("5", "purchase", {"price": 13.99})]
@@ -123,6 +138,15 @@ def test_live():
     with pytest.raises(cio_events.NoAnswerError, match="may reach loopback alone"):
         cio_events.TrackClient("a", "b").delete("5")
 """
+
+SANDBOX_SAYS = {
+    "test_sandbox_and_a_wrong_record": (
+        "a call is not sent: cio_customer: must not be None (record",
+        'the record "refund" was not captured, since it has neither',
+    ),
+    "test_sandbox_and_a_recorder": ("a Recorder is open (the fixture cio is one), which takes",),
+    "test_sandbox_and_no_record": ("no tagged record has arrived, though CustomerIOProcessor is",),
+}
 
 STRICT = """
 [pytest]
@@ -182,6 +206,14 @@ def test_a_failing_assertion_points_to_the_test(run: Run) -> None:
     section = text.partition("Customer.io calls")[2]
     assert section.count("track ") == 20
     assert "… and 10 more (pytest -v shows all)" in section
+
+
+@pytest.mark.parametrize("test", SANDBOX_SAYS)
+def test_the_sandbox_says_why_a_record_made_no_call(run: Run, test: str) -> None:
+    """As a recorder does, of what this test has logged."""
+    assert run.tests[test].outcome == "failed"
+    for part in SANDBOX_SAYS[test]:
+        assert part in run.tests[test].text
 
 
 def test_calls_that_are_compared_are_shown_by_what_differs(run: Run) -> None:
