@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from cio_events import __version__
+from cio_events._cli.doctor import doctor
 from cio_events._cli.relay import relay
 from cio_events._cli.sandbox import sandbox
 from cio_events._cli.spool import spool
@@ -21,5 +22,6 @@ def commands() -> None:
 
 
 commands.add_command(relay)
+commands.add_command(doctor)
 commands.add_command(sandbox)
 commands.add_command(spool)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from cio_events._buffers.base import ADOPT_INTERVAL, Buffer
+from cio_events._delivery.condition import DestinationCondition
 from cio_events._delivery.couriers import Couriers
 from cio_events._delivery.destination import (
     Delivered,
@@ -107,6 +108,12 @@ class Dispatcher:
         now = monotonic()
         with self._moving:
             return min((each.opens_at(now) for each in self.flights if each), default=0.0)
+
+    def conditions(self) -> tuple[DestinationCondition, ...]:
+        """How delivery fares, by destination."""
+        now = monotonic()
+        with self._moving:
+            return tuple(flight.condition(now) for flight in self.flights)
 
     def prepare(self) -> None:
         """Import what sending needs."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from cio_events._delivery.condition import DestinationCondition
 from cio_events._delivery.destination import Batch, Destination, Hold, Sharing, TryAgain
 from cio_events._delivery.order import Line, Order, Pending, free_of
 from cio_events._delivery.retry import Pace, asked_for, backoff
@@ -75,6 +76,18 @@ class InFlight:
         Whether the last request failed, so that one alone has to find out what the next does.
         """
         return self.pace.failures > 0
+
+    def condition(self, now: float) -> DestinationCondition:
+        """How delivery fares."""
+        waiting = [accepted_at(envelope) for envelope, _ in self.all_of_it()]
+        return DestinationCondition(
+            self.destination.name,
+            held=self.pace.held,
+            failures=self.pace.failures,
+            delay=max(self.pace.ready_at - now, 0.0),
+            waiting=len(waiting),
+            oldest=min(waiting, default=None),
+        )
 
     def opens_at(self, now: float) -> float:
         """Return when something may be sent (`monotonic`)."""

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from cio_events._buffers.base import Buffer
+from cio_events._delivery.condition import Condition, ThreadState
 from cio_events._delivery.destination import Destination
 from cio_events._delivery.dispatcher import Dispatcher
 from cio_events._delivery.ledger import Ledger
@@ -205,6 +206,18 @@ class Worker:
             pass
         finally:
             self._admitting.release()
+
+    def condition(self) -> Condition:
+        """How delivery fares, for whoever looks into it; nothing is changed."""
+        thread = self._thread
+        state: ThreadState = "none" if thread is None else "runs"
+        if thread is not None and not thread.is_alive() and self._bell is not None:
+            state = "lost"
+        elif thread is None and self._start_again_at and self._ledger.pending:
+            state = "refused"
+        # gevent puts another kind of queue into the place of this one.
+        before_patch = state == "runs" and type(self._bell) is not queue.SimpleQueue
+        return Condition(state, self._dispatcher.conditions(), before_patch=before_patch)
 
     def idle(self) -> bool:
         """

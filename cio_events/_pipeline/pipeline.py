@@ -15,6 +15,7 @@ from cio_events._calls.messages import Message
 from cio_events._calls.people import Call, IdType
 from cio_events._calls.ulid import IdSource
 from cio_events._calls.validation import Data
+from cio_events._delivery.condition import Condition
 from cio_events._delivery.ledger import Ledger, Stats
 from cio_events._delivery.refusals import Refusals
 from cio_events._delivery.worker import Worker
@@ -423,6 +424,10 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         if forks.forks_without_hooks:
             forks.detect_fork()
         return self._ledger.stats(self._buffer.in_memory)
+
+    def condition(self) -> Condition:
+        """How delivery fares, for the doctor; nothing is changed."""
+        return self._worker.condition()
 
     # What it is made of, and made of again in a forked child.
 

@@ -67,6 +67,11 @@ def watch(thing: Forkable) -> None:
     _hook_forks()
 
 
+def watched() -> list[Forkable]:
+    """All that is watched, in no order."""
+    return list(_forkable)
+
+
 def rest_over_forks(thing: Interruptible) -> None:
     """Have *thing* come to rest before each fork."""
     with _guard:

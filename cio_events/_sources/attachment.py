@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
 from typing import Protocol
 from weakref import WeakSet
 
@@ -55,16 +54,8 @@ def gone(handler: Attached) -> None:
 
 def look() -> None:
     """Say once that some handler was on a logger, and is on none and behind nothing any more."""
-    attached = {id(handler) for logger in loggers() for handler in logger.handlers}
-    alone = [
-        handler
-        for handler in _handlers
-        if not handler.closed and id(handler) not in attached and _was_attached(handler)
-    ]
-    while alone:
-        # Taken from the list, which is nothing that it could be behind.
-        if not _is_behind_something(alone.pop()):
-            warn_once("detached", _DETACHED)
+    if count_alone():
+        warn_once("detached", _DETACHED)
 
 
 def _was_attached(handler: Attached) -> bool:
@@ -79,13 +70,24 @@ def _was_attached(handler: Attached) -> bool:
     )
 
 
-def places() -> Iterator[tuple[logging.Logger, logging.Handler]]:
-    """Each logger that has a CustomerIOHandler, and the handler."""
-    ours = {id(handler) for handler in _handlers}
-    for logger in loggers():
-        for handler in logger.handlers:
-            if id(handler) in ours:
-                yield logger, handler
+def is_watched(handler: object) -> bool:
+    """Whether *handler* is a CustomerIOHandler."""
+    return any(handler is one for one in _handlers)
+
+
+def count_alone() -> int:
+    """How many handlers were on a logger, and are on none and behind nothing any more."""
+    attached = {id(handler) for logger in loggers() for handler in logger.handlers}
+    candidates = [
+        handler
+        for handler in _handlers
+        if not handler.closed and id(handler) not in attached and _was_attached(handler)
+    ]
+    count = 0
+    while candidates:
+        # Taken from the list, which is nothing that it could be behind.
+        count += not _is_behind_something(candidates.pop())
+    return count
 
 
 def loggers() -> list[logging.Logger]:

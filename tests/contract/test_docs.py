@@ -16,6 +16,7 @@ import pytest
 import cio_events
 from cio_events.sandbox import Sandbox
 from cio_events.signals import DroppedReason, FailedReason
+from tests.contract import findings
 from tests.contract.options import updated
 from tests.contract.pages import PAGES, SECTIONS, blocks, table
 from tests.support.scripts import SECONDS, environment, run_code, run_python
@@ -94,6 +95,7 @@ OUTCOMES = {
     "spool#What failed for good": Outcome(),
     "deployment/index#How a process ends": Outcome(),
     "deployment/lambda": PURCHASE,
+    "doctor#From code": Outcome(),
     # These assert for themselves, against sandboxes of their own.
     "testing#Without pytest's fixtures": Outcome(),
     "sandbox#From Python": Outcome(),
@@ -276,6 +278,20 @@ def test_the_table_of_options_is_that_of_the_code() -> None:
     assert updated(PAGES["options"]) == PAGES["options"]
 
 
+def test_the_findings_of_the_doctor_are_those_of_the_code() -> None:
+    """As ``python -m tests.contract.findings`` writes them."""
+    assert findings.updated(PAGES["doctor"]) == PAGES["doctor"]
+
+
+def test_the_checks_of_the_doctor_are_all_there() -> None:
+    """In the order in which they run."""
+    from cio_events.doctor.examination import CHECKS
+
+    rows = table("doctor#What it looks at", "check")
+
+    assert [check for check, _ in rows] == [check.name for check in CHECKS]
+
+
 def test_the_reference_has_all_that_is_public() -> None:
     """Each exported name, by the directive that shows it, or in words."""
     reference = PAGES["api"]
@@ -287,7 +303,9 @@ def test_the_reference_has_all_that_is_public() -> None:
 
 def test_names_in_the_text_exist() -> None:
     """What stands in backquotes as a name of ours is one."""
-    named = {name for text in PAGES.values() for name in re.findall(r"`cio_events\.(\w+)", text)}
+    named = {
+        name for text in PAGES.values() for name in re.findall(r"`cio_events\.(?!E\d)(\w+)", text)
+    }
 
     missing = {name for name in named if not hasattr(cio_events, name)}
-    assert missing <= {"sandbox", "integrations"}
+    assert missing <= {"sandbox", "integrations", "doctor"}

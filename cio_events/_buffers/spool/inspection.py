@@ -11,6 +11,9 @@ from typing import Literal, TypeAlias
 from cio_events._buffers.spool import holds, ownership, sqlite
 from cio_events._buffers.spool.file import SCHEMA
 from cio_events._buffers.spool.sqlite import journal_of
+from cio_events._wire.envelope import accepted_at, is_envelope
+
+_WAITING = "FROM calls WHERE place >= (SELECT below FROM done)"
 
 FileState: TypeAlias = Literal["in use", "free", "damaged", "other version", "not accessible"]
 """
@@ -41,6 +44,8 @@ class FileSeen:
         size: Its bytes on the disk, with its journal.
 
         workspace: Whose calls they are.
+
+        oldest: When the oldest of them was accepted, in Unix milliseconds, if that can be known.
     """
 
     path: Path
@@ -49,6 +54,7 @@ class FileSeen:
     calls: int | None
     size: int
     workspace: str
+    oldest: int | None = None
 
 
 def files_in(directory: Path) -> list[FileSeen]:
@@ -62,11 +68,11 @@ def files_in(directory: Path) -> list[FileSeen]:
     seen = []
     for path in sorted(paths, key=ownership.age_of):
         size = sqlite.bytes_of(path) + sqlite.bytes_of(journal_of(path))
-        state, calls = _look_into(path)
+        state, calls, oldest = _look_into(path)
         if path.exists():
             workspace = str(ownership.workspace_at(path))
             maker = ownership.owner_of(path)
-            seen.append(FileSeen(path, maker, state, calls, size, workspace))
+            seen.append(FileSeen(path, maker, state, calls, size, workspace, oldest))
     return seen
 
 
@@ -80,23 +86,23 @@ def set_aside_in(directory: Path) -> list[Path]:
     return sorted(path for path in directory.iterdir() if ".damaged" in path.suffix)
 
 
-def _look_into(path: Path) -> tuple[FileState, int | None]:
+def _look_into(path: Path) -> tuple[FileState, int | None, int | None]:
     try:
         if holds.is_held(path):
-            return "in use", None
+            return "in use", None, None
         with closing(_opened(path)) as connection:
             marks = sqlite.marks(connection)
             if marks == (0, 0):
-                return "in use", None  # it is being made
+                return "in use", None, None  # it is being made
             if marks != ownership.MARKS:
-                return "other version", None
+                return "other version", None, None
             sqlite.check_tables(connection, SCHEMA)
-            (calls,) = connection.execute(
-                "SELECT count(*) FROM calls WHERE place >= (SELECT below FROM done)"
-            ).fetchone()
+            (calls,) = connection.execute(f"SELECT count(*) {_WAITING}").fetchone()
+            first = connection.execute(f"SELECT envelope {_WAITING} ORDER BY place LIMIT 1")
+            oldest = next((accepted_at(one) for (one,) in first if is_envelope(one)), None)
     except (sqlite3.Error, OSError) as error:
-        return "damaged" if sqlite.is_damage(error) else "not accessible", None
-    return "free", calls
+        return "damaged" if sqlite.is_damage(error) else "not accessible", None, None
+    return "free", calls, oldest
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -41,6 +41,12 @@ def name_of(processor: object) -> str:
     return name if isinstance(name, str) else type(processor).__name__
 
 
+def is_renderer(processor: object) -> bool:
+    """Whether *processor* is one of structlog's kind that make text of an event."""
+    name = type(processor).__name__
+    return name.endswith("Renderer") and name != "ExceptionRenderer"
+
+
 def is_capturing(processor: object) -> bool:
     """Whether *processor* is one of a test's that keeps all events for itself."""
     return "capture" in type(processor).__name__.lower()
@@ -77,7 +83,7 @@ def of_processor() -> Iterator[Obstacle]:
     for one in processors():
         if is_ours(one):
             return
-        if type(one).__name__.endswith("Renderer"):
+        if is_renderer(one):
             yield Obstacle("behind a renderer", name_of(one))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from cio_events._process.diagnostics import shown
 from cio_events._sources import attachment
-from cio_events._sources.setup import chain
+from cio_events._sources.setup import behind, chain
 from cio_events._sources.setup.obstacle import Obstacle
 
 # Of how many loggers each is told.
@@ -31,8 +31,13 @@ _LIBRARIES = frozenset(
 
 
 def with_ours() -> list[tuple[logging.Logger, logging.Handler]]:
-    """Each logger that has a CustomerIOHandler, and the handler."""
-    return list(attachment.places())
+    """Each logger that has a CustomerIOHandler, or a handler before one, and that handler."""
+    return [
+        (logger, handler)
+        for logger in attachment.loggers()
+        for handler in logger.handlers
+        if attachment.is_watched(handler) or behind.ours_behind(handler)
+    ]
 
 
 def formatters_with_ours() -> list[logging.Handler]:
@@ -63,19 +68,23 @@ def of_levels(handlers: list[tuple[logging.Logger, logging.Handler]]) -> Iterato
         if handler.level > logging.INFO:
             yield Obstacle("handler's level", described(logger), level_name(handler.level))
     tops = [logger for logger, _ in handlers] or [logging.root]
-    sources = {level_source(top) for top in tops}
     own = [
         one
         for one in attachment.loggers()
         if one is not logging.root
-        and not is_of_library(one)
         and any(is_beneath(one.name, top) for top in tops)
+        and not is_of_library(one)
     ]
+    sources = dict.fromkeys(map(level_source, tops))
+    for one in sources:
+        # What has a level of its own does not ask those above it.
+        passes = any(0 < each.level <= logging.INFO and is_beneath(each.name, one) for each in own)
+        if one.level > logging.INFO and not passes:
+            yield Obstacle("logger's level", described(one), level_name(one.level))
     strict = [one for one in own if one.level > logging.INFO and one not in sources]
-    sources_first = sorted(sources, key=lambda one: one.name != "root")
-    for one in [*(one for one in sources_first if one.level > logging.INFO), *strict[:_NAMED]]:
-        yield Obstacle("logger's level", described(one), level_name(one.level))
-    for one in [one for one in [*tops, *own] if one.disabled][:_NAMED]:
+    for one in strict[:_NAMED]:
+        yield Obstacle("own logger's level", described(one), level_name(one.level))
+    for one in [one for one in dict.fromkeys([*tops, *own]) if one.disabled][:_NAMED]:
         yield Obstacle("logger disabled", described(one))
 
 

@@ -15,6 +15,7 @@ Kind: TypeAlias = Literal[
     "logging disabled",
     "handler's level",
     "logger's level",
+    "own logger's level",
     "logger disabled",
     "island",
 ]
@@ -49,6 +50,7 @@ _TEXTS: dict[Kind, str] = {
         "the CustomerIOHandler on {subject} has level {value}, which filters info"
     ),
     "logger's level": "{subject} has level {value}, which filters info",
+    "own logger's level": "{subject} has level {value}, which filters info",
     "logger disabled": (
         "{subject} is disabled, most often by a dictConfig without disable_existing_loggers=False"
     ),

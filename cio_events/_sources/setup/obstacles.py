@@ -6,7 +6,7 @@ A record that never reaches a source leaves no other trace.
 
 from __future__ import annotations
 
-from cio_events._sources.setup import bound, chain, loggers
+from cio_events._sources.setup import behind, bound, chain, loggers
 from cio_events._sources.setup.obstacle import Obstacle
 
 
@@ -16,7 +16,7 @@ def obstacles() -> list[Obstacle]:
     handlers = loggers.with_ours()
     in_chain = any(map(chain.is_ours, processors))
     found: list[Obstacle] = []
-    if not (in_chain or handlers or loggers.formatters_with_ours()):
+    if not (in_chain or handlers or loggers.formatters_with_ours() or behind.is_sink()):
         return [*chain.no_way_in(), *bound.bound_before()]
     if in_chain or not handlers:
         found += chain.of_processor()
@@ -24,7 +24,10 @@ def obstacles() -> list[Obstacle]:
     if handlers or any(chain.name_of(one) == "filter_by_level" for one in processors):
         found += loggers.of_levels(handlers)
         found += loggers.of_islands(handlers)
-    return [*found, *chain.of_the_other_way(has_handler=bool(handlers), in_chain=in_chain)]
+    return [
+        *found,
+        *chain.of_the_other_way(has_handler=bool(handlers) or behind.is_sink(), in_chain=in_chain),
+    ]
 
 
 def way_in() -> str:
@@ -34,4 +37,6 @@ def way_in() -> str:
         ways.append("CustomerIOProcessor is in structlog's chain")
     if loggers.with_ours():
         ways.append("a CustomerIOHandler is on a logger")
+    if behind.is_sink():
+        ways.append("a CustomerIOHandler is a sink of loguru")
     return " and ".join(ways) or "CustomerIOProcessor is in a ProcessorFormatter"

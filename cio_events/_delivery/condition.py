@@ -1,0 +1,61 @@
+"""How delivery fares at one moment: for whoever looks into it from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+ThreadState: TypeAlias = Literal["none", "runs", "lost", "refused"]
+"""
+What is with the thread that delivers.
+
+- ``none``: there is none, since there was nothing to do yet, or no more
+- ``runs``: it runs
+- ``lost``: it stayed in the process that this one was forked from
+- ``refused``: none can be started, though calls wait
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationCondition:
+    """
+    One destination's.
+
+    Attributes:
+        name: What diagnostics call it.
+
+        held: Whether the settings were refused last.
+
+        failures: Requests without success since the last one with.
+
+        delay: In how many seconds it is tried again.
+
+        waiting: How many calls wait for it, those in the buffer left out.
+
+        oldest: When the oldest of them was accepted, in Unix milliseconds.
+    """
+
+    name: str
+    held: bool
+    failures: int
+    delay: float
+    waiting: int
+    oldest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """
+    A pipeline's.
+
+    Attributes:
+        thread: A `ThreadState`.
+
+        destinations: Each destination's.
+
+        before_patch: Whether the thread was started before gevent patched the process.
+    """
+
+    thread: ThreadState
+    destinations: tuple[DestinationCondition, ...]
+    before_patch: bool = False

@@ -1,0 +1,138 @@
+"""What is examined: the pipelines of this process, or what the environment would make of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from cio_events._pipeline import default
+from cio_events._process import forks
+from cio_events.doctor.network import Answers
+from cio_events.doctor.records import Records
+from cio_events.errors import ParamError
+from cio_events.options import ROWS, Options, options_from
+
+if TYPE_CHECKING:
+    from cio_events._pipeline.pipeline import Pipeline
+
+
+class Subject:
+    """
+    What is examined.
+
+    Args:
+        network: Whether Customer.io may be asked.
+
+        has_application: Whether this process is set up as the application's is.
+
+        environ: The environment; None is this process's.
+
+    Attributes:
+        network: As given.
+
+        has_application: As given.
+
+        environ: As given.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: bool,
+        has_application: bool,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.network = network
+        self.has_application = has_application
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+
+    @cached_property
+    def set_ups(self) -> list[SetUp]:
+        """
+        The pipelines there are, or will be once a call comes; the default one is the first.
+        """
+        found = [SetUp(one.options, None, one) for one in _pipelines()]
+        if not found or _environment_counts():
+            options, problem = options_from({}, self.environ)
+            if all(one.options != options for one in found):
+                found.append(SetUp(options, problem, None))
+        for number, one in enumerate(found):
+            if one.pipeline is not None and one.problem is None:
+                problem = options_from({}, self.environ)[1]
+                found[number] = one._replace(problem=problem)
+        return found
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What Customer.io says to the credentials; asked when it is first looked at."""
+        return Answers([one.options for one in self.set_ups])
+
+    @cached_property
+    def records(self) -> Records:
+        """The ways by which records come in."""
+        return Records()
+
+    def ask(self) -> None:
+        """Begin to ask Customer.io, if that may be."""
+        if self.network:
+            self.answers.begin()
+
+
+class SetUp(NamedTuple):
+    """
+    One pipeline's settings.
+
+    Attributes:
+        options: What they are.
+
+        problem: What of the environment cannot be read.
+
+        pipeline: The pipeline itself; None where there is none yet.
+    """
+
+    options: Options
+    problem: ParamError | None
+    pipeline: Pipeline | None
+
+    def source_of(self, name: str, environ: Mapping[str, str]) -> str:
+        """Where the option of that *name* comes from: its variable, ``code``, or ``default``."""
+        row, value = ROWS[name], getattr(self.options, name)
+        variable = f"CIO_{name.upper()}"
+        text = environ.get(variable, "") if row.in_environment else ""
+        if text:
+            try:
+                if row.read(name, text) == value:
+                    return variable
+            except ParamError:
+                pass
+        return "default" if value == _DEFAULTS[name] else "code"
+
+    def setting(self, name: str, environ: Mapping[str, str]) -> str:
+        """What the option of that *name* is called where it is set."""
+        variable = f"CIO_{name.upper()}"
+        source = self.source_of(name, environ)
+        if source == "code" or not ROWS[name].in_environment:
+            return f"the option {name}"
+        return variable
+
+
+_DEFAULTS = {name: getattr(Options(), name) for name in ROWS}
+
+
+def _pipelines() -> Iterator[Pipeline]:
+    # Not imported above: a process without pipelines does not need it.
+    from cio_events._pipeline.pipeline import Pipeline
+
+    first = default.process.default
+    if first is not None:
+        yield first
+    for one in forks.watched():
+        if isinstance(one, Pipeline) and one is not first and not one.closed:
+            yield one
+
+
+def _environment_counts() -> bool:
+    """Whether the default pipeline is still to be made of the environment."""
+    return default.process.default is None and not default.process.handlers

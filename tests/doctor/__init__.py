@@ -1,0 +1,1 @@
+"""The doctor's checks, each against what it is to find."""
