@@ -26,7 +26,7 @@ def obstacles() -> list[Obstacle]:
         found += loggers.of_islands(handlers)
     return [
         *found,
-        *chain.of_the_other_way(has_handler=bool(handlers) or behind.is_sink(), in_chain=in_chain),
+        *chain.of_the_other_way(has_handler=bool(handlers), in_chain=in_chain),
     ]
 
 
