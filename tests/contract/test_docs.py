@@ -308,4 +308,4 @@ def test_names_in_the_text_exist() -> None:
     }
 
     missing = {name for name in named if not hasattr(cio_events, name)}
-    assert missing <= {"sandbox", "integrations", "doctor"}
+    assert missing <= {"sandbox", "integrations", "testing", "doctor"}
