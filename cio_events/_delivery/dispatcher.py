@@ -160,6 +160,20 @@ class Dispatcher:
             self._ledger.hand_over()
         return len(lost)
 
+    def discard(self, reason: DroppedReason) -> None:
+        """Give up all that is pending, what lies in the spool too; another may then deliver."""
+        with self._moving:
+            self.over = reason
+            left = [one for flight in self.flights for one in flight.all_of_it()]
+            for flight in self.flights:
+                flight.clear()
+            envelopes = [envelope for envelope, _ in left]
+            while taken := self._buffer.take(_ENOUGH):
+                envelopes += taken
+            if envelopes:
+                self._buffer.forget(envelopes)
+                self._outcomes.lost(envelopes, dict(left), reason)
+
     def run(self, end: float) -> Iterator[None]:
         """Send what may be sent now, until *end* (`monotonic`); yields after each request."""
         self._more = True

@@ -280,6 +280,14 @@ class Worker:
         self._tell_waiters()
         return lost
 
+    def discard(self, reason: DroppedReason) -> None:
+        """Give up all that is pending, what lies in the spool too; another may then deliver."""
+        self._dispatcher.discard(reason)
+        for caller in list(self.blocked):
+            caller.bell.put(False)
+        self._outcomes.announce()
+        self._tell_waiters()
+
     def _start(self) -> None:
         # Not blocking: an interrupt may log while this same thread is starting the other one.
         if monotonic() < self._start_again_at or not self._starting.acquire(blocking=False):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from cio_events._buffers.workspace import Workspace, fingerprint
-from cio_events._http import credentials
+from cio_events._http import credentials, loopback
 from cio_events._http import endpoint as http
 from cio_events.errors import ParamError
 from cio_events.options import Options
@@ -109,11 +110,29 @@ def app(options: Options) -> http.Endpoint:
 def workspace(
     options: Options, track: http.Endpoint | None, app: http.Endpoint | None
 ) -> Workspace:
-    """What tells the calls of these endpoints from those of others in the same spool."""
+    """
+    What tells the calls of these endpoints from those of others in the same spool.
+
+    Where this process may reach loopback alone, and the endpoints are elsewhere or are none, it
+    is a workspace that no other process delivers to: what a test leaves is nobody's.
+    """
     return Workspace(
-        None if track is None else fingerprint(track.base_url, options.site_id or ""),
-        None if app is None else fingerprint(app.base_url, options.app_api_key or ""),
+        _fingerprint(track, options.site_id or ""), _fingerprint(app, options.app_api_key or "")
     )
+
+
+def _fingerprint(endpoint: http.Endpoint | None, key: str) -> str | None:
+    if loopback.bound() and not may_be_reached(endpoint):
+        return fingerprint(loopback.VARIABLE, key)
+    return None if endpoint is None else fingerprint(endpoint.base_url, key)
+
+
+def may_be_reached(endpoint: http.Endpoint | None) -> bool:
+    """Whether there is one, and this process may reach its host."""
+    if endpoint is None:
+        return False
+    host = urlsplit(endpoint.base_url).hostname or ""
+    return not loopback.bound() or loopback.is_loopback(host)
 
 
 def _url(param: str, read: Callable[[str, str | None], str], region: str, url: str | None) -> str:

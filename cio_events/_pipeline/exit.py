@@ -66,7 +66,7 @@ class EndOfProcess:
         for destination in self._destinations:
             destination.give_up()
         self._worker.stop(0.0)
-        self._worker.release("closed")
+        self._worker.discard("closed")
         self._worker = self._new_worker(threaded=True)
 
     def deliver_before_exit(self, started: float, timeout: float | None = None) -> None:

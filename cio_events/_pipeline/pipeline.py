@@ -453,7 +453,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         return Spool(
             self.options.spool,
             report=self._diagnostics.warn,
-            adopts=self._track is not None or self._app is not None,
+            adopts=any(map(endpoints.may_be_reached, (self._track, self._app))),
             workspace=endpoints.workspace(self.options, self._track, self._app),
         )
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import cio_events
 from cio_events import SendEmail, TrackClient
+from cio_events._buffers.spool import Spool
+from cio_events._buffers.workspace import Workspace, fingerprint
 from cio_events._destinations import endpoints
+from cio_events._http import loopback
 from cio_events._process import exits
+from cio_events._wire.encode import call_of, encode
+from cio_events.options import options_from
 from cio_events.sandbox import Sandbox
 from cio_events.testing import workspace as workspaces
 from cio_events.testing.workspace import workspace
@@ -78,6 +85,60 @@ def test_what_is_given_up_begins_no_request_in_the_next(sandbox: Sandbox) -> Non
         second.wait_for("of the second", timeout=SECONDS)
         assert [event.name for event in second.events] == ["of the second"]
     assert endpoints.instead.track is endpoints.instead.app is None
+
+
+def test_a_spool_keeps_nothing_for_the_next_test(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was under way and what waited is given up on the disk too, and the ledger balances."""
+    monkeypatch.setattr(workspaces, "_LAST_SECONDS", 0.0)
+    pipeline = cio_events.Pipeline(flush_interval=0.01, spool=tmp_path)
+    with sandbox._worlds.lock, workspace(sandbox, 1) as first:
+        pipeline.track("5", "under way")
+        assert eventually(lambda: first.requests)
+        pipeline.track("5", "pending")
+    with workspace(sandbox, 2) as second:
+        pipeline.track("5", "of the second")
+        second.wait_for("of the second", timeout=SECONDS)
+        assert pipeline.flush(SECONDS)
+        assert [event.name for event in second.events] == ["of the second"]
+
+    stats = pipeline.stats()
+    assert (stats.received, stats.sent, stats.dropped_by_reason) == (3, 1, {"closed": 2})
+
+
+def test_a_spool_in_a_test_is_apart_from_a_real_one(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test delivers nothing that a real process has left there, and leaves it nothing."""
+    real = endpoints.track(options_from({"site_id": "a", "api_key": "b"})[0])
+    whose = Workspace(fingerprint(real.base_url, "a"))
+    monkeypatch.setattr(loopback, "_bound", True)
+
+    def spool() -> Spool:
+        return Spool(tmp_path, report=lambda *_: None, workspace=whose)
+
+    left = spool()
+    left.put(encode(cio_events.Track("5", "real"), "0" * 26, 1, "v2", []))
+    left.close()
+    options: Any = {"site_id": "a", "api_key": "b", "flush_interval": 0.01, "spool": tmp_path}
+    before = cio_events.Pipeline(**options)
+    with workspace(sandbox, 1) as test:
+        cio_events.Pipeline(**options).track("5", "of a test")
+        before.track("5", "of another")
+        for name in ("of a test", "of another"):
+            test.wait_for(name, timeout=SECONDS)
+        assert len(test.events) == 2
+        test.stop()
+        before.track("5", "pending")
+        assert eventually(lambda: before.stats().retries)
+        before._worker.release("exit")  # as one that is killed leaves it
+        test.start()
+
+    heir = spool()
+    assert heir.adopt()[0] == 1
+    assert [call_of(envelope).name for envelope in heir.take(9)] == ["real"]  # type: ignore[attr-defined]
+    heir.close()
 
 
 def test_messages_are_in_the_tests_workspace_too(sandbox: Sandbox) -> None:
