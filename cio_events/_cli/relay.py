@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from cio_events._relay.relay import Relay
 
 LEASE_SECONDS = 15.0
+
+# One thread reads while another sends; with Python's own 5 ms, each waits so long for the other.
+SWITCH_SECONDS = 0.0005
 
 # How soon a signal is noticed; waiting in short steps works on every system.
 SIGNAL_TICK_SECONDS = 0.1
@@ -101,6 +105,7 @@ def run(
         )
         running.check()
     watched = None if health is None else _answering(Health, health, running, max_lag)
+    sys.setswitchinterval(SWITCH_SECONDS)
     running.start()
     while not signals:
         time.sleep(SIGNAL_TICK_SECONDS)

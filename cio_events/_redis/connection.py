@@ -29,7 +29,7 @@ _DETAIL_CHARACTERS = 200
 
 
 @without_locals
-def connect(url: str, timeout: float) -> redis.Redis:
+def connect(url: str, timeout: float, read_bytes: int = 65_536) -> redis.Redis:
     """
     A client with one connection, which is made now.
 
@@ -37,6 +37,8 @@ def connect(url: str, timeout: float) -> redis.Redis:
         url: ``redis://``, ``rediss://`` or ``unix://``, as redis-py reads it.
 
         timeout: Seconds for connecting, and for each wait for the socket.
+
+        read_bytes: How much is read from the socket at once.
 
     Raises:
         ParamError: redis-py is not there, or cannot read *url*.
@@ -60,6 +62,7 @@ def connect(url: str, timeout: float) -> redis.Redis:
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
+        "socket_read_size": read_bytes,
         "health_check_interval": 0,
         "decode_responses": False,
         "protocol": 2,

@@ -9,6 +9,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, TypeAlias
 
 from cio_events._buffers.failures import Failure
@@ -111,8 +112,7 @@ class StreamBuffer:
     def add(self, entry: InHand, envelopes: Sequence[Envelope]) -> None:
         """Have the calls of *entry* delivered."""
         self._in_hand[entry.number] = entry
-        for envelope in envelopes:
-            self._entry_of[id(envelope)] = entry
+        self._entry_of.update(zip(map(id, envelopes), repeat(entry)))
         self._waiting.extend(envelopes)
 
     def knows(self, number: Number, id_: bytes, size: int) -> bool:
@@ -138,10 +138,10 @@ class StreamBuffer:
 
     def forget(self, envelopes: Sequence[Envelope]) -> None:
         """These calls have arrived."""
-        for envelope in envelopes:
-            entry = self._entry_of.pop(id(envelope))
-            entry.counts["relay_sent"] += 1
-            self._end_one(entry)
+        # Thousands at a time, of a few entries.
+        for entry, count in Counter(map(self._entry_of.pop, map(id, envelopes))).items():
+            entry.counts["relay_sent"] += count
+            self._end_some(entry, count)
 
     def dead_letter(self, envelopes: Sequence[Envelope], failures: Sequence[Failure]) -> None:
         """These calls have failed for good."""
@@ -149,10 +149,10 @@ class StreamBuffer:
             entry = self._entry_of.pop(id(envelope))
             entry.counts[f"relay_failed:{failure.reason}"] += 1
             entry.letters.append(letters.fields(envelope, failure, time.time()))
-            self._end_one(entry)
+            self._end_some(entry, 1)
 
-    def _end_one(self, entry: InHand) -> None:
-        entry.left -= 1
+    def _end_some(self, entry: InHand, count: int) -> None:
+        entry.left -= count
         if not entry.left:
             with self._lock:
                 del self._in_hand[entry.number]

@@ -23,6 +23,9 @@ GROUP = "relay"
 ERRORS = (redis.RedisError, OSError)
 """What a request to Redis may raise."""
 
+# An entry of a full batch.
+_READ_BYTES = 1 << 19
+
 # Longer than any script takes, and than a reader waits for something new.
 _SECONDS = 5.0
 
@@ -56,7 +59,7 @@ class Link:
         try:
             client = self._idle.pop()
         except IndexError:
-            client = connect(self._url, _SECONDS)
+            client = connect(self._url, _SECONDS, _READ_BYTES)
         try:
             yield client
         except redis.ResponseError:

@@ -43,8 +43,11 @@ class Route(bytes, Enum):
 
 _ROUTES = frozenset(Route)
 
-# Those of a ULID.
-_LETTERS = frozenset(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+ULID_BYTES = 26
+
+ULID_LETTERS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+_LETTERS = frozenset(ULID_LETTERS)
 
 # The first byte of an envelope, as indexing gives it.
 BATCH_BYTE = Route.BATCH[0]
@@ -84,7 +87,7 @@ def is_envelope(value: object) -> bool:
         and len(value) > HEADER_BYTES
         and value[:1] in _ROUTES
         and _LETTERS.issuperset(value[_ULID])
-        and value[HEADER_BYTES - 26] in b"01234567"
+        and value[HEADER_BYTES - ULID_BYTES] in b"01234567"
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.benchmarks.rows import PEERS
+from tests.benchmarks.sides.relay import RELAYED
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,22 @@ BARS: tuple[Bar, ...] = (
         "Pipeline.track",
         _READY_MADE,
         0.9,
+        at_most=False,
+    ),
+    Bar(
+        "draining through the relay ÷ directly, round trip 0",
+        "relay",
+        RELAYED,
+        ("Pipeline.track",),
+        0.8,
+        at_most=False,
+    ),
+    Bar(
+        "draining through the relay ÷ directly, round trip 50 ms",
+        "relay-50",
+        RELAYED,
+        ("Pipeline.track",),
+        0.8,
         at_most=False,
     ),
     Bar(

@@ -100,7 +100,11 @@ def _answer(task: Task, directory: Path) -> Answer:
             return filled
         sink.reset(task.round_trip)
         return Answer(measures.recovery(open_bench))
-    return Answer(MEASURES[task.measure](open_bench()))
+    bench = open_bench()
+    try:
+        return Answer(MEASURES[task.measure](bench))
+    finally:
+        bench.opened.close()
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.event import events
+from tests.benchmarks.relay_measures import relay_latency, relay_memory
 from tests.benchmarks.sides.side import Opened, Side
 from tests.benchmarks.sink_control import Arrived, SinkControl
 
@@ -233,7 +234,10 @@ def import_time(statement: str) -> Figures:
 
 MEASURES: dict[str, Callable[[Bench], Figures]] = {
     measure.__name__: measure
-    for measure in (untagged, tagged, throughput, draining, memory, growth, fill)
+    for measure in (
+        *(untagged, tagged, throughput, draining, memory, growth, fill),
+        *(relay_latency, relay_memory),
+    )
 }
 
 

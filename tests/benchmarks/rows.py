@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 
 from tests.benchmarks.child import Task
+from tests.benchmarks.sides.relay import RELAYED
 
 PEERS = ("posthog", "segment", "customerio-cdp")
 """The peers that queue and send in the background, as this library does."""
@@ -266,5 +267,46 @@ ROWS: tuple[Row, ...] = (
             ("us_at_100000", "µs at 100 k"),
             ("us_at_1000000", "µs at 1 M"),
         ),
+    ),
+    replace(
+        _DRAINING,
+        name="relay",
+        title="draining a backlog through the relay, round trip 0",
+        sides=(RELAYED, "Pipeline.track"),
+        reference="Pipeline.track",
+    ),
+    replace(
+        _DRAINING,
+        name="relay-50",
+        title="draining a backlog through the relay, round trip 50 ms",
+        sides=(RELAYED, "Pipeline.track"),
+        reference="Pipeline.track",
+        count=150_000,
+        round_trip=0.05,
+    ),
+    Row(
+        "relay-latency",
+        "from Redis until delivered and acknowledged, 1 000 events/s",
+        "relay_latency",
+        "p99_ms",
+        "ms p99",
+        (RELAYED,),
+        RELAYED,
+        count=20_000,
+        quick=500,
+        beside=(("median_ms", "ms median"),),
+    ),
+    Row(
+        "relay-memory",
+        "Redis' memory after the events went through ÷ before",
+        "relay_memory",
+        "after_by_before",
+        "times",
+        (RELAYED,),
+        RELAYED,
+        count=300_000,
+        quick=2_000,
+        most_rounds=2,
+        beside=(("kilobytes", "kB after"),),
     ),
 )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +17,9 @@ from cio_events._calls.people import Track
 from cio_events._redis.keys import Keys
 from tests.cli import commands
 from tests.relay.conftest import Publisher, relay, running, until
-from tests.support.redis_server import RedisServer, needs_redis
+from tests.support.redis_server import PROGRAM, RedisServer, free_port, needs_redis
 from tests.support.relays import RelayProcess
+from tests.support.spools import ROOT
 
 pytestmark = needs_redis
 
@@ -146,3 +151,48 @@ def test_without_credentials_it_says_so(server):
     done = commands.run("relay", server.url)
     assert done.exit_code == 2
     assert "site_id" in done.stderr
+
+
+def test_the_three_terminals_of_the_documentation(sandbox, tmp_path):
+    """What the page says to type starts a Redis and a relay, and shows that it leads."""
+    page = (ROOT / "docs" / "relay.md").read_text(encoding="utf-8")
+    terminals = re.findall(r"\*\*\d\. .*?```sh\n(.*?)```", page, re.DOTALL)
+    port = free_port()
+    redis, relay_, look = (text.replace("6379", str(port)) for text in terminals)
+    redis = redis.replace("redis-server", f"exec {PROGRAM} --port {port} --dir {tmp_path}")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "CIO_TRACK_URL": sandbox.url,
+        "CIO_APP_URL": sandbox.url,
+    }
+
+    def terminal(text):
+        text = text.replace("\ncio-events", "\nexec cio-events")
+        return subprocess.Popen(
+            ["bash", "-c", text], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    running_ = []
+    try:
+        running_.append(terminal(redis))
+        assert b"Ready to accept" in _line_with(running_[0], b"Ready to accept")
+        running_.append(terminal(relay_))
+        assert b"leads partition 0" in _line_with(running_[1], b"leads")
+        running_.append(terminal(look))
+        shown, _ = running_[2].communicate(timeout=60)
+        assert running_[2].returncode == 0
+        assert b"published" in shown
+    finally:
+        for process in reversed(running_):
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+def _line_with(process, words):
+    seen = b""
+    for line in process.stdout:
+        seen += line
+        if words in line:
+            break
+    return seen

@@ -157,10 +157,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--rate", type=float, default=20.0, help="events a second of each thread; %(default)s"
     )
+    parser.add_argument(
+        "--relay", action="store_true", help="the relay, in rounds, instead of a pipeline"
+    )
+    parser.add_argument("--rounds", type=int, default=100, help="with --relay; %(default)s")
     parser.add_argument("--seed", type=int, default=None, help="of what goes wrong when")
     options = parser.parse_args(arguments)
     seed = random.randrange(10**6) if options.seed is None else options.seed
     console = Console()
+    if options.relay:
+        # Optional: it needs redis-py.
+        from tests.soak import relay
+
+        soaked = relay.soak(options.rounds, options.rate, seed, console)
+        console.print(relay.show(soaked), f"seed {seed}")
+        return 0 if all(soaked.verdicts().values()) else 1
     result = soak(options.minutes * 60, options.rate, seed, console)
     console.print(show(result), f"seed {seed}")
     return 0 if all(result.verdicts().values()) else 1

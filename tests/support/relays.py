@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,11 +25,18 @@ class RelayProcess:
 
         arguments: More of the command line.
 
+        log: Where what it says goes; None is where `wait_until_it` reads it.
+
         environment: More settings.
     """
 
     def __init__(
-        self, redis_url: str, customerio_url: str, *arguments: object, **environment: str
+        self,
+        redis_url: str,
+        customerio_url: str,
+        *arguments: object,
+        log: IO[str] | None = None,
+        **environment: str,
     ) -> None:
         known = {name: value for name, value in os.environ.items() if not name.startswith("CIO_")}
         settings = {
@@ -46,7 +53,7 @@ class RelayProcess:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cio_events", "relay", redis_url, *map(str, arguments)],
             env={**known, **settings, **environment},
-            stderr=subprocess.PIPE,
+            stderr=subprocess.PIPE if log is None else log,
             text=True,
         )
         self.frozen = False

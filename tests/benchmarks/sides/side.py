@@ -40,6 +40,8 @@ class Opened:
         settle: Does what may be done before the clock starts, with all calls made.
 
         loop: Calls all of a block, where that is to be quicker than a loop over `call`.
+
+        close: Ends what would outlive the process.
     """
 
     call: Callable[[Any], object]
@@ -47,6 +49,7 @@ class Opened:
     flush: Callable[[], object] = _nothing_to_do
     settle: Callable[[], object] = _nothing_to_do
     loop: Callable[[Sequence[Any]], object] | None = None
+    close: Callable[[], object] = _nothing_to_do
 
     def run(self, block: Sequence[Any]) -> None:
         """Call all of the block."""

@@ -1,0 +1,133 @@
+"""The relay: what lies in Redis, delivered by `cio-events relay` in a process of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cio_events._calls.people import Track
+from cio_events._calls.ulid import IdSource
+from cio_events._redis import entries
+from cio_events._redis.keys import Keys
+from cio_events._wire.encode import encode
+from cio_events._wire.envelope import Envelope
+from tests.benchmarks.event import NAME, Event
+from tests.benchmarks.sides.side import HOLD_TIMEOUT, Opened, Side
+from tests.support.redis_server import PROGRAM, RedisServer
+from tests.support.relays import RelayProcess
+
+RELAYED = "the relay"
+
+_LOOK_SECONDS = 0.002
+
+# Of memory: Redis gives the buffers of connections back that are idle for two seconds.
+_LOOKS_AT_MEMORY = 12
+_SECONDS_BETWEEN_LOOKS = 0.25
+
+
+class Published:
+    """
+    A Redis, a relay that empties it, and one who publishes there.
+
+    Attributes:
+        server: The Redis.
+
+        keys: Of its one partition.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.server = RedisServer()
+        self.keys = Keys()
+        self._relay = RelayProcess(self.server.url, url, CIO_TIMEOUT=str(HOLD_TIMEOUT))
+        self._relay.wait_until_it("leads")
+        self._ids = IdSource()
+        self._waiting: list[Envelope] = []
+        self._sequence = 0
+
+    def call(self, event: Event) -> None:
+        """Have an event ready to be published."""
+        now = time.time_ns() // 1_000_000
+        call = Track(event.customer, NAME, event.properties)
+        self._waiting.append(encode(call, self._ids.new_id(now), now, "v2"))
+
+    def publish(self) -> bytes:
+        """Publish what is ready, as full entries; returns the id of the last."""
+        last = b""
+        for part in entries.parts(self._waiting):
+            self._sequence += 1
+            last = self._add(part)
+        self._waiting.clear()
+        return last
+
+    def _add(self, part: Sequence[Envelope]) -> bytes:
+        flat = entries.encode(entries.entry_of(part, "BENCHMARK", self._sequence))
+        with self.server.client.pipeline() as together:
+            together.execute_command("XADD", self.keys.stream, "*", *flat)
+            together.incrby(self.keys.bytes, sum(map(len, flat)))
+            together.hincrby(self.keys.counts, "calls", len(part))
+            id_: bytes = together.execute()[0]
+        return id_
+
+    def flush(self) -> None:
+        """Wait until all of it has been delivered, and Redis knows that."""
+        self.publish()
+        while self.left():
+            time.sleep(_LOOK_SECONDS)
+
+    def left(self) -> int:
+        """How many entries wait."""
+        return int(self.server.do("XLEN", self.keys.stream))
+
+    def used_memory(self) -> int:
+        """How many bytes Redis takes, as soon as it has put its buffers away."""
+        used = []
+        for _ in range(_LOOKS_AT_MEMORY):
+            used.append(int(self.server.client.info("memory")["used_memory"]))
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        return min(used)
+
+    def confirmed(self) -> tuple[int, int]:
+        """Up to which id all has been delivered, and Redis knows that."""
+        return in_order(self.server.do("GET", self.keys.position) or b"0-0")
+
+    def close(self) -> None:
+        """End both processes."""
+        self._relay.kill()
+        self.server.kill()
+
+
+def in_order(id_: bytes) -> tuple[int, int]:
+    """An id of an entry, to be compared."""
+    milliseconds, _, number = id_.partition(b"-")
+    return int(milliseconds), int(number)
+
+
+class OpenedRelay(Opened):
+    """The same, for measures that know what a relay is."""
+
+    __slots__ = ("published",)
+    published: Published
+
+
+def _open(url: str, _directory: Path) -> Opened:
+    published = Published(url)
+    opened = OpenedRelay(
+        published.call,
+        flush=published.flush,
+        settle=published.publish,
+        close=published.close,
+    )
+    object.__setattr__(opened, "published", published)
+    return opened
+
+
+class _RelaySide(Side):
+    def missing(self) -> bool:
+        return PROGRAM is None or super().missing()
+
+
+SIDES: tuple[Any, ...] = (
+    _RelaySide(RELAYED, _open, needs=("redis",), packages=("cio-events", "redis")),
+)

@@ -1,0 +1,106 @@
+"""
+The process that publishes in a soak of the relay, until SIGTERM, or until it is killed.
+
+``python -m tests.soak.publishing REDIS NOTES NAME RATE``. What Redis has confirmed is noted in the
+file NOTES: from then on it must arrive. What Redis did not answer to is published once more with
+the same sequence, as a pipeline does.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+import threading
+import time
+
+from cio_events._calls.messages import SendEmail
+from cio_events._calls.people import Call, Track
+from cio_events._calls.ulid import IdSource
+from cio_events._redis import entries
+from cio_events._redis.connection import connect
+from cio_events._redis.keys import Keys
+from cio_events._wire.encode import encode
+from cio_events._wire.envelope import Envelope, ulid_of
+
+CUSTOMERS = 5
+
+# Each so many entries there is a message.
+_MESSAGE_EVERY = 7
+
+_SECONDS = 2.0
+_WAIT_MILLISECONDS = 1_000
+
+
+class Publishing:
+    """One who publishes, with one connection at a time."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._keys = Keys()
+        self._ids = IdSource()
+        self._client = None
+
+    def publish(self, calls: list[Call], sequence: int) -> list[Envelope] | None:
+        """Publish *calls*; returns them once Redis, and its replica, has confirmed that."""
+        now = time.time_ns() // 1_000_000
+        envelopes = [encode(call, self._ids.new_id(now), now, "v2") for call in calls]
+        flat = entries.encode(entries.entry_of(envelopes, self._name, sequence))
+        while not stop.is_set():
+            try:
+                self._add(flat, len(calls))
+            except Exception:
+                self._client = None
+                stop.wait(0.05)
+            else:
+                return envelopes
+        return None
+
+    def _add(self, flat: list[bytes], count: int) -> None:
+        if self._client is None:
+            self._client = connect(self._url, _SECONDS)
+        client, keys = self._client, self._keys
+        with client.pipeline() as together:
+            together.execute_command("XADD", keys.stream, "*", *flat)
+            together.incrby(keys.bytes, sum(map(len, flat)))
+            together.hincrby(keys.counts, "entries", 1)
+            together.hincrby(keys.counts, "calls", count)
+            together.execute()
+        replicas = int(client.info("replication")["connected_slaves"])
+        if replicas and client.execute_command("WAIT", 1, _WAIT_MILLISECONDS) < 1:
+            raise TimeoutError("no replica has it")
+
+
+stop = threading.Event()
+
+
+def main(url: str, notes: str, name: str, rate: float) -> None:
+    """Publish until SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    noted = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    publishing = Publishing(url, name)
+    numbers = [itertools.count() for _ in range(CUSTOMERS)]
+    for sequence in itertools.count(1):
+        if stop.wait(1 / rate):
+            return
+        lines: list[str] = []
+        if sequence % _MESSAGE_EVERY == 0:
+            to = f"{name}.{sequence}@example.com"
+            calls: list[Call] = [SendEmail(to=to, identifiers=to, transactional_message_id=1)]
+        else:
+            who = sequence % CUSTOMERS
+            names = [f"{name}.{who}.{next(numbers[who])}" for _ in range(3)]
+            calls = [Track(f"{name}.{who}", one) for one in names]
+            lines = [f"event {one}" for one in names]
+        envelopes = publishing.publish(calls, sequence)
+        if envelopes is None:
+            return
+        lines = lines or [f"message {ulid_of(envelopes[0])} {to}"]
+        os.write(noted, "".join(f"{line}\n" for line in lines).encode())
+
+
+if __name__ == "__main__":
+    url, notes, name, rate = sys.argv[1:]
+    main(url, notes, name, float(rate))

@@ -1,0 +1,366 @@
+"""
+The soak of the relay: rounds in each of which something goes wrong, under load.
+
+``python -m tests.soak --relay --rounds 100``. Three relays, two publishers and a Redis with a
+replica: a leader is killed, frozen beyond its lease and woken, or stopped; Redis is killed and
+started again, full, or breaks all connections; the replica is promoted; a publisher is killed.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from cio_events._redis.keys import Keys
+from cio_events._relay.dead import DeadLetters
+from cio_events._relay.link import Link
+from cio_events._relay.status import Status, look
+from cio_events.sandbox import Sandbox
+from tests.support.redis_server import RedisServer
+from tests.support.relays import RelayProcess
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+LEASE = 1.5
+_RELAYS = 3
+_PUBLISHERS = 2
+_PAUSE_SECONDS = 1.0
+_END_SECONDS = 120.0
+
+
+@dataclass
+class Soaked:
+    """
+    What was seen.
+
+    Attributes:
+        faults: How often each thing went wrong.
+
+        events: What was confirmed, in no order.
+
+        messages: The ids of the messages that were confirmed, and to whom they go.
+
+        arrived: The events that Customer.io has, in the order of their arrival, each once.
+
+        requests: How many requests there were.
+
+        sent_to: To whom messages went.
+
+        ambiguous: The ids of messages that nobody knows of whether they arrived.
+
+        end: How the partition was in the end.
+
+        generations: How often somebody began to lead.
+    """
+
+    faults: Counter[str] = field(default_factory=Counter)
+    events: set[str] = field(default_factory=set)
+    messages: dict[str, str] = field(default_factory=dict)
+    arrived: list[str] = field(default_factory=list)
+    requests: int = 0
+    sent_to: Counter[str] = field(default_factory=Counter)
+    ambiguous: set[str] = field(default_factory=set)
+    end: Status | None = None
+    generations: int = 0
+
+    @property
+    def lost(self) -> set[str]:
+        """What was confirmed, and neither arrived nor is told to be ambiguous."""
+        lost = self.events - set(self.arrived)
+        for id_, to in self.messages.items():
+            if not self.sent_to[to] and id_ not in self.ambiguous:
+                lost.add(to)
+        return lost
+
+    @property
+    def disordered(self) -> list[str]:
+        """Events that arrived after a later one of the same customer."""
+        latest: dict[str, int] = {}
+        found = []
+        for name in self.arrived:
+            who, _, number = name.rpartition(".")
+            if int(number) < latest.get(who, -1):
+                found.append(name)
+            latest[who] = max(int(number), latest.get(who, -1))
+        return found
+
+    @property
+    def twice(self) -> int:
+        """Events that Customer.io has twice, though it knows them by their ids."""
+        return len(self.arrived) - len(set(self.arrived))
+
+    @property
+    def balanced(self) -> bool:
+        """Whether both ledgers meet, with nothing left."""
+        end = self.end
+        return end is not None and end.balanced and not (end.pending or end.unread or end.entries)
+
+    def verdicts(self) -> dict[str, bool]:
+        """What is asked of it, and whether it holds."""
+        return {
+            "nothing that was confirmed is lost": not self.lost,
+            "nothing was taken twice, by its id": not self.twice,
+            "each customer's events are in order": not self.disordered,
+            "no message was sent twice": all(n == 1 for n in self.sent_to.values()),
+            "the ledgers meet, and nothing is left": self.balanced,
+        }
+
+
+class Place:
+    """
+    Redis with a replica, at an address that stays the same when the replica is promoted.
+
+    Attributes:
+        url: The address.
+
+        server: The one that is there now.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._link = directory / "redis"
+        self.url = f"unix://{self._link}"
+        self.server = self._made()
+        self.replica = self._made()
+        self._follow()
+
+    @staticmethod
+    def _made() -> RedisServer:
+        return RedisServer(tcp=True, appendonly="yes", appendfsync="always")
+
+    def _follow(self) -> None:
+        new = self._link.with_suffix(".new")
+        new.symlink_to(self.server.path)
+        new.rename(self._link)
+        self.replica.do("REPLICAOF", "127.0.0.1", self.server.port)
+        self._until(self._replica_is_up)
+
+    def _replica_is_up(self) -> bool:
+        return self.replica.client.info("replication").get("master_link_status") == "up"
+
+    @staticmethod
+    def _until(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + _END_SECONDS
+        while not condition() and time.monotonic() < end:
+            time.sleep(0.02)
+
+    def promote(self) -> None:
+        """Kill the server and have its replica in its place, and a new one behind that."""
+        self.server.__exit__()
+        self.server, self.replica = self.replica, self.server
+        self.server.do("REPLICAOF", "NO", "ONE")
+        self.replica = self._made()
+        self._follow()
+
+    def close(self) -> None:
+        """End both."""
+        for each in (self.server, self.replica):
+            each.__exit__()
+
+
+class Fleet:
+    """The relays and publishers of a soak, and what goes wrong with them."""
+
+    def __init__(self, directory: Path, sandbox: Sandbox, rate: float, seed: int) -> None:
+        self._directory = directory
+        self._sandbox = sandbox
+        self._rate = rate
+        self._dice = random.Random(seed)
+        self._log = (directory / "relays.log").open("w")
+        self.place = Place(directory)
+        self.link = Link(self.place.url, Keys())
+        self.relays = [self._relay() for _ in range(_RELAYS)]
+        self._lives = 0
+        self.publishers = [self._publisher() for _ in range(_PUBLISHERS)]
+        self.faults: dict[str, Callable[[], None]] = {
+            "leader killed": self._kill_leader,
+            "leader frozen and woken": self._freeze_leader,
+            "leader stopped": self._stop_leader,
+            "redis killed and started": self._restart_redis,
+            "redis full": self._fill_redis,
+            "connections cut": self._cut,
+            "replica promoted": self.place.promote,
+            "publisher killed": self._kill_publisher,
+        }
+
+    def _relay(self) -> RelayProcess:
+        url, lease = self.place.url, ("--lease", LEASE)
+        return RelayProcess(url, self._sandbox.url, *lease, log=self._log)
+
+    def _publisher(self) -> subprocess.Popen[bytes]:
+        self._lives += 1
+        notes = self._directory / f"{self._lives}.notes"
+        arguments = [self.place.url, str(notes), f"life{self._lives}", str(self._rate)]
+        return subprocess.Popen([sys.executable, "-m", "tests.soak.publishing", *arguments])
+
+    def noted(self) -> list[str]:
+        """What was confirmed so far."""
+        return [
+            line
+            for path in self._directory.glob("*.notes")
+            for line in path.read_text(encoding="utf-8").splitlines()
+        ]
+
+    def _leader(self) -> RelayProcess | None:
+        end = time.monotonic() + 5 * LEASE
+        while time.monotonic() < end:
+            token = self.place.server.do("GET", Keys().lease)
+            pid = token.split(b":")[-2] if token else b""
+            for one in self.relays:
+                if str(one.process.pid).encode() == pid and not one.frozen:
+                    return one
+            time.sleep(0.05)
+        return None
+
+    def _kill_leader(self) -> None:
+        leader = self._leader()
+        if leader is not None:
+            leader.kill()
+            self.relays[self.relays.index(leader)] = self._relay()
+
+    def _stop_leader(self) -> None:
+        leader = self._leader()
+        if leader is not None:
+            leader.stop()
+            self.relays[self.relays.index(leader)] = self._relay()
+
+    def _freeze_leader(self) -> None:
+        leader = self._leader()
+        if leader is not None:
+            leader.freeze()
+            time.sleep(LEASE * self._dice.uniform(0.5, 2.5))
+            leader.thaw()
+
+    def _restart_redis(self) -> None:
+        self.place.server.kill()
+        time.sleep(self._dice.uniform(0.0, 2 * LEASE))
+        self.place.server.start()
+
+    def _fill_redis(self) -> None:
+        self.place.server.do("CONFIG", "SET", "maxmemory", "1mb")
+        time.sleep(self._dice.uniform(0.2, LEASE))
+        self.place.server.do("CONFIG", "SET", "maxmemory", "0")
+
+    def _cut(self) -> None:
+        for kind in ("normal", "pubsub"):
+            with suppress(Exception):
+                self.place.server.do("CLIENT", "KILL", "TYPE", kind)
+
+    def _kill_publisher(self) -> None:
+        place = self._dice.randrange(len(self.publishers))
+        self.publishers[place].kill()
+        self.publishers[place].wait()
+        self.publishers[place] = self._publisher()
+
+    def end(self) -> Status:
+        """Have the publishers end, and wait until nothing is left."""
+        for publisher in self.publishers:
+            publisher.send_signal(signal.SIGTERM)
+        for publisher in self.publishers:
+            publisher.wait(_END_SECONDS)
+        end = time.monotonic() + _END_SECONDS
+        status = look(self.link)
+        while (status.entries or status.pending) and time.monotonic() < end:
+            time.sleep(0.1)
+            with suppress(Exception):
+                status = look(self.link)
+        return status
+
+    def close(self) -> None:
+        """End all of them."""
+        for publisher in self.publishers:
+            publisher.kill()
+            publisher.wait()
+        for one in self.relays:
+            one.kill()
+        self.link.close()
+        self.place.close()
+        self._log.close()
+
+
+def soak(rounds: int, rate: float, seed: int, console: Console) -> Soaked:
+    """Do it; the order in which things go wrong, and when, is the *seed*'s."""
+    result, dice = Soaked(), random.Random(seed)
+    with (
+        ExitStack() as stack,
+        tempfile.TemporaryDirectory() as temporary,
+        Sandbox(bounded=False) as sandbox,
+    ):
+        fleet = Fleet(Path(temporary), sandbox, rate, seed)
+        stack.callback(fleet.close)
+        order: list[str] = []
+        for number in range(rounds):
+            if not order:
+                order = dice.sample(list(fleet.faults), len(fleet.faults))
+            fault = order.pop()
+            result.faults[fault] += 1
+            console.print(f"{number + 1}/{rounds} {fault}")
+            # Requests that take their time are under way when something happens.
+            sandbox.delay(dice.uniform(0.0, 0.3), times=10)
+            time.sleep(dice.uniform(0.0, _PAUSE_SECONDS))
+            fleet.faults[fault]()
+            time.sleep(_PAUSE_SECONDS)
+        sandbox.heal()
+        result.end = fleet.end()
+        for line in fleet.noted():
+            kind, *rest = line.split(" ")
+            if kind == "event":
+                result.events.add(rest[0])
+            else:
+                result.messages[rest[0]] = rest[1]
+        result.arrived = [event.name for event in sandbox.events]
+        result.requests = len(sandbox.requests)
+        result.sent_to = Counter(message.fields["to"] for message in sandbox.messages)
+        letters = DeadLetters(fleet.link).select(reason="ambiguous")
+        result.ambiguous = {letter.id for letter in letters}
+        leader = fleet.place.server.do("HGET", Keys().leader, "generation")
+        result.generations = int(leader or 0)
+    return result
+
+
+def show(soaked: Soaked) -> RenderableType:
+    """The report."""
+    figures = Table(
+        title=f"A soak of the relay, {soaked.faults.total()} rounds", show_header=False
+    )
+    figures.add_column()
+    figures.add_column(justify="right")
+    for label, value in (
+        ("events confirmed", len(soaked.events)),
+        ("events arrived", len(soaked.arrived)),
+        ("messages confirmed", len(soaked.messages)),
+        ("messages sent", soaked.sent_to.total()),
+        ("messages ambiguous", len(soaked.ambiguous)),
+        ("lost", len(soaked.lost)),
+        ("taken twice", soaked.twice),
+        ("out of order", len(soaked.disordered)),
+        ("messages sent twice", sum(n > 1 for n in soaked.sent_to.values())),
+        ("requests", soaked.requests),
+        ("times somebody began to lead", soaked.generations),
+        *sorted(soaked.faults.items()),
+    ):
+        figures.add_row(label, f"{value:,}")
+    return Group(
+        figures,
+        *(
+            Text(f"{'✔' if holds else '✘'} {verdict}", "green" if holds else "bold red")
+            for verdict, holds in soaked.verdicts().items()
+        ),
+        *(Text(f"  lost: {name}", "red") for name in sorted(soaked.lost)[:10]),
+        *(Text(f"  out of order: {name}", "red") for name in soaked.disordered[:10]),
+        Text(f"  {soaked.end}", "dim"),
+    )
