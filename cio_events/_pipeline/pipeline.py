@@ -444,7 +444,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._worker.retire()
 
     def _new_buffer(self) -> Buffer:
-        if self.options.spool is None:
+        if self.options.spool is None or recording.only_looked_at:
             return MemoryBuffer()
         # Not imported above: a process without a spool does not need SQLite.
         with forks.late_imports:

@@ -68,6 +68,9 @@ _opened: list[Recording] = []
 current: Recording | None = None
 """Who records now: the one opened last; None where calls are delivered."""
 
+only_looked_at: bool = False
+"""Whether this process is only looked at, so that a pipeline makes no files either."""
+
 on: bool = loopback.bound()
 """Whether there is anything to look at: looked up for each call, so that others cost no more."""
 

@@ -6,6 +6,7 @@ Records of others pass meanwhile as ever.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -54,4 +55,15 @@ current: ContextVar[Probe | None] = ContextVar("cio_events_probe", default=None)
 """The probe that this thread sends now."""
 
 on: bool = False
-"""Whether there may be any: looked up for each record, so that others cost no more."""
+"""Whether there is any: looked up for each record, so that others cost no more."""
+
+_lock = threading.Lock()  # guards the count
+_count = 0
+
+
+def switch(more: int) -> None:
+    """There are so many probes *more*."""
+    global on, _count
+    with _lock:
+        _count += more
+        on = _count > 0

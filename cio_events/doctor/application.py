@@ -47,12 +47,14 @@ class _Nowhere:
 
 @contextmanager
 def sending_nothing() -> Iterator[None]:
-    """Have no pipeline of this process send anything, or adopt what lies in its spool."""
+    """Have no pipeline of this process send anything, or touch its spool."""
     nowhere = _Nowhere()
     recording.open_(nowhere)
+    recording.only_looked_at = True
     try:
         yield
     finally:
+        recording.only_looked_at = False
         recording.close(nowhere)
 
 

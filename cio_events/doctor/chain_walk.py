@@ -69,7 +69,7 @@ def walk(logger_name: str) -> Walk:
         [shown(chain.name_of(one)) for one in processors],
         [number for number, one in enumerate(processors) if chain.is_ours(one)],
     )
-    wrapped = config["logger_factory"](logger_name)
+    wrapped = _wrapped(config["logger_factory"], logger_name)
     with way.sent() as probe:
         ended: list[Any] = []
         traced = [_traced(one, number, found, probe) for number, one in enumerate(processors)]
@@ -81,6 +81,13 @@ def walk(logger_name: str) -> Walk:
             found.raised = type(error).__name__
         found.way = _way(found, probe, wrapped, ended)
     return found
+
+
+def _wrapped(factory: Any, name: str) -> Any:
+    try:
+        return factory(name)
+    except TypeError:  # one that takes no name
+        return factory()
 
 
 def _traced(processor: Any, number: int, found: Walk, probe: Probe) -> Any:
@@ -125,7 +132,10 @@ def _way(found: Walk, probe: Probe, wrapped: Any, ended: list[Any]) -> Way:
     if probe.arrivals:
         return start.by(*found.names)
     if found.reached < 0:
-        return start.lost(*_first(found.names), "the log call does nothing at this level")
+        reason = "the log call does nothing at this level"
+        if found.raised is not None:
+            reason = f"the log call raises {found.raised}"
+        return start.lost(*_first(found.names), reason)
     lost_at = found.reached
     if found.dropped_at is not None:
         reason = f"{found.names[found.dropped_at]} has dropped it"

@@ -52,14 +52,11 @@ def _of_obstacles(obstacles: list[Obstacle]) -> Iterator[Finding]:
         id_ = _IDS.get(obstacle.kind)
         if id_ is None:
             continue
-        subject = obstacle.subject[:1].upper() + obstacle.subject[1:]
-        if id_ == "E503":
-            subject = obstacle.subject
         drawn = ""
         if obstacle.kind == "island":
             name = obstacle.subject.removeprefix("the logger ")
             drawn = walk_plain(logging.getLogger(name)).drawn()
-        yield found(id_, drawn, logger=subject, level=obstacle.value)
+        yield found(id_, drawn, logger=obstacle.subject, level=obstacle.value)
 
 
 def _of_handlers() -> Iterator[Finding]:

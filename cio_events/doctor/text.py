@@ -91,14 +91,14 @@ class Style:
 
     def _below(self, finding: Finding) -> Iterator[str]:
         drawing = finding.where.splitlines()
-        if len(drawing) == 1:
+        is_place = len(drawing) == 1 and ARROW not in finding.where
+        if is_place:
             yield f"{_INDENT}at {self._shown(drawing[0])}"
         if finding.why:
             yield from self._wrapped(finding.why, _INDENT)
-        if len(drawing) > 1:
-            for line in drawing:
-                colour = "31" if line.startswith(ARROW) else "2"
-                yield _INDENT + self._coloured(self._shown(line), colour)
+        for line in () if is_place else drawing:
+            colour = "31" if line.startswith(ARROW) else "2"
+            yield _INDENT + self._coloured(self._shown(line), colour)
         if finding.fix:
             yield from self._wrapped(finding.fix, f"{_INDENT}{'->' if self._plain else '→'} ")
         if finding.why or finding.fix:

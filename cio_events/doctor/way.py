@@ -71,8 +71,9 @@ def sent() -> Iterator[Probe]:
     """Have a probe's record end at a source, on this thread, and be noted."""
     probe = Probe(f"cio_events-doctor-{new_id(0)}", [])
     token = probing.current.set(probe)
-    probing.on = True
+    probing.switch(1)
     try:
         yield probe
     finally:
+        probing.switch(-1)
         probing.current.reset(token)

@@ -127,6 +127,29 @@ def test_an_application_that_cannot_be_imported_is_a_finding(
     assert CANARY not in done.output
 
 
+def test_an_application_that_logs_and_has_a_spool_leaves_no_trace(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events while it is imported are not sent, and the spool is neither made nor adopted."""
+    (tmp_path / "logging_shop.py").write_text(
+        "import cio_events\n"
+        f"pipeline = cio_events.Pipeline(track_url={sandbox.url!r}, spool='spool')\n"
+        "pipeline.track('5', 'purchase')\n"
+        "stats = pipeline.stats()\n"
+        "assert pipeline.flush()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = {path.name for path in tmp_path.iterdir()}
+
+    done = run(*OFFLINE, "--app", "logging_shop", "--json")
+
+    first = json.loads(done.stdout)["findings"][0]
+    assert first["id"] == "I003", first
+    assert sandbox.requests == []
+    assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == before
+
+
 def test_a_fault_of_its_own_is_2(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the text of the error, which may hold anything."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from email.utils import formatdate
 
 import pytest
+import trustme
 
 from cio_events._http import endpoint as http
 from cio_events.doctor import Finding, clock, credentials, network
@@ -131,6 +133,18 @@ def test_what_is_in_the_way_is_named(cause: str, expected: str) -> None:
     asked = Asked(Options(), Reply("track.customer.io", cause=cause))
 
     assert credentials._judged(asked, subject(GOOD)).id == expected
+
+
+def test_a_certificate_of_somebody_else_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of something that reads along."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    with ScriptedServer(tls=context) as server:
+        monkeypatch.setitem(http.TRACK_URLS, "us", server.url)
+        (finding,) = credentials.look(subject(GOOD, network=True))
+
+    assert finding.id == "E207"
+    assert "certificate verify failed" in finding.title
 
 
 # Seconds that the answer's clock is behind ours, and what is found.

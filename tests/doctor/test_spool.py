@@ -165,3 +165,20 @@ def test_what_is_damaged_is_told(directory: Path, found: Callable[..., set[str]]
     (directory / f"{os.getpid()}-x.spool.1.damaged").write_bytes(b"?")
 
     assert found() == {"W811"}
+
+
+def test_orphans_beside_a_process_that_runs_are_told(
+    directory: Path, found: Callable[..., set[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It should have taken them long ago."""
+    from cio_events._buffers.spool import inspection
+
+    old = int(time.time() * 1000) - 3_600_000
+    seen = [
+        inspection.FileSeen(directory / "1-a.0.0.spool", 1, "in use", None, 1, "0.0"),
+        inspection.FileSeen(directory / "2-b.0.0.spool", 2, "free", 3, 1, "0.0", old),
+    ]
+    directory.mkdir(mode=0o700)
+    monkeypatch.setattr(inspection, "files_in", lambda _: seen)
+
+    assert found() == {"W807"}

@@ -17,4 +17,6 @@ def found(id_: str, where: str = "", **facts: object) -> Finding:
     """The finding with that id, at this place, with the *facts* that its row asks for."""
     row = TABLE[id_]
     title, why, fix = (text.format_map(facts) for text in (row.title, row.why, row.fix))
+    if title.startswith("the "):  # of an option or a logger
+        title = f"T{title[1:]}"
     return Finding(id_, level_of(id_), title, why, fix, where)
