@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from types import FrameType
 
 # What lies between a log call and us. An application's own wrappers are the application's.
@@ -31,8 +32,9 @@ def calling_line() -> str | None:
     if frame is None:
         return None
     path = frame.f_code.co_filename
-    here = os.getcwd() + os.sep  # noqa: PTH109 - pathlib is not imported for this
-    return f"{path.removeprefix(here)}:{frame.f_lineno}"
+    with suppress(OSError):  # the working directory may have been deleted
+        path = path.removeprefix(os.getcwd() + os.sep)  # noqa: PTH109 - pathlib is not imported
+    return f"{path}:{frame.f_lineno}"
 
 
 def _outside(frame: FrameType | None) -> FrameType | None:

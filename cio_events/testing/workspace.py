@@ -12,6 +12,7 @@ from cio_events._calls.validation import EventType
 from cio_events._destinations import endpoints
 from cio_events._pipeline import recording
 from cio_events._process import exits
+from cio_events._process.clock import monotonic
 from cio_events.errors import ParamError
 from cio_events.sandbox import Event, Explanation, Sandbox
 from cio_events.sandbox.workspace import Workspace
@@ -144,14 +145,14 @@ class TestSandbox(Workspace):
         wanted = expectations.event(
             name, customer, anonymous, type, exactly, data, word="wait_for"
         )
-        end = time.monotonic() + timeout
+        end = monotonic() + timeout
         while True:
             exits.wake()
             for event in self.events:
                 call = _call_of(event)
                 if call is not None and wanted.fits(call):
                     return event
-            if time.monotonic() >= end:
+            if monotonic() >= end:
                 break
             time.sleep(_LOOK_SECONDS)
         notes = self._notes

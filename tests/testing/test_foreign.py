@@ -249,5 +249,5 @@ def test_it_costs_next_to_nothing(tmp_path: Path) -> None:
     out, _ = run_python("-c", COST, env=env, cwd=tmp_path)
 
     to_collect, to_run = map(float, out.split())
-    assert to_collect <= 1.3
-    assert to_run <= 1.3
+    assert to_collect <= 1.5
+    assert to_run <= 1.5

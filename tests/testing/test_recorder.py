@@ -295,6 +295,18 @@ def test_strict_asks_for_all_to_be_looked_at() -> None:
         cio.check()
 
 
+def test_the_working_directory_may_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a test has deleted it, a log call does not raise."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    with Recorder() as cio:
+        logger().info("purchase", cio_customer="5")
+
+    assert __file__ in cio.summary()
+
+
 def test_threads_are_recorded() -> None:
     """Calls come from any thread."""
     with Recorder() as cio:

@@ -180,6 +180,16 @@ def test_what_is_to_go_wrong_does_so_in_that_test_alone(sandbox: Sandbox) -> Non
     assert not exits.at_once
 
 
+def test_it_waits_no_longer_where_time_stands_still(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As freezegun has it."""
+    with workspace(sandbox, 1) as test:
+        monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+        with pytest.raises(AssertionError, match=r"not within 0.01 s"):
+            test.wait_for("purchase", timeout=0.01)
+
+
 def test_it_can_be_away(sandbox: Sandbox) -> None:
     """What is logged meanwhile arrives when it is back; the next test finds it running."""
     pipeline = cio_events.Pipeline(flush_interval=0.01, retry_base=0.01)
