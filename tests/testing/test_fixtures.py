@@ -29,6 +29,7 @@ import pytest
 
 import app
 import cio_events
+from cio_events.testing import Recorder
 
 
 def test_asserts(cio):
@@ -41,6 +42,55 @@ def test_asserts(cio):
 
 def test_starts_afresh(cio):
     assert cio.nothing()
+
+
+def test_all_assertions(cio):
+    app.log.info("signup", cio_customer="5")
+    app.log.info("x", cio="identify", cio_customer="5", plan="free")
+    app.log.info("x", cio="add_device", cio_customer="5", cio_device="t0k3n", cio_platform="ios")
+    app.log.info("purchase", cio_customer="5", type="sock")
+    assert [call.tag for call in cio.in_order("signup", cio_events.AddDevice, "purchase")]
+    assert cio.identified("5", plan="free").attributes == {"plan": "free"}
+    assert cio.called(cio_events.AddDevice, platform="ios").device_id == "t0k3n"
+    assert len(cio.tracked("purchase", times=1, exactly={"type": "sock"})) == 1
+    assert cio.people == {"5": {"plan": "free"}}
+    assert [event.name for event in cio.events] == ["signup", "purchase"]
+    cio.clear()
+    assert cio.nothing()
+
+
+def test_failures_and_wrong_records(cio):
+    failed = []
+
+    def note(sender, report):
+        failed.append((report.call.name if report.call else None, report.reason, report.status))
+
+    cio_events.signals.failed.connect(note)
+    cio.fail_next("rejected", status=400)
+    app.log.info("purchase", cio_customer="5")
+    with cio.lenient():
+        app.log.info("purchase", cio_customer=None)
+    app.log.info("refund", cio_customer="5")
+    assert failed == [("purchase", "rejected", 400), (None, "invalid", None)]
+    assert [event.name for event in cio.events] == ["purchase", "refund"]
+
+
+def test_snapshot(cio):
+    found = []
+    for _ in range(2):
+        with Recorder(seed=7) as seeded:
+            app.log.info("purchase", cio_customer="5")
+            app.log.info("refund", cio_customer="5")
+        found.append([(event.id, event.timestamp) for event in seeded.events])
+    assert found[0] == found[1]
+    assert found[0][0] < found[0][1]
+    assert cio.nothing()
+
+
+def test_out_of_order(cio):
+    app.log.info("purchase", cio_customer="5")
+    app.log.info("signup", cio_customer="5")
+    cio.in_order("signup", "purchase")
 
 
 def test_raises_at_the_line(cio):
@@ -178,6 +228,7 @@ PASSES = (
     *("test_asserts", "test_starts_afresh", "test_unasserted", "test_no_fixture"),
     *("test_sandbox", "test_sandbox_leaves_some_pending", "test_sandbox_messages"),
     "test_sandbox_is_a_workspace_of_its_own",
+    *("test_all_assertions", "test_failures_and_wrong_records", "test_snapshot"),
 )
 
 
@@ -194,6 +245,15 @@ def test_a_wrong_record_raises_at_its_line(run: Run) -> None:
     assert result.outcome == "failed"
     assert "ParamError: cio_customer: must not be None" in result.text
     assert 'app.log.info("purchase", cio_customer=None)' in result.text
+
+
+def test_what_came_too_early_is_said(run: Run) -> None:
+    """And in which order all came."""
+    text = run.tests["test_out_of_order"].text
+
+    assert "no call, behind tracked('signup'): tracked('purchase')" in text
+    assert 'the order was: track "purchase", track "signup"' in text
+    assert 'there is one before: track "purchase" of 5, at test_suite.py:' in text
 
 
 def test_a_failing_assertion_points_to_the_test(run: Run) -> None:
