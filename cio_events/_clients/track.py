@@ -145,7 +145,7 @@ class TrackClient(Client, Verbs[None, float]):
         request = v1.request(call, id_, unsaid)
         say_unsaid(unsaid)
         if request.body is not None and len(request.body) > limits.V2_OPERATION_BYTES:
-            check_size(call)
+            check_size(call, len(request.body), lambda: call)
         what = named(call)
         if isinstance(getattr(call, "name", None), str):
             what = f"{what} {getattr(call, 'id', None) or id_}"

@@ -4,6 +4,7 @@ Encode a call as the envelope in which it waits, and decode it: choose its route
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import orjson
@@ -15,7 +16,7 @@ from cio_events._wire.identifiers import v1_names
 from cio_events._wire.json import dumps, is_finite, is_flat
 from cio_events._wire.natural import TooLarge
 from cio_events._wire.registry import Kind, kind_and_body, kind_called, kind_of
-from cio_events._wire.walk import Unsaid
+from cio_events._wire.walk import AROUND, Unsaid
 from cio_events.errors import ParamError
 
 Api: TypeAlias = Literal["v2", "v1"]
@@ -24,6 +25,9 @@ Api: TypeAlias = Literal["v2", "v1"]
 _dumps = orjson.dumps
 _BATCH, _SINGLE, _APP = Route.BATCH, Route.SINGLE, Route.APP
 _V2_OPERATION_BYTES = limits.V2_OPERATION_BYTES
+
+# What stands around the data of a call, with each character escaped.
+_AROUND_BYTES = 6 * AROUND
 
 # Ten times what Customer.io takes: enough to see what went wrong.
 _REFUSED_BYTES = 1_000_000
@@ -47,7 +51,7 @@ def encode(
         return seal(_APP, now, id_, b"%b\n%b" % (kind.words[0].encode("ascii"), body))
     if len(body) > _V2_OPERATION_BYTES:
         # Of what was written, since a value may be asked for what it is but once.
-        check_size(kind.read(orjson.loads(body)))
+        check_size(call, len(body), lambda: kind.read(orjson.loads(body)))
     elif api == "v2" and kind.batched(call):
         return seal(_BATCH, now, id_, kind.mark + body)
     return seal(_SINGLE, now, id_, kind.mark + body)
@@ -105,11 +109,16 @@ def _dump_flat(kind: Kind, call: Call, body: object) -> bytes | None:
         return None
 
 
-def check_size(call: Call) -> None:
+def check_size(call: Call, size: int, written: Callable[[], Call]) -> None:
     """
     Refuse a *call* of over ``V2_OPERATION_BYTES`` that is too large to be sent alone too.
 
-    Most of its size is its data.
+    Args:
+        call: Any call.
+
+        size: How many bytes all of it has as JSON. Most of them are its data's.
+
+        written: Makes a call with the data as it was written, where it has to be measured.
 
     Raises:
         ParamError: It is over a limit of Customer.io's.
@@ -128,7 +137,9 @@ def check_size(call: Call) -> None:
             limit,
         )
     limit = limits.DATA_BYTES
-    if len(dump(kind, getattr(call, kind.large))) > limit:
+    if size <= limit:
+        return
+    if size > limit + _AROUND_BYTES or len(dump(kind, getattr(written(), kind.large))) > limit:
         raise ParamError(kind.large, f"is over {limit} bytes as JSON", limit)
 
 

@@ -7,6 +7,7 @@ been walked never reaches the encoder, which would follow tuples until the stack
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
@@ -15,17 +16,13 @@ import orjson
 
 from cio_events._calls import limits
 from cio_events._wire.natural import TooLarge
-from cio_events._wire.plain import cleaned, copied
-from cio_events._wire.walk import AROUND, NOTHING, Unsaid, Walk
+from cio_events._wire.walk import Unsaid, Walk
 
 _FLAT_TEXT = limits.ATTRIBUTE_VALUE_BYTES
 
-# Of what a walk has let through for what its type's own type says, nothing is written.
-_EXACTLY = (
-    orjson.OPT_PASSTHROUGH_SUBCLASS
-    | orjson.OPT_PASSTHROUGH_DATACLASS
-    | orjson.OPT_PASSTHROUGH_DATETIME
-)
+# orjson refuses a lone surrogate, which this one writes as it is.
+_lenient = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+_REPLACEMENT = "\ufffd".encode()
 
 
 def is_flat(data: Mapping[Any, Any]) -> bool:
@@ -76,42 +73,38 @@ def dumps(
     Raises:
         TooLarge: It is over the budget.
     """
-    plain = copied(value, most_bytes + AROUND, finite=leave_out)
-    if plain is None:
-        plain = _walked(value, [] if unsaid is None else unsaid, leave_out, most_bytes)
+    walk = Walk(most_bytes, leave_out=leave_out)
+    plain = walk.plain(value)
+    if unsaid is not None:
+        unsaid.extend(walk.unsaid.values())
     try:
-        return orjson.dumps(plain, None, _EXACTLY)
+        return orjson.dumps(plain)
     except TypeError:
-        # orjson's word for lone surrogates and for integers beyond 64 bits.
-        return orjson.dumps(cleaned(plain), None, _EXACTLY)
+        return _without_surrogates(plain)
 
 
-def _walked(value: object, unsaid: list[Unsaid], leave_out: bool, most_bytes: int) -> Any:  # noqa: FBT001
+def _without_surrogates(plain: object) -> bytes:
     try:
-        plain = Walk(unsaid, most_bytes, leave_out=leave_out).plain(value, "", 0)
-    except TooLarge:
-        raise
-    except Exception:  # noqa: BLE001 - a type's own type may have any hash or none
-        unsaid.clear()
-        walk = Walk(unsaid, most_bytes, leave_out=leave_out, each=True)
-        plain = walk.plain(value, "", 0)
-    return None if plain is NOTHING else plain
+        text = _lenient.encode(plain)
+    except RecursionError:  # of a caller's, who has left little of the stack
+        raise TooLarge("is nested deeper than the stack has room for", limits.DEPTH) from None
+    # Encoding makes a question mark of each. Those of the text step aside meanwhile, for a
+    # character that JSON never has as it is.
+    text = text.replace("?", "\0")
+    return text.encode(errors="replace").replace(b"?", _REPLACEMENT).replace(b"\0", b"?")
 
 
-def inert(data: Mapping[Any, object]) -> dict[str, object] | None:
+def inert(data: Mapping[Any, object], most_bytes: int) -> dict[str, object] | None:
     """
     *data* in nothing but what JSON has, if that asks no code of an application's.
 
     None means that it has to be walked by `dumps`, once: a lazy value is asked for what it is,
-    and another has nothing to say.
+    and another has nothing to say. So it does if *data* has over *most_bytes* for certain, which
+    is found at once: each value has two, with what is between it and the next.
     """
-    plain: dict[str, object] | None = copied(data, limits.DATA_BYTES + AROUND)
-    if plain is not None:
-        return plain
-    unsaid: list[Unsaid] = []
-    walk = Walk(unsaid, limits.DATA_BYTES, leave_out=False, inert=True)
+    walk = Walk(most_bytes, inert=True, most_nodes=most_bytes // 2)
     try:
-        plain = walk.plain(data, "", 0)
+        plain: dict[str, object] = walk.plain(data)
     except Exception:  # noqa: BLE001 - whatever it is, dumps meets it again
         return None
-    return None if unsaid else plain
+    return None if walk.unsaid else plain

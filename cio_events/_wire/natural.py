@@ -79,12 +79,7 @@ def integer(value: int) -> object:
     """An integer of any size."""
     if INT_MIN <= value <= INT_MAX:
         return value
-    if value.bit_length() > BITS:
-        return "<int>"
-    try:
-        return str(value)
-    except ValueError:  # over sys.get_int_max_str_digits()
-        return "<int>"
+    return str(value) if value.bit_length() <= BITS else "<int>"
 
 
 def _found(kind: type) -> Step:

@@ -80,7 +80,7 @@ def encode_event(
             if len(value) > _TEXT_BYTES:  # type: ignore[arg-type]
                 return None
         elif kind is not int and kind is not float and kind is not bool and value is not None:
-            plain = inert(data)
+            plain = inert(data, _TEXT_BYTES)
             if plain is None:
                 return None
             data = plain

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
-from itertools import chain
 from math import isfinite
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,21 +14,27 @@ import orjson
 from cio_events._calls import limits
 from cio_events._wire.natural import INT_MAX, INT_MIN, TooLarge, integer, name_of, step_for
 
-_FLAT = frozenset({str, int, float, bool, type(None)})
 # What runs no code but Python's own when it is made simpler.
 _INERT = frozenset({date, datetime, Decimal, UUID, set, frozenset})
 
 # What stands around the data of a call: names, and at most two identifiers.
 AROUND = 1_000
 
-# From how many containers of one type on they are looked at together.
-_GROUP = 8
-
 # A type's name may have any length, and so may a key.
 _SHOWN = 100
 
-NOTHING = object()
-"""What stands for a value that is left out."""
+# In place of empty ones, since the application's own may be filled meanwhile.
+_NO_VALUES: list[object] = []
+_NO_ITEMS: dict[str, object] = {}
+
+_LEFT_OUT = object()
+"""What stands for a value that is left out, while its container is walked."""
+
+
+class _Unsayable(NamedTuple):
+    """What a value has come to that has no form in JSON."""
+
+    value: object
 
 
 class Unsaid(NamedTuple):
@@ -54,220 +60,192 @@ class Unsaid(NamedTuple):
         return f"holds a {ascii(self.kind)[1:-1]} that has no form in JSON; {sent}"
 
 
+class NotInertError(Exception):
+    """Raised for a value of a type that may run an application's code."""
+
+
 class Walk:
     """
     Copies a value into nothing but what JSON has, while its budget lasts.
 
-    *each* has it look at each value alone, where looking at their types together raised; *inert*
-    has it stop at a type that is not known to be inert.
+    Types are compared by identity, as one of an application's may say that it equals any other.
+
+    Args:
+        most_bytes: How long all texts may be together.
+
+        leave_out: Leave out what has no form in JSON, and NaN and infinities too. Otherwise the
+            name of its type stands for the one, and null for the others.
+
+        inert: Stop at a type that is not known to be inert.
+
+        most_nodes: How many values it may hold.
+
+    Attributes:
+        unsaid: What it has met that has no form in JSON, by the key and the identity of the type,
+            which may have any hash or none.
     """
 
-    __slots__ = (
-        "_above",
-        "_bytes",
-        "_each",
-        "_inert",
-        "_leave_out",
-        "_most_bytes",
-        "_nodes",
-        "_unsaid",
-    )
+    __slots__ = ("_asked", "_inert", "_leave_out", "_most_bytes", "_most_nodes", "unsaid")
 
     def __init__(
         self,
-        unsaid: list[Unsaid],
         most_bytes: int,
         *,
-        leave_out: bool,
-        each: bool = False,
+        leave_out: bool = False,
         inert: bool = False,
+        most_nodes: int = limits.NODES,
     ) -> None:
-        self._inert = inert
-        self._unsaid = unsaid
-        self._each = each
-        self._leave_out = leave_out
         self._most_bytes = most_bytes
-        self._bytes = most_bytes + AROUND
-        self._nodes = limits.NODES
-        # The identities of the containers around a value, which tell a cycle.
-        self._above: set[int] = set()
+        self._most_nodes = most_nodes
+        self._leave_out = leave_out
+        self._inert = inert
+        self.unsaid: dict[tuple[str, int], Unsaid] = {}
+        # What each value that JSON lacks has become, by its identity: a lazy one is asked once.
+        self._asked: dict[int, tuple[object, object]] = {}
 
-    def plain(self, value: Any, key: str, depth: int) -> Any:
-        """*value*, which stands *depth* deep under *key*, as JSON has it."""
-        kind = type(value)
-        if kind is str:
-            self._spend_bytes(len(value))
-            return value
-        if kind is float:
-            if self._leave_out and not isfinite(value):
-                return self._not_said(value, key)
-            return value
-        if kind is int or kind is bool or value is None:
-            return value
-        if depth >= limits.DEPTH:
-            raise TooLarge(f"is nested over {limits.DEPTH} deep", limits.DEPTH)
-        if kind is list or kind is tuple:
-            if len(value) > self._nodes:
-                raise self._too_many()
-            return self._list(value, list(value), key, depth)
-        if kind is dict:
-            if len(value) > self._nodes:
-                raise self._too_many()
-            # The copy is atomic: another thread may be writing to the original.
-            return self._dict(value, dict(value), key, depth)
-        if self._inert and kind not in _INERT:
-            raise TypeError
-        if id(value) in self._above:
-            return self._not_said(value, key)
+    def plain(self, value: Any) -> Any:
+        """
+        *value*, as JSON has it.
+
+        Raises:
+            TooLarge: It is over the budget.
+
+            NotInertError: It holds a type that is not known to be inert, where that matters.
+        """
         try:
-            simpler = step_for(kind)(value, self._nodes)
+            return self._copied(value, None)
         except TooLarge:
-            raise
-        except Exception:  # noqa: BLE001 - what an application's own types may raise
-            return self._not_said(value, key)
-        # Copied, since it may be the application's own.
-        if type(simpler) is dict:
-            return self._dict(value, dict(simpler), key, depth)
-        if type(simpler) is list:
-            return self._list(value, list(simpler), key, depth)
-        return self.plain(simpler, key, depth + 1)
+            if self._inert:
+                raise
+        # What holds itself is over any budget. To look out for it takes time, so not before.
+        self.unsaid.clear()
+        return self._copied(value, (None, None))
 
-    def _list(self, value: object, copy: list[Any], key: str, depth: int) -> Any:
-        """A list of what *value* holds, of which *copy* is ours."""
-        self._nodes -= len(copy)
-        if self._nodes < 0:
-            raise self._too_many()
-        if len(copy) >= _GROUP and not self._each:
-            kinds = set(map(type, copy))
-            if kinds <= _FLAT:
-                if str in kinds:
-                    self._spend_bytes(
-                        sum(map(len, copy))
-                        if len(kinds) == 1
-                        else sum([len(one) for one in copy if type(one) is str])
-                    )
-                if not (self._leave_out and float in kinds):
-                    return copy
-            elif len(kinds) == 1:
-                children = self._flat_children(copy, kinds, depth)
-                if children is not None:
-                    return children
-        above, own = self._above, id(value)
-        if own in above:
-            return self._not_said(value, key)
-        above.add(own)
-        try:
-            plain, deeper = self.plain, depth + 1
-            for place, one in enumerate(copy):
-                kind = type(one)
-                if kind is str:
-                    self._bytes -= len(one)
-                elif kind is not int and kind is not bool and one is not None:
-                    copy[place] = plain(one, key, deeper)
-        except RecursionError:
-            return self._not_said(value, key)
-        finally:
-            above.discard(own)
-        self._spend_bytes(0)
-        if self._leave_out and NOTHING in copy:
-            copy = [one for one in copy if one is not NOTHING]
-        return copy
-
-    def _dict(self, value: object, copy: dict[Any, Any], key: str, depth: int) -> Any:
-        """A dictionary of what *value* holds, of which *copy* is ours."""
-        self._nodes -= len(copy)
-        if self._nodes < 0:
-            raise self._too_many()
-        if self._each or not all(type(name) is str for name in copy):
-            copy = self._with_text_keys(copy)
-        self._bytes -= sum(map(len, copy))
-        if self._bytes < 0:
-            self._spend_bytes(0)
-        if len(copy) >= _GROUP and not self._each:
-            kinds = set(map(type, copy.values()))
-            if kinds <= _FLAT:
-                if str in kinds:
-                    self._spend_bytes(sum([len(one) for one in copy.values() if type(one) is str]))
-                if not (self._leave_out and float in kinds):
-                    return copy
-            elif len(kinds) == 1:
-                children = self._flat_children(list(copy.values()), kinds, depth)
-                if children is not None:
-                    return dict(zip(copy, children, strict=True))
-        above, own = self._above, id(value)
-        if own in above:
-            return self._not_said(value, key)
-        above.add(own)
-        try:
-            plain, deeper = self.plain, depth + 1
-            for name, one in copy.items():
-                kind = type(one)
-                if kind is str:
-                    self._bytes -= len(one)
-                elif kind is not int and kind is not bool and one is not None:
-                    copy[name] = plain(one, name, deeper)
-        except RecursionError:
-            return self._not_said(value, key)
-        finally:
-            above.discard(own)
-        self._spend_bytes(0)
-        if self._leave_out:
-            return {name: one for name, one in copy.items() if one is not NOTHING}
-        return copy
-
-    def _flat_children(self, group: list[Any], kinds: set[type], depth: int) -> list[Any] | None:
+    def _copied(self, value: Any, within: Any) -> Any:
         """
-        What *group* holds, if that is many containers of one type with plain values only.
+        A copy of *value*, level by level, which takes a fraction of a call for each container.
 
-        Looked at together, they cost a fraction of what each would alone.
+        *within* has what a container is in, the innermost first, as a chain of pairs: one that
+        comes again is cut. None means that nobody looks out for it.
         """
-        (kind,) = kinds
-        if (
-            self._each
-            or depth + 1 >= limits.DEPTH
-            or not (kind is list or kind is tuple or kind is dict)
-            # The set of them asks each type's own type.
-            or not all(type(one) is kind for one in group)
-        ):
-            return None
-        if sum(map(len, group)) > self._nodes:
-            raise self._too_many()
-        children: list[Any]
-        names: list[Any] = []
-        if kind is dict:
-            children = list(map(dict, group))
-            names = list(chain.from_iterable(children))
-            if not all(type(name) is str for name in names):
-                return None
-            values = list(chain.from_iterable(map(dict.values, children)))
+        nodes, size, leave_out = self._most_nodes, self._most_bytes + AROUND, self._leave_out
+        top = [value]
+        level: list[tuple[Any, str, Any]] = [(top, "", within)]
+        lacking: dict[int, Any] = {}
+        for _ in range(limits.DEPTH + 1):
+            below: list[tuple[Any, str, Any]] = []
+            add = below.append
+            for box, key, within in level:
+                keyed = type(box) is dict
+                if keyed:
+                    before = size
+                    for name in box:
+                        if type(name) is not str:
+                            self._name_keys(box)
+                            size = before - sum(map(len, box))
+                            break
+                        size -= len(name)
+                    places: Iterable[tuple[Any, Any]] = box.items()
+                else:
+                    places = enumerate(box)
+                for place, one in places:
+                    kind = type(one)
+                    if kind is str:
+                        size -= len(one)
+                        continue
+                    if kind is int:
+                        if not INT_MIN <= one <= INT_MAX:
+                            box[place] = integer(one)
+                        continue
+                    if kind is list or kind is dict or kind is tuple:
+                        told = one
+                    elif one is None or kind is bool or (kind is float and isfinite(one)):
+                        continue
+                    elif kind is float and not leave_out:
+                        box[place] = None
+                        continue
+                    else:
+                        told = self._simpler(one, place if keyed else key, nodes)
+                        kind = type(told)
+                        if kind is not list and kind is not dict:
+                            box[place] = told
+                            if kind is str:
+                                size -= len(told)
+                            elif told is _LEFT_OUT:
+                                lacking[id(box)] = box
+                            continue
+                    if not told:
+                        box[place] = _NO_ITEMS if kind is dict else _NO_VALUES
+                        continue
+                    if within is not None and _is_among(within, one):
+                        box[place] = told = self._not_said(one, place if keyed else key)
+                        if told is _LEFT_OUT:
+                            lacking[id(box)] = box
+                        continue
+                    nodes -= len(told)
+                    if nodes < 0:
+                        raise TooLarge(f"holds over {self._most_nodes} values", self._most_nodes)
+                    # In one go: another thread may be writing to it.
+                    box[place] = copy = told.copy() if kind is dict else [*told]
+                    add((copy, place if keyed else key, within and (one, within)))
+            if size < 0:
+                raise TooLarge(f"is over {self._most_bytes} bytes as JSON", self._most_bytes)
+            if not below:
+                break
+            level = below
         else:
-            children = list(map(list, group))
-            values = list(chain.from_iterable(children))
-        inner = set(map(type, values))
-        if not inner <= _FLAT or (self._leave_out and float in inner):
-            return None
-        self._nodes -= len(values)
-        if self._nodes < 0:
-            raise self._too_many()
-        self._spend_bytes(sum(map(len, names)))
-        if str in inner:
-            self._spend_bytes(sum([len(one) for one in values if type(one) is str]))
-        return children
+            raise _too_deep()
+        for box in lacking.values():
+            _leave_out(box)
+        return top[0] if top else None
 
-    def _with_text_keys(self, items: dict[Any, Any]) -> dict[str, Any]:
-        # In one go, if no type of an application's can have said that it was int.
-        if (
-            items
-            and all(type(key) is int for key in items)
-            and INT_MIN <= min(items) <= max(items) <= INT_MAX
-        ):
-            return dict(zip(map(str, items), items.values(), strict=True))
+    def _simpler(self, value: Any, key: str, room: int) -> Any:
+        """*value*, whose type JSON lacks, as one that it has; a list or a dictionary as it is."""
+        if type(value) is float:
+            return self._not_said(value, key)
+        asked = self._asked.get(id(value))
+        if asked is None:
+            asked = value, self._asked_for(value, room)
+            self._asked[id(value)] = asked
+        told = asked[1]
+        return self._not_said(told.value, key) if type(told) is _Unsayable else told
+
+    def _asked_for(self, value: Any, room: int) -> Any:
+        for _ in range(limits.DEPTH):
+            if self._inert and type(value) not in _INERT:
+                raise NotInertError
+            try:
+                value = step_for(type(value))(value, room)
+            except TooLarge:
+                raise
+            except Exception:  # noqa: BLE001 - what an application's own types may raise
+                return _Unsayable(value)
+            kind = type(value)
+            if kind is str or kind is bool or value is None or kind is list or kind is dict:
+                return value
+            if kind is int:
+                return integer(value)
+            if kind is float:
+                if isfinite(value):
+                    return value
+                return _Unsayable(value) if self._leave_out else None
+        raise _too_deep()
+
+    def _name_keys(self, items: dict[Any, Any]) -> None:
+        """Make texts of all keys, in place."""
         named = {}
         for key, value in items.items():
-            name = key if type(key) is str else self._name(key)
-            if name is not None:
-                named[name] = value
-        return named
+            kind = type(key)
+            if kind is str:
+                named[key] = value
+            elif kind is int and INT_MIN <= key <= INT_MAX:
+                named[str(key)] = value
+            else:
+                name = self._name(key)
+                if name is not None:
+                    named[name] = value
+        items.clear()
+        items.update(named)
 
     def _name(self, key: Any) -> str | None:
         """*key* as a name; None if its value is to be left out with it."""
@@ -284,24 +262,36 @@ class Walk:
                     told = told.isoformat()
                     continue
                 told = step_for(kind)(told, 0)
-            except Exception:  # noqa: BLE001 - as in plain
+            except Exception:  # noqa: BLE001 - as in _asked_for
                 break
             if type(told) is list or type(told) is dict:
                 break  # it has a form in JSON, but none that could be a name
         told = self._not_said(key, "")
-        return None if told is NOTHING else str(told)
+        return None if told is _LEFT_OUT else str(told)
 
     def _not_said(self, value: object, key: str) -> Any:
-        name = name_of(type(value))[:_SHOWN]
-        self._unsaid.append(Unsaid(key[:_SHOWN], name, self._leave_out))
-        if self._leave_out:
-            return NOTHING
-        return f"<{name}>"
+        kind = type(value)
+        if (key, id(kind)) not in self.unsaid:
+            unsaid = Unsaid(key[:_SHOWN], name_of(kind)[:_SHOWN], self._leave_out)
+            self.unsaid[key, id(kind)] = unsaid
+        return _LEFT_OUT if self._leave_out else f"<{name_of(kind)[:_SHOWN]}>"
 
-    def _spend_bytes(self, count: int) -> None:
-        self._bytes -= count
-        if self._bytes < 0:
-            raise TooLarge(f"is over {self._most_bytes} bytes as JSON", self._most_bytes)
 
-    def _too_many(self) -> TooLarge:
-        return TooLarge(f"holds over {limits.NODES} values", limits.NODES)
+def _is_among(within: Any, one: object) -> bool:
+    while within is not None:
+        around, within = within
+        if around is one:
+            return True
+    return False
+
+
+def _leave_out(box: Any) -> None:
+    if type(box) is list:
+        box[:] = [one for one in box if one is not _LEFT_OUT]
+    else:
+        for name in [name for name, one in box.items() if one is _LEFT_OUT]:
+            del box[name]
+
+
+def _too_deep() -> TooLarge:
+    return TooLarge(f"is nested over {limits.DEPTH} deep", limits.DEPTH)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.benchmarks.hostile import NAMES, figure_of, has_surrogates
 from tests.benchmarks.rows import PEERS
 from tests.benchmarks.sides.relay import RELAYED
 
@@ -163,5 +164,17 @@ BARS: tuple[Bar, ...] = (
         ("import structlog, blinker",),
         1.5,
         at_most=True,
+    ),
+    *(
+        Bar(
+            f"an event of {name.replace('_', ' ')} ÷ json.dumps of the same",
+            "hostile",
+            "Pipeline.track",
+            ("json.dumps",),
+            6.0 if has_surrogates(name) else 3.0,
+            at_most=True,
+            figure=figure_of(name),
+        )
+        for name in NAMES
     ),
 )

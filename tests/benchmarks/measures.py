@@ -9,6 +9,7 @@ client that throws events away is quick.
 from __future__ import annotations
 
 import gc
+import math
 import os
 import resource
 import statistics
@@ -21,7 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.event import events
+from tests.benchmarks.event import Event, events
+from tests.benchmarks.hostile import figure_of, payloads
 from tests.benchmarks.relay_measures import relay_latency, relay_memory
 from tests.benchmarks.sides.side import Opened, Side
 from tests.benchmarks.sink_control import Arrived, SinkControl
@@ -181,6 +183,25 @@ def growth(bench: Bench) -> Figures:
     return figures
 
 
+def hostile(bench: Bench) -> Figures:
+    """Microseconds of a call with each of the payloads that cost the most, undisturbed."""
+    side, clock = bench.opened, time.perf_counter_ns
+    made = {
+        name: side.make(Event("5", {"payload": payload})) for name, payload in payloads().items()
+    }
+    bench.sink.hold()
+    best = dict.fromkeys(made, math.inf)
+    for _ in range(bench.count):
+        for name, one in made.items():
+            started = clock()
+            side.call(one)
+            best[name] = min(best[name], (clock() - started) / 1e3)
+    bench.sink.release()
+    side.flush()
+    _check_arrival(bench, bench.count * len(made))
+    return {figure_of(name): us for name, us in best.items()}
+
+
 def fill(bench: Bench) -> Figures:
     """Leave a spool full and the process as if killed; the first half of `recovery`."""
     bench.sink.hold()
@@ -235,7 +256,7 @@ def import_time(statement: str) -> Figures:
 MEASURES: dict[str, Callable[[Bench], Figures]] = {
     measure.__name__: measure
     for measure in (
-        *(untagged, tagged, throughput, draining, memory, growth, fill),
+        *(untagged, tagged, throughput, draining, memory, growth, hostile, fill),
         *(relay_latency, relay_memory),
     )
 }

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 
 from tests.benchmarks.child import Task
+from tests.benchmarks.hostile import NAMES, figure_of
 from tests.benchmarks.sides.relay import RELAYED
 
 PEERS = ("posthog", "segment", "customerio-cdp")
@@ -250,6 +251,18 @@ ROWS: tuple[Row, ...] = (
             ("seconds_to_first", "s to the first"),
             ("peak_megabytes", "MB at most"),
         ),
+    ),
+    Row(
+        "hostile",
+        "an event with a payload that costs the most for what it is",
+        "hostile",
+        figure_of(NAMES[0]),
+        "µs",
+        ("Pipeline.track", "json.dumps"),
+        "json.dumps",
+        count=60,
+        quick=2,
+        beside=tuple((figure_of(name), f"µs {name.replace('_', ' ')}") for name in NAMES[1:]),
     ),
     Row(
         "growth",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import MutableMapping, Sequence
@@ -129,6 +130,11 @@ def opened_handler(handler: logging.Handler) -> Opened:
 SIDES = (
     Side("ready-made bodies", _ready_made_bodies, packages=("requests", "urllib3")),
     Side("sqlite insert", _sqlite_insert, delivers=False),
+    Side(
+        "json.dumps",
+        lambda _url, _dir: Opened(lambda event: json.dumps(event.properties)),
+        delivers=False,
+    ),
     Side("nothing (function)", lambda _url, _dir: opened_processor(_nothing), delivers=False),
     Side("nothing (object)", lambda _url, _dir: opened_processor(_Nothing()), delivers=False),
     Side(
