@@ -54,14 +54,18 @@ class Subject:
         The pipelines there are, or will be once a call comes; the default one is the first.
         """
         found = [SetUp(one.options, None, one) for one in _pipelines()]
-        if not found or _environment_counts():
-            options, problem = options_from({}, self.environ)
-            if all(one.options != options for one in found):
-                found.append(SetUp(options, problem, None))
-        for number, one in enumerate(found):
-            if one.pipeline is not None and one.problem is None:
-                problem = options_from({}, self.environ)[1]
-                found[number] = one._replace(problem=problem)
+        options, problem = options_from({}, self.environ)
+        if problem is not None:
+            name = problem.param.removeprefix("CIO_").lower()
+            found = [
+                # What is given in code does not ask the environment.
+                one._replace(problem=problem) if one.has_default(name) else one
+                for one in found
+            ]
+        has_keys = bool(options.site_id or options.api_key or options.app_api_key)
+        counts = not found or (has_keys and _environment_counts())
+        if counts and all(one.options != options for one in found):
+            found.append(SetUp(options, problem, None))
         return found
 
     @cached_property
@@ -96,6 +100,10 @@ class SetUp(NamedTuple):
     problem: ParamError | None
     pipeline: Pipeline | None
 
+    def has_default(self, name: str) -> bool:
+        """Whether the option of that *name* is as it is without any setting."""
+        return bool(getattr(self.options, name) == _DEFAULTS[name])
+
     def source_of(self, name: str, environ: Mapping[str, str]) -> str:
         """Where the option of that *name* comes from: its variable, ``code``, or ``default``."""
         row, value = ROWS[name], getattr(self.options, name)
@@ -107,7 +115,7 @@ class SetUp(NamedTuple):
                     return variable
             except ParamError:
                 pass
-        return "default" if value == _DEFAULTS[name] else "code"
+        return "default" if self.has_default(name) else "code"
 
     def setting(self, name: str, environ: Mapping[str, str]) -> str:
         """What the option of that *name* is called where it is set."""

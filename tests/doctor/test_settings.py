@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from cio_events import Pipeline
+from cio_events._pipeline import default
+from cio_events.doctor import settings
 from cio_events.options import ROWS
-from tests.doctor.settings_of import GOOD, found, ids
+from tests.doctor.settings_of import GOOD, found, ids, subject
 
 APP_KEY = "20436c6351668b25a74a2c289a639d3f"
 
@@ -102,3 +105,17 @@ def test_a_canary_in_every_option_is_shown_nowhere(form: str) -> None:
 
     assert len(shown) >= len(names)
     assert [text for text in shown if CANARY in text] == []
+
+
+def test_what_is_given_in_code_does_not_ask_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor is it told of what stands there; what is not given is."""
+    environ = GOOD | {"CIO_TIMEOUT": "soon"}
+    with Pipeline(site_id="f82ad78f695bd32f9d99", api_key=GOOD["CIO_API_KEY"], timeout=5) as own:
+        monkeypatch.setattr(default.process, "default", own)
+        of_code = [one.id for one in settings.look(subject(environ))]
+        of_both = [one.id for one in settings.look(subject(environ | {"CIO_REGION": "de"}))]
+
+    assert of_code == ["I100"]
+    assert of_both == ["E102"]
