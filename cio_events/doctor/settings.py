@@ -41,7 +41,8 @@ _MAY_BE_SHOWN = frozenset(
     | {"retry_base", "retry_cap", "hold_interval"}
 )
 
-_OTHER_VARIABLES = (ONLY_LOOPBACK,)
+# What is read beside the options: by tests, and by the commands of the relay.
+_OTHER_VARIABLES = (ONLY_LOOPBACK, "CIO_RELAY", "CIO_RELAY_PREFIX", "CIO_PARTITIONS")
 
 
 def look(subject: Subject) -> Iterator[Finding]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from cio_events._cli import doctor as command
+from cio_events._cli.main import commands
 from cio_events._http import loopback
 from cio_events._process import forks
 from cio_events.options import ROWS
@@ -162,6 +165,27 @@ def test_a_fault_of_its_own_is_2(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.exit_code == 2
     assert "cio-events doctor itself failed: ZeroDivisionError" in done.stderr
     assert CANARY not in done.output
+
+
+def _variables(group: click.Group) -> Iterator[str]:
+    for each in group.commands.values():
+        if isinstance(each, click.Group):
+            yield from _variables(each)
+        for parameter in each.params:
+            if isinstance(parameter.envvar, str):
+                yield parameter.envvar
+
+
+def test_the_variables_of_all_commands_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them is said to be misspelt."""
+    names = {*_variables(commands)}
+    for name in names:
+        monkeypatch.setenv(name, "1")
+
+    found = json.loads(run("doctor", "settings", "--json").stdout)["findings"]
+
+    assert "CIO_RELAY" in names
+    assert [one["title"] for one in found if one["id"] == "W110"] == []
 
 
 def test_it_can_be_shown_anywhere() -> None:
