@@ -191,6 +191,26 @@ def free_of(calls: list[Pending]) -> tuple[list[Pending], list[Pending]]:
     return free, tied
 
 
+def grouped(calls: list[Pending]) -> list[Pending]:
+    """Return *calls* with those side by side that wait for each other, each of them in order."""
+    leaders = {call: call for call in calls}
+
+    def leader(call: Pending) -> Pending:
+        while leaders[call] is not call:
+            leaders[call] = leaders[leaders[call]]
+            call = leaders[call]
+        return call
+
+    for call in calls:
+        for follower in call.followers:
+            if follower in leaders:
+                one, other = leader(call), leader(follower)
+                # The earliest leads.
+                first, second = sorted((one, other), key=lambda call: call.number)
+                leaders[second] = first
+    return sorted(calls, key=lambda call: (leader(call).number, call.number))
+
+
 def _first(heap: list[tuple[int, Pending]]) -> Pending | None:
     # What has been claimed or ended meanwhile stands there still.
     while heap and heap[0][1].claimed:

@@ -7,12 +7,11 @@ destination, or the way there: then suspects take turns, and only a part of one 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cio_events._delivery.destination import Batch, Hold, TryAgain
-from cio_events._delivery.order import Pending, free_of
+from cio_events._delivery.order import Pending, free_of, grouped
 from cio_events._wire.envelope import Envelope, accepted_at
 
 STRIKES = 3
@@ -48,6 +47,11 @@ class Load(Batch):
 
         untested: Whether it has not been sent as it is now.
 
+        first: Whether what it was halved from cannot go on without it, so that nothing shows
+            beside it that the destination is well.
+
+        probes: The last part of it that was tried, as `_probe` counts them.
+
         began_at: How many requests of others had passed when it was sent last.
 
         family: What halves have in common.
@@ -66,6 +70,8 @@ class Load(Batch):
     turn: int = 0
     untested: bool = False
     began_at: int = 0
+    first: bool = False
+    probes: int = 1
 
     def part(self, calls: list[Pending]) -> Load:
         """Return some of its calls, with the same held against them."""
@@ -100,7 +106,7 @@ class Load(Batch):
     def keep(self, other: Load) -> None:
         """Have only the calls of *other*, which are some of its own."""
         self.envelopes, self.calls = other.envelopes, other.calls
-        self.untested, self.tries = True, min(self.tries, STRIKES)
+        self.untested, self.tries, self.probes = True, min(self.tries, STRIKES), 1
 
     def _with(self, envelopes: list[Envelope], calls: list[Pending] | None) -> Load:
         return Load(
@@ -138,6 +144,9 @@ class Suspects:
 
     def add(self, load: Load) -> None:
         """Let *load* step aside."""
+        # What waits for each other stands together: then one half hardly waits for the other.
+        load.calls = grouped(load.calls or [])
+        load.envelopes = [call.envelope for call in load.calls]
         self._loads.append(load)
 
     def remove(self, load: Load) -> None:
@@ -225,7 +234,9 @@ class Suspects:
         if len(load.envelopes) == 1 or load.untested:
             return load
         if load.strikes >= STRIKES and self._has_proof(load):
-            return self._replace(load, *load.halves())
+            first, second = load.halves()
+            first.first = not free_of(second.calls or [])[0]
+            return self._replace(load, first, second)
         if load.strikes > STRIKES or load.tries > TRIES:
             return self._probe(load)
         return load
@@ -238,21 +249,25 @@ class Suspects:
 
     def _probe(self, load: Load) -> Load:
         """
-        Return a part of *load*, smaller the more parts have failed: one without a culprit passes.
+        Return the next part of *load*: both halves, then all quarters, and so on, again and again.
+
+        However many culprits there are, one without any comes before long, and passes.
         """
         calls = load.calls or []
-        level, other = divmod(max(load.tries - STRIKES - 1, 0), 2)
-        size = max(len(calls) >> (level + 1), 1)
-        start = 0
-        if other:
-            # Not the part that has just failed: of two halves with one culprit, one passes.
-            starts = [place for place, call in enumerate(calls) if not call.blockers]
-            beyond = [place for place in starts if place >= size]
-            start = beyond[0] if beyond and not level else random.choice(beyond or starts)
-        free, _ = free_of(calls[start : start + size])
-        probe = load.part(free or calls[:size])
-        probe.part_of = load
-        return probe
+        while True:
+            # As in a heap: 1 is the whole, 2 and 3 are its halves, 4 to 7 theirs.
+            load.probes += 1
+            level = load.probes.bit_length() - 1
+            if 1 << level >= 2 * len(calls):
+                load.probes = 1
+                continue
+            place = load.probes - (1 << level)
+            start, end = (len(calls) * n >> level for n in (place, place + 1))
+            free, _ = free_of(calls[start:end])
+            if free:
+                probe = load.part(free)
+                probe.part_of = load
+                return probe
 
     def passed(self, load: Load) -> None:
         """*load* was judged by its calls, which are suspected no longer."""
@@ -288,8 +303,8 @@ class Suspects:
         elif not refused_before:
             # What passes beside it shows as much as what passes behind it.
             load.failed_at = load.began_at
-        load.guilty = load.strikes >= STRIKES and proof
-        if load.guilty and len(load.envelopes) == 1:
+        load.guilty = load.strikes >= STRIKES and (proof or load.first)
+        if load.guilty and proof and len(load.envelopes) == 1:
             load.convicted = True
         if load.convicted:
             return True
