@@ -73,13 +73,21 @@ class Told:
 
     @classmethod
     def of(
-        cls, heard: Heard, sent: int = 0, failed: int = 0, dropped: int = 0, *, forgotten: bool
+        cls,
+        heard: Heard,
+        sent: int = 0,
+        failed: int = 0,
+        dropped: int = 0,
+        *,
+        forgotten: bool,
+        left: set[str],
     ) -> Told:
         """
         What was heard after so many reports of each kind.
 
         Of what was accepted and *forgotten*, on a connection that was kept, even the first
-        attempt is two requests: the second one may be rejected.
+        attempt is two requests: the second one may be rejected. What a closed pipeline has *left*
+        may have been part of a request of its, which the next one's count does not include.
         """
         told = cls()
         given_up = [*heard.failed[failed:], *heard.dropped[dropped:]]
@@ -87,7 +95,8 @@ class Told:
             if isinstance(report.call, (Track, TrackAnonymous)):
                 told.tracked.add(report.id)
         for report in given_up:
-            if report.attempts > (1 if report.reason == "rejected" and not forgotten else 0):
+            known = report.reason == "rejected" and not forgotten and report.id not in left
+            if report.attempts > (1 if known else 0):
                 told.maybe.add(report.id)
         told.ends.update(report.id for report in [*heard.sent[sent:], *given_up])
         return told
@@ -114,6 +123,7 @@ class Machine(RuleBasedStateMachine):
         self.logged = Logged()
         self.children = Told()
         self.forgotten = False
+        self.left: set[str] = set()
         self.serial = 0
 
     def next(self) -> int:
@@ -150,6 +160,8 @@ class Machine(RuleBasedStateMachine):
         closed = self.pipeline.close(patience)
         assert balanced(self.pipeline).pending == 0 or self.spool
         assert closed or patience != LONG
+        if not closed:
+            self.left.update(*self.logged.order.values())
         # Its last request may be under way still; a new process would be no sooner.
         assert eventually(lambda: not threads_of_ours())
         self.begin(options)
@@ -243,7 +255,7 @@ class Machine(RuleBasedStateMachine):
                 ids = [self.pipeline.accept(Track("child", name))[0] for name in names]
                 assert self.pipeline.flush(LONG)
                 assert balanced(self.pipeline).pending == 0
-                told = Told.of(self.heard, *seen, forgotten=self.forgotten)
+                told = Told.of(self.heard, *seen, forgotten=self.forgotten, left=self.left)
                 with os.fdopen(write, "wb") as pipe:
                     pickle.dump((ids, told, self.pipeline.stats()), pipe)
                 status = 0
@@ -321,7 +333,7 @@ class Machine(RuleBasedStateMachine):
             ("dropped", heard.dropped),
         ):
             assert sum(getattr(one, column) for one in stats) == len(reports)
-        told = Told.of(heard, forgotten=self.forgotten)
+        told = Told.of(heard, forgotten=self.forgotten, left=self.left)
         told.add(self.children)
         assert max(told.ends.values(), default=1) == 1
         maybe = told.maybe
