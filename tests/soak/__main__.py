@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -50,12 +50,15 @@ class Soaked:
         self._name = name
         self._culprits = 0
         self._notes = directory / f"{name}.notes"
+        self._complaints = directory / f"{name}.complaints"
         arguments = [url, str(directory / "spool"), str(self._notes), name, str(rate)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.soak.process", *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        with self._complaints.open("wb") as complaints:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.soak.process", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+            )
         assert self.process.stdout is not None
         self.process.stdout.readline()  # before that, any signal would kill it
 
@@ -67,11 +70,15 @@ class Soaked:
             return None
         return int(statm.split()[1]) * resource.getpagesize()
 
-    def log_culprit(self) -> str:
-        """Have it log a culprit; returns whose."""
+    @property
+    def next_culprit(self) -> str:
+        """The customer whose the next culprit will be."""
+        return f"{self._name}.culprit{self._culprits}"
+
+    def log_culprit(self) -> None:
+        """Have it log one."""
         self.process.send_signal(signal.SIGUSR1)
         self._culprits += 1
-        return f"{self._name}.culprit{self._culprits - 1}"
 
     def kill(self) -> set[str]:
         """End it at once; returns what it had accepted."""
@@ -79,11 +86,19 @@ class Soaked:
         self.process.communicate(timeout=CLOSE_SECONDS)
         return self._noted()
 
-    def end(self) -> tuple[set[str], dict[str, int]]:
-        """Let it close; returns what it had accepted, and its ledger."""
+    def end(self) -> tuple[set[str], dict[str, Any] | str]:
+        """Let it close; returns what it had accepted, and its ledger, or how it ended without."""
         self.process.send_signal(signal.SIGTERM)
-        out, _ = self.process.communicate(timeout=3 * CLOSE_SECONDS)
-        return self._noted(), json.loads(out)
+        try:
+            out, _ = self.process.communicate(timeout=3 * CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            out, _ = self.process.communicate()
+        if self.process.returncode == 0:
+            return self._noted(), json.loads(out)
+        complaints = self._complaints.read_text(encoding="utf-8", errors="replace").strip()
+        how = f"{self._name} ended with {self.process.returncode}"
+        return self._noted(), f"{how}: {complaints[-2_000:] or 'it said nothing'}"
 
     def _noted(self) -> set[str]:
         if not self._notes.exists():
@@ -125,7 +140,8 @@ def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
                 result.note(culprits.end())
                 # In turn of the one that lasts, and of the one that is killed with it soon.
                 one = (lasting, mortal)[result.culprits.total() % 2]
-                result.culprits[culprits.begin(one.log_culprit())] += 1
+                result.culprits[culprits.begin(one.next_culprit)] += 1
+                one.log_culprit()
             if now >= kill_at:
                 kill_at += _KILL_SECONDS
                 result.accepted |= mortal.kill()
@@ -138,7 +154,10 @@ def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
         for process in (mortal, lasting):
             accepted, ledger = process.end()
             result.accepted |= accepted
-            result.ledgers.append(ledger)
+            if isinstance(ledger, str):
+                result.deaths.append(ledger)
+            else:
+                result.ledgers.append(ledger)
         # What a process that was killed last has left to nobody.
         with Pipeline(
             site_id="site", api_key="key", track_url=sandbox.url, spool=str(directory / "spool")

@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cio_events.sandbox import Sandbox
 
-# What its data say, and what its requests are recognised by.
-DATA: dict[str, object] = {"culprit": True}
-_TEXT = '"culprit":true'
+
+def data_of(customer: str) -> dict[str, object]:
+    """What the data of *customer*'s culprit say."""
+    return {"culprit": customer}
+
+
+def _text_of(customer: str) -> str:
+    """What its requests are recognised by."""
+    return f'"culprit":"{customer}"'
+
 
 # Until then it must have been found, and from then on others must arrive.
 _SECONDS_TO_FIND = 30.0
 
-_KINDS: dict[str, Callable[[Sandbox], None]] = {
-    "500": lambda sandbox: sandbox.fail_next(500, times=None, text=_TEXT),
-    "403": lambda sandbox: sandbox.fail_next(403, times=None, text=_TEXT),
-    "reset": lambda sandbox: sandbox.drop_next(times=None, text=_TEXT),
+_KINDS: dict[str, Callable[[Sandbox, str], None]] = {
+    "500": lambda sandbox, text: sandbox.fail_next(500, times=None, text=text),
+    "403": lambda sandbox, text: sandbox.fail_next(403, times=None, text=text),
+    "reset": lambda sandbox, text: sandbox.drop_next(times=None, text=text),
 }
 
 
@@ -85,7 +92,7 @@ class Culprits:
     def begin(self, customer: str) -> str:
         """Have the culprit of *customer*, which is logged next, fail; returns how."""
         self._now = Culprit(next(self._kinds), customer, time.monotonic())
-        _KINDS[self._now.kind](self._sandbox)
+        _KINDS[self._now.kind](self._sandbox, _text_of(customer))
         return self._now.kind
 
     def look(self) -> None:

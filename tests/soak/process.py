@@ -17,7 +17,7 @@ import sys
 import threading
 
 import cio_events
-from tests.soak.culprits import DATA
+from tests.soak.culprits import data_of
 
 THREADS = 8
 
@@ -84,7 +84,7 @@ def _log_culprits(
             _log_one(who, seconds, {}, noted)
         while wanted.acquire(blocking=False):
             customers.append(f"{name}.culprit{len(customers)}")
-            _log_one(customers[-1], seconds, DATA, noted)
+            _log_one(customers[-1], seconds, data_of(customers[-1]), noted)
 
 
 def _log_one(who: str, number: int, data: dict[str, object], noted: int) -> None:

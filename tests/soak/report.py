@@ -54,6 +54,8 @@ class Soak:
         dead: Calls that lie in the spool as failed for good.
 
         ledgers: What the ledgers of the processes that closed said.
+
+        deaths: How those ended that were to close and did not.
     """
 
     seconds: float = 0.0
@@ -68,6 +70,7 @@ class Soak:
     pending: int = 0
     dead: int = 0
     ledgers: list[Mapping[str, Any]] = field(default_factory=list)
+    deaths: list[str] = field(default_factory=list)
 
     def note(self, found: Found | None) -> None:
         """Keep how a culprit stood, if it did."""
@@ -124,6 +127,7 @@ class Soak:
             "who stood behind a culprit waited": not any(found.behind for found in self.stood),
             "nothing is left, and nothing has failed": not (self.pending or self.dead),
             "the ledgers balance": self.balanced,
+            "whoever was to close did": not self.deaths,
             f"memory is flat (at most {_GROWTH_ALLOWED} times as much)": self.growth
             <= _GROWTH_ALLOWED,
         }
@@ -160,6 +164,7 @@ def show(soak: Soak) -> RenderableType:
             Text(f"{'✔' if holds else '✘'} {verdict}", "green" if holds else "bold red")
             for verdict, holds in soak.verdicts().items()
         ),
+        *(Text(f"  {death}", "red") for death in soak.deaths),
         *(Text(f"  missing: {name}", "red") for name in sorted(soak.missing)[:10]),
         *(
             Text(f"  stopped by a culprit ({found.kind}): {who}", "red")
