@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Number: TypeAlias = "tuple[str, int]"
 """By which an entry is known, however often it was stored: its publisher and sequence."""
 
+# What is taken at once, and as much again: few enough to stay at hand for the processor.
+_ENOUGH = 8_192
+
 # Of how many entries it is known that they have ended, should Redis come back from before that.
 _REMEMBERED = 10_000
 
@@ -134,7 +137,14 @@ class StreamBuffer:
     def take(self, most: int) -> list[Envelope]:
         """The next calls, oldest first."""
         waiting = self._waiting
-        return [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        taken = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        self.room.set()
+        return taken
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether more calls wait to be taken than are taken at once."""
+        return len(self._waiting) > _ENOUGH
 
     def forget(self, envelopes: Sequence[Envelope]) -> None:
         """These calls have arrived."""

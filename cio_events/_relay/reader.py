@@ -109,7 +109,7 @@ class Reader:
 
     def _has_room(self) -> bool:
         self._buffer.room.clear()
-        if self._ledger.has_room(0):
+        if self._ledger.has_room(0) and not self._buffer.has_enough:
             return True
         self._buffer.room.wait(_SECONDS_BETWEEN_LOOKS)
         return False

@@ -54,6 +54,7 @@ class Relay:
         tell: Callable[[str], None],
     ) -> None:
         diagnostics = Diagnostics(often=options.debug)
+        self._destinations = destinations
         self._links = [Link(url, Keys(prefix, number)) for number in range(partitions)]
         self.partitions = [
             Partition(link, options, destinations, lease, diagnostics, tell)
@@ -82,6 +83,9 @@ class Relay:
 
     def start(self) -> None:
         """Begin to lead, or to stand by."""
+        # Now, and not when the first call waits for it.
+        for destination in self._destinations:
+            destination.prepare()
         for partition in self.partitions:
             partition.start()
 

@@ -115,8 +115,9 @@ while #found < tonumber(ARGV[4]) and size < tonumber(ARGV[5]) do
     first = redis.call('HGET', seen, known.sequence)
     if not first then
       first = id
-      redis.call('HSET', seen, known.sequence, id)
+      -- First, so that there are never more than Redis keeps in its compact form.
       redis.call('HDEL', seen, sequence - tonumber(ARGV[7]))
+      redis.call('HSET', seen, known.sequence, id)
       redis.call('EXPIRE', seen, ARGV[8])
     end
   end

@@ -22,8 +22,8 @@ RELAYED = "the relay"
 
 _LOOK_SECONDS = 0.002
 
-# Of memory: Redis gives the buffers of connections back that are idle for two seconds.
-_LOOKS_AT_MEMORY = 12
+# Of memory: Redis gives the buffers of connections back that are idle for some seconds.
+_LOOKS_AT_MEMORY = 28
 _SECONDS_BETWEEN_LOOKS = 0.25
 
 
