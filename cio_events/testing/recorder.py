@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 CallT = TypeVar("CallT", bound=Call)
 
+# unittest shows no frames of a module that has it, as pytest shows none with __tracebackhide__.
+__unittest = True
+
 # How many calls a summary shows.
 _SUMMED = 20
 

@@ -20,6 +20,9 @@ from cio_events.testing import expectations, explanations, listening
 from cio_events.testing.expectations import MISSING
 from cio_events.testing.notes import Notes
 
+# As in the recorder.
+__unittest = True
+
 _LOOK_SECONDS = 0.01
 
 _SUMMED = 20

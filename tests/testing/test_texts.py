@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import unittest
 from typing import Any
 
 import pytest
 
 import cio_events
 from cio_events import Identify, Track
+from cio_events.sandbox import Sandbox
 from cio_events.testing import Recorder
 from cio_events.testing.comparing import compared
+from cio_events.testing.workspace import workspace
 
 
 def track(*prices: object, name: str = "purchase", **data: object) -> Recorder:
@@ -124,6 +128,27 @@ def test_calls_that_are_compared_say_in_what_they_differ() -> None:
     assert many is not None
     assert len(many) == 13
     assert many[-1] == "… and 29 more"
+
+
+def test_unittest_points_to_the_test_alone(sandbox: Sandbox) -> None:
+    """And not into the recorder or the workspace."""
+
+    class Case(unittest.TestCase):
+        def test_recorder(self) -> None:
+            track(1).tracked("refund")
+
+        def test_nothing(self) -> None:
+            track(1, 2).nothing()
+
+        def test_sandbox(self) -> None:
+            with workspace(sandbox, 1) as test:
+                test.wait_for("refund", timeout=0)
+
+    result = unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(unittest.TestResult())
+
+    assert len(result.failures) == 3
+    for _, shown in result.failures:
+        assert set(re.findall(r'File "([^"]+)"', shown)) == {__file__}
 
 
 @pytest.mark.parametrize(
