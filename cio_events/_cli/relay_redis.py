@@ -23,6 +23,13 @@ class WrongSettingError(click.ClickException):
     exit_code = 2
 
 
+def _without_braces(_context: click.Context, _param: click.Parameter, prefix: str) -> str:
+    # They would end what Redis Cluster takes for the slot of all keys.
+    if not prefix or set(prefix) & set("{}") or not prefix.isprintable():
+        raise click.BadParameter("must be printable text without braces")
+    return prefix
+
+
 def of_partitions(command: _Command) -> _Command:
     """The options that say which streams are meant."""
     prefix = click.option(
@@ -30,6 +37,7 @@ def of_partitions(command: _Command) -> _Command:
         envvar="CIO_RELAY_PREFIX",
         default=PREFIX,
         show_default=True,
+        callback=_without_braces,
         help="How the keys begin: the option relay_prefix.",
     )
     partitions = click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -19,11 +20,15 @@ from cio_events._cli.relay_redis import links, of_redis, understood
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rich.console import RenderableType
+
     from cio_events._relay.status import Status
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 _NOT_WELL = 1
+
+_AWAY = "Redis cannot be asked."
 
 
 @click.command()
@@ -56,33 +61,53 @@ def status(
             try:
                 _watch(seen, now, max_lag, as_json=as_json)
             except KeyboardInterrupt:
-                now = seen()
+                now = _seen_or_away(seen)
         elif as_json:
             click.echo(_as_json(now, max_lag))
         else:
             listing.console().print(_shown(now, max_lag))
-    if not all(one.is_well(max_lag) for one in now):
+    if not _is_well(now, max_lag):
         context.exit(_NOT_WELL)
 
 
 def _watch(
     seen: Callable[[], list[Status]], now: list[Status], max_lag: float | None, *, as_json: bool
 ) -> None:
-    if as_json:
+    """Show how it is each second, also while Redis is away and when it has come back."""
+    console = listing.console()
+    with ExitStack() as stack:
+        live = None
+        if console.is_terminal and not as_json:
+            live = stack.enter_context(Live(console=console, auto_refresh=False))
         while True:
-            click.echo(_as_json(now, max_lag))
+            shown: RenderableType = _shown(now, max_lag) if now else Text(_AWAY)
+            if live is not None:
+                live.update(shown, refresh=True)
+            elif as_json:
+                click.echo(_as_json(now, max_lag))
+            else:
+                console.print(shown)
             time.sleep(_SECONDS_BETWEEN_LOOKS)
-            now = seen()
-    with Live(_shown(now, max_lag), console=listing.console(), auto_refresh=False) as live:
-        while True:
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
-            live.update(_shown(seen(), max_lag), refresh=True)
+            now = _seen_or_away(seen)
+
+
+def _seen_or_away(seen: Callable[[], list[Status]]) -> list[Status]:
+    from cio_events._relay.link import ERRORS  # optional: it needs redis-py
+
+    try:
+        return seen()
+    except ERRORS:
+        return []
+
+
+def _is_well(now: Sequence[Status], max_lag: float | None) -> bool:
+    return bool(now) and all(one.is_well(max_lag) for one in now)
 
 
 def _as_json(now: Sequence[Status], max_lag: float | None) -> bytes:
     return orjson.dumps(
         {
-            "well": all(one.is_well(max_lag) for one in now),
+            "well": _is_well(now, max_lag),
             "partitions": [one.as_json() for one in now],
         }
     )

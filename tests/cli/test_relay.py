@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import types
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cio_events._calls.people import Track
+from cio_events._cli import relay_status
 from cio_events._redis.keys import Keys
 from tests.cli import commands
 from tests.relay.conftest import Publisher, relay, running, until
@@ -76,6 +78,25 @@ def test_status_counts_what_waits_and_tells_who_leads(server, publisher, sandbox
     assert "Nobody leads" in run(server, "status").stdout
 
 
+def test_status_is_watched_also_while_redis_is_away(sandbox, monkeypatch):
+    """`--watch` goes on over a restart, until Ctrl-C; its exit status is of how it was then."""
+    with RedisServer() as server, running(relay(server, sandbox)):
+        until(lambda: status(server)[0] == 0)
+        steps = iter([server.kill, server.start, lambda: until(lambda: server.do("DBSIZE"))])
+
+        def sleep(_seconds):
+            step = next(steps, None)
+            if step is None:
+                raise KeyboardInterrupt
+            step()
+
+        monkeypatch.setattr(relay_status, "time", types.SimpleNamespace(sleep=sleep))
+        done = run(server, "status", "--watch", "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [len(each["partitions"]) for each in told] == [1, 0, 1, 1]
+    assert [each["well"] for each in told[:2]] == [True, False]
+
+
 def test_dead_letters_are_listed_shown_sent_again_and_discarded(server, publisher, sandbox):
     """What was refused is there by its id, goes again when asked to, and both ledgers meet."""
     refusal = '{"errors": [{"reason": "invalid", "message": "no such \\u001b thing"}]}'
@@ -134,6 +155,7 @@ def test_a_relay_answers_about_its_health_and_ends_at_a_signal(server, publisher
         (["relay", "status", "--url", "redis://user:secret@127.0.0.1:1/0"], 1, "refused"),
         (["relay", "dead", "list", "--url", "nothing://there"], 2, "must be a URL"),
         (["relay"], 2, "Missing argument"),
+        (["relay", "status", "--url", "redis://127.0.0.1:1/0", "--prefix", "{a"], 2, "braces"),
     ],
 )
 def test_what_is_wrong_is_said_without_secrets(monkeypatch, arguments, status, words):
