@@ -204,7 +204,7 @@ def __getattr__(name: str) -> object:
     room = _ROOM_OF.get(name)
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with _late_imports:
+    with _late_imports():
         value: object = getattr(_import_module(room), name)
     globals()[name] = value  # so that it is asked for here but once
     return value

@@ -16,8 +16,9 @@ import blinker
 
 from cio_events._calls.people import Call
 from cio_events._exported import exported
+from cio_events._interrupts import faults
 from cio_events._process import diagnostics
-from cio_events._process.suppression import mark_records, suppress_capture
+from cio_events._process.suppression import mark_records, without_capture
 
 if TYPE_CHECKING:
     from cio_events._calls.messages import Receipt
@@ -141,18 +142,23 @@ def announce(signal: blinker.NamedSignal, sender: object, **kwargs: object) -> N
     """Send *signal*; a receiver that raises starves none of the others."""
     if not signal.receivers or signal.is_muted:
         return
-    fatal: BaseException | None = None
     mark_records()
-    with suppress_capture():
-        for receiver in list(signal.receivers_for(sender)):
-            try:
-                receiver(sender, **kwargs)
-            except (Exception, SystemExit) as error:  # noqa: BLE001
-                diagnostics.warn_once(
-                    f"receiver of {signal.name}",
-                    f"a receiver of the signal {signal.name!r} raised {type(error).__name__}",
-                )
-            except BaseException as error:  # noqa: BLE001 - after all others, raised again
-                fatal = error
+    without_capture(_tell_receivers, signal, sender, kwargs)
+
+
+def _tell_receivers(
+    signal: blinker.NamedSignal, sender: object, kwargs: dict[str, object]
+) -> None:
+    fatal: BaseException | None = None
+    for receiver in list(signal.receivers_for(sender)):
+        try:
+            receiver(sender, **kwargs)
+        except faults(Exception, SystemExit) as error:
+            diagnostics.warn_once(
+                f"receiver of {signal.name}",
+                f"a receiver of the signal {signal.name!r} raised {type(error).__name__}",
+            )
+        except BaseException as error:  # noqa: BLE001 - after all others, raised again
+            fatal = error
     if fatal is not None:
         raise fatal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from cio_events._buffers.failures import DeadLetter, Failure
@@ -32,12 +32,21 @@ class Buffer(Protocol):
     def behind(self) -> bool:
         """Whether `adopt` has left something for later, since it was too much at once."""
 
-    def put(self, envelope: Envelope) -> None:
+    @property
+    def enter(self) -> Callable[[Iterable[Envelope]], None]:
         """
-        Keep one more call.
+        Keep calls.
 
         Any thread may, also from within a signal handler or a ``__del__`` that interrupted
-        another `put`. It neither waits for anything slow nor raises.
+        another. It is a function of C's, so that no interrupt comes in its midst, and neither
+        waits nor raises.
+        """
+
+    def write(self) -> None:
+        """
+        Bring what has entered to where it is to wait, which is nothing slow; it does not raise.
+
+        Any thread may, as above, and as often as it likes.
         """
 
     def take(self, most: int) -> list[Envelope]:
@@ -53,7 +62,7 @@ class Buffer(Protocol):
         """
         Keep a call that never was put as a dead letter; a buffer on disk writes it before long.
 
-        Any thread may, as with `put`.
+        Any thread may, as with `enter`.
         """
 
     def adopt(self) -> tuple[int, int]:

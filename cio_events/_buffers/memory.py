@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cio_events._buffers.failures import Failure
@@ -27,7 +27,10 @@ class MemoryBuffer:
 
     def __init__(self) -> None:
         self._waiting: deque[Envelope] = deque()
-        self.put: Callable[[Envelope], None] = self._waiting.append
+        self.enter: Callable[[Iterable[Envelope]], None] = self._waiting.extend
+
+    def write(self) -> None:
+        """Nothing to do: they wait where they are."""
 
     def take(self, most: int) -> list[Envelope]:
         """The next calls, oldest first."""

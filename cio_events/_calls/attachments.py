@@ -11,6 +11,7 @@ from typing import IO, TypeAlias
 
 from cio_events._calls import limits
 from cio_events._calls.validation import required_text, utf8, valid_mapping, valid_text
+from cio_events._interrupts import faults
 from cio_events.errors import AttachmentExistsError, ParamError
 
 Content: TypeAlias = "bytes | bytearray | memoryview | str | PathLike[str] | IO[bytes]"
@@ -59,7 +60,7 @@ def valid_attachments(value: object, param: str) -> dict[str, str]:
     for content in attached.values():
         try:
             base64.b64decode(content, validate=True)
-        except (binascii.Error, ValueError):
+        except faults(binascii.Error, ValueError):
             raise ParamError(param, "must be in Base64; attach() writes it") from None
     return attached
 
@@ -100,7 +101,7 @@ def _is_file(text: str) -> bool:
     """Whether *text* is the name of a file rather than the text of one."""
     try:
         return len(text) <= _PATH_CHARACTERS and Path(text).is_file()
-    except (OSError, ValueError):  # it cannot be a name
+    except faults(OSError, ValueError):  # it cannot be a name
         return False
 
 

@@ -6,6 +6,7 @@ import re
 from datetime import date, datetime, timedelta, timezone
 from typing import TypeAlias
 
+from cio_events._interrupts import faults
 from cio_events.errors import ParamError
 
 Timestamp: TypeAlias = "int | float | date | str"
@@ -56,7 +57,7 @@ def valid_time(value: object, param: str) -> int | None:
     if isinstance(value, date):
         try:
             value = unix_seconds(value)
-        except Exception:  # noqa: BLE001 - whatever its time zone raises
+        except faults(Exception):  # whatever its time zone raises
             raise ParamError(param, "has a time zone that does not work") from None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ParamError(param, "must be Unix seconds, a date, a datetime or text of one")
@@ -71,13 +72,13 @@ def _from_text(text: str, param: str) -> float | datetime:
     text = text.strip()[:_TEXT]
     try:
         return float(text)
-    except ValueError:
+    except faults(ValueError):
         pass
     try:
         # Python before 3.11 reads neither a Z, nor fractions but of 3 or 6 digits.
         iso = _FRACTION.sub(lambda found: f".{found[1]:0<6.6}", re.sub("[Zz]$", "+00:00", text))
         return datetime.fromisoformat(iso)
-    except ValueError:
+    except faults(ValueError):
         raise ParamError(
             param, 'must be Unix seconds, or ISO 8601 as "2026-11-27T09:30:00Z"'
         ) from None

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, cast
 from uuid import UUID
 
 from cio_events._calls import limits
+from cio_events._interrupts import faults
 from cio_events.errors import ParamError
 
 EventType: TypeAlias = Literal["event", "page", "screen"]
@@ -48,9 +49,9 @@ def _text_of_id(value: object, param: str) -> str:
         # Not str() of it: that of an IntEnum is its name on Python 3.10.
         if not issubclass(kind, bool) and hasattr(kind, "__index__"):
             return str(index(value))  # type: ignore[arg-type]
-    except ValueError:  # over sys.get_int_max_str_digits()
+    except faults(ValueError):  # over sys.get_int_max_str_digits()
         raise ParamError(param, f"is over {limits.ID_BYTES} bytes", limits.ID_BYTES) from None
-    except Exception:  # noqa: BLE001, S110 - whatever an application's own type raises
+    except faults(Exception):  # whatever an application's own type raises
         pass
     raise ParamError(param, "must be text, an integer or a UUID")
 
@@ -120,7 +121,7 @@ def valid_mapping(value: object, param: str) -> dict[Any, object]:
         raise ParamError(param, "must be a mapping")
     try:
         return dict(value)
-    except Exception:  # noqa: BLE001 - whatever an application's own mapping raises
+    except faults(Exception):  # whatever an application's own mapping raises
         raise ParamError(param, "cannot be read") from None
 
 
@@ -134,7 +135,7 @@ def valid_list(value: object, param: str, most: int) -> list[object]:
     try:
         is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
         found = list(islice(cast("Iterable[object]", value), most + 1)) if is_list else None
-    except Exception:  # noqa: BLE001 - whatever an application's own iterable raises
+    except faults(Exception):  # whatever an application's own iterable raises
         raise ParamError(param, "cannot be read") from None
     if found is None:
         raise ParamError(param, "must be a list")
@@ -202,7 +203,7 @@ def utf8(text: str, param: str) -> bytes:
     """
     try:
         return text.encode("utf-8")
-    except UnicodeEncodeError:
+    except faults(UnicodeEncodeError):
         raise ParamError(param, "holds a lone surrogate") from None
 
 
@@ -225,7 +226,7 @@ def obviously_fits(names: Iterable[Any]) -> bool:
     """Whether data of these *names* is within the limits at first sight, as most is."""
     try:
         together = "".join(names)
-    except TypeError:  # a name that is no text is made one when the call is encoded
+    except faults(TypeError):  # a name that is no text is made one when the call is encoded
         return False
     # Different names of 150 letters together are far fewer than 300.
     return len(together) <= limits.ATTRIBUTE_NAME_BYTES and together.isascii()

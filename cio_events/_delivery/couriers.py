@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from cio_events._process.suppression import suppress_capture
+from cio_events._process.suppression import without_capture
 
 # One without work for so long ends.
 _IDLE_SECONDS = 0.3
@@ -70,21 +70,23 @@ class Couriers(Generic[Task, Result]):
         self._done.put(None)
 
     def _run(self) -> None:
-        with suppress_capture():
-            while True:
-                try:
-                    task = self._tasks.get(timeout=_IDLE_SECONDS)
-                except queue.Empty:
-                    with self._lock:
-                        if self._open >= self._threads:
-                            continue  # a task is on its way to this thread
-                        self._threads -= 1
-                        return
-                result: Result | BaseException
-                try:
-                    result = self._work(task)
-                except BaseException as error:  # noqa: BLE001 - raised again by who waits
-                    result = error
+        without_capture(self._work_on)
+
+    def _work_on(self) -> None:
+        while True:
+            try:
+                task = self._tasks.get(timeout=_IDLE_SECONDS)
+            except queue.Empty:
                 with self._lock:
-                    self._open -= 1
-                self._done.put((task, result))
+                    if self._open >= self._threads:
+                        continue  # a task is on its way to this thread
+                    self._threads -= 1
+                    return
+            result: Result | BaseException
+            try:
+                result = self._work(task)
+            except BaseException as error:  # noqa: BLE001 - raised again by who waits
+                result = error
+            with self._lock:
+                self._open -= 1
+            self._done.put((task, result))

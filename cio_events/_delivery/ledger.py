@@ -7,11 +7,11 @@ It knows counts and bytes only, neither calls nor the network.
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from cio_events._exported import exported
 
@@ -52,16 +52,66 @@ class Stats:
     in_memory: int = 0
 
 
+class _Ended(NamedTuple):
+    """What became of calls, and what is left to be said of it; a new one for each change."""
+
+    sent: int = 0
+    failed: Mapping[str, int] = NOTHING
+    dropped: Mapping[str, int] = NOTHING
+    retries: int = 0
+    unannounced: int = 0
+    left: int = 0
+
+    def plus(
+        self,
+        sent: int = 0,
+        failed: Mapping[str, int] = NOTHING,
+        dropped: Mapping[str, int] = NOTHING,
+        unannounced: int = 0,
+        retries: int = 0,
+    ) -> _Ended:
+        """The same and so many more."""
+        # Not by _replace(): what makes little work for the garbage collector is not interrupted
+        # by it for ever, whatever the finalizers log that it runs.
+        return _Ended(
+            self.sent + sent,
+            _added(self.failed, failed),
+            _added(self.dropped, dropped),
+            self.retries + retries,
+            self.unannounced + unannounced,
+            self.left,
+        )
+
+
+# How many calls are pending, their bytes, what became of all others, and the change that has led
+# here. All in one, so that each change is made or not made, wherever an interrupt comes.
+_Book: TypeAlias = "tuple[int, int, _Ended, object]"
+
+# What takes calls where they wait.
+_Enter: TypeAlias = Callable[[Iterable[Any]], object]
+
+_nowhere: _Enter = deque[Any](maxlen=0).extend
+
+
+class _Change(NamedTuple):
+    """A change that waits to be made: what becomes of what is pending, its bytes, and the rest."""
+
+    make: Callable[[int, int, _Ended], tuple[int, int, _Ended]]
+    enter: _Enter = _nowhere
+    entering: Iterable[Any] = ()
+
+
 class Ledger:
     """
     The counts of one pipeline, and the bounds on what may be pending.
 
-    What is pending is what was received and has not ended, so that the ledger balances whenever
+    What was received is what is pending and what has ended, so that the ledger balances whenever
     it is read.
 
     Changes may come from any thread, and from within another change: a signal handler or a
     ``__del__`` that logs runs between any two lines of ours. So the lock is re-entrant, and a
-    change that has interrupted another is left for the interrupted one to make.
+    change that has interrupted another is left for the interrupted one to make. If what
+    interrupts raises, the change is whole all the same, or was not made.
     """
 
     def __init__(self, max_pending: int, max_pending_bytes: int) -> None:
@@ -69,49 +119,63 @@ class Ledger:
         self._max_pending_bytes = max_pending_bytes
         # The same, with room for what a spool has taken over.
         self._most, self._most_bytes = max_pending, max_pending_bytes
-        self._lock = threading.RLock()  # guards all that follows
-        self._changing = False
-        self._postponed: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self.pending_bytes: int = 0
-        self._received = 0
-        self._ended = 0
-        self._sent = 0
-        self._failed: Counter[str] = Counter()
-        self._dropped: Counter[str] = Counter()
-        self._retries = 0
-        self._unannounced = 0
-        self._left = 0
+        self._lock = threading.RLock()  # held by whoever changes what follows
+        # Whether this thread does so; a flag could be left behind by an exception.
+        self._is_changing: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined] # noqa: SLF001
+        self._book: _Book = (0, 0, _Ended(), None)
+        self._postponed: deque[_Change] = deque()
 
     @property
     def pending(self) -> int:
         """How many calls wait."""
-        return self._received - self._ended
+        return self._book[0]
 
-    def admit(self, size: int) -> bool:
-        """Count one more pending call of *size* bytes, if there is room."""
+    @property
+    def pending_bytes(self) -> int:
+        """How many bytes they have."""
+        return self._book[1]
+
+    def admit(self, size: int, enter: _Enter = _nowhere, entering: Iterable[Any] = ()) -> bool:
+        """
+        Count one more pending call of *size* bytes and have it wait, if there is room.
+
+        Whatever interrupts this, both is done, or neither.
+
+        Args:
+            size: Its bytes.
+
+            enter: Takes all that *entering* has to where it waits. It runs no code of Python's.
+
+            entering: An iterator over the call, which has it once: to enter it again does
+                nothing.
+        """
+        if self._is_changing():
+            if not self.has_room(size):
+                return False
+            self._postponed.append(_Change(_adding(1, size), enter, entering))
+            return True
         # Quicker by hand, but an interrupt right behind acquire() would leave it locked.
         with self._lock:
-            if (
-                self._received - self._ended >= self._most
-                or self.pending_bytes + size > self._most_bytes
-            ):
-                return False
-            if self._changing:
-                self._postponed.append((self._receive, (1, size)))
-                return True
-            self._changing = True
-            try:
-                self.pending_bytes += size
-                self._received += 1
-            finally:
-                self._changing = False
             if self._postponed:
-                self._catch_up()
-            return True
+                self._make_postponed()
+            pending, pending_bytes, ended, _ = self._book
+            if pending >= self._most or pending_bytes + size > self._most_bytes:
+                return False
+            try:
+                self._book = (pending + 1, pending_bytes + size, ended, entering)
+                enter(entering)
+            except BaseException:
+                if self._book[3] is entering:
+                    enter(entering)
+                raise
+        if self._postponed:
+            self._catch_up()
+        return True
 
     def has_room(self, size: int) -> bool:
         """Whether `admit` would let one more call of *size* bytes in."""
-        return self.pending < self._most and self.pending_bytes + size <= self._most_bytes
+        pending, pending_bytes, _, _ = self._book
+        return pending < self._most and pending_bytes + size <= self._most_bytes
 
     def make_room(self, count: int, size: int) -> None:
         """
@@ -122,23 +186,23 @@ class Ledger:
 
     def adopt(self, count: int, size: int) -> None:
         """Count calls as pending that a spool has taken over; `make_room` comes first."""
-        self._change(self._receive, count, size)
+        self._change(_adding(count, size))
 
-    def withdraw(self, size: int) -> None:
-        """Take back that a call of *size* bytes was admitted: its caller was interrupted."""
-        self._change(self._receive, -1, -size)
+    def send(self) -> None:
+        """Count a call that is sent before it is pending."""
+        self._end(lambda ended: ended.plus(sent=1))
 
     def fail(self, reason: str) -> None:
         """Count a call that fails before it is pending."""
-        self._change(self._refuse, self._failed, reason)
+        self._end(lambda ended: ended.plus(failed={reason: 1}))
 
     def drop(self, reason: str) -> None:
         """Count a call that is dropped before it is pending."""
-        self._change(self._refuse, self._dropped, reason)
+        self._end(lambda ended: ended.plus(dropped={reason: 1}))
 
     def retry(self) -> None:
         """Count a request that is sent again."""
-        self._change(self._add_retry)
+        self._end(lambda ended: ended.plus(retries=1))
 
     def settle(
         self,
@@ -154,110 +218,94 @@ class Ledger:
 
         So many of them count as *unannounced* until `announced` says that they are.
         """
-        self._change(self._settle, size, sent, failed, dropped, unannounced)
+        count = sent + sum(failed.values()) + sum(dropped.values())
+        self._change(
+            lambda pending, pending_bytes, ended: (
+                pending - count,
+                pending_bytes - size,
+                ended.plus(sent, failed, dropped, unannounced),
+            )
+        )
 
     def lose(self, count: int) -> None:
         """Count pending calls as dropped that were damaged where they waited."""
-        self._change(self._lose, count)
+        # Nobody knows how large they were: their share of what is pending makes room again.
+        self._change(
+            lambda pending, pending_bytes, ended: (
+                pending - count,
+                pending_bytes - pending_bytes * count // max(pending, count),
+                ended.plus(dropped={"damaged": count}),
+            )
+        )
 
     def announced(self, count: int) -> None:
         """The signals of *count* settled calls were sent."""
-        self._change(self._add_unannounced, -count)
+        self._end(lambda ended: ended.plus(unannounced=-count))
 
     def hand_over(self) -> None:
         """What is pending now stays in a spool, for whoever opens it next."""
-        self._change(self._leave)
+        self._change(
+            lambda pending, pending_bytes, ended: (
+                pending,
+                pending_bytes,
+                ended._replace(left=pending),
+            )
+        )
 
     def idle(self) -> bool:
         """Whether nothing is pending that we deliver, and every signal has been sent."""
-        with self._lock:
-            self._catch_up()
-            return not (self._postponed or self.pending > self._left or self._unannounced)
+        self._catch_up()
+        pending, _, ended, _ = self._book
+        return not (self._postponed or pending > ended.left or ended.unannounced)
 
     def stats(self, in_memory: int) -> Stats:
         """The counts now."""
-        with self._lock:
-            if self._changing:
-                return self._read(in_memory)
-            self._catch_up()
-            self._changing = True
-            try:
-                return self._read(in_memory)
-            finally:
-                self._changing = False
-                self._catch_up()
-
-    def _read(self, in_memory: int) -> Stats:
-        received, sent = self._received, self._sent
-        failed, dropped = dict(self._failed), dict(self._dropped)
-        all_failed, all_dropped = sum(failed.values()), sum(dropped.values())
+        self._catch_up()
+        pending, _, ended, _ = self._book
+        failed, dropped = sum(ended.failed.values()), sum(ended.dropped.values())
         return Stats(
-            received=received,
-            sent=sent,
-            failed=all_failed,
-            dropped=all_dropped,
-            pending=received - sent - all_failed - all_dropped,
-            retries=self._retries,
-            failed_by_reason=failed,
-            dropped_by_reason=dropped,
+            received=ended.sent + failed + dropped + pending,
+            sent=ended.sent,
+            failed=failed,
+            dropped=dropped,
+            pending=pending,
+            retries=ended.retries,
+            failed_by_reason=dict(ended.failed),
+            dropped_by_reason=dict(ended.dropped),
             in_memory=in_memory,
         )
 
-    def _change(self, change: Callable[..., None], *args: object) -> None:
-        with self._lock:
-            self._postponed.append((change, args))
-            self._catch_up()
+    def _end(self, end: Callable[[_Ended], _Ended]) -> None:
+        self._change(lambda pending, pending_bytes, ended: (pending, pending_bytes, end(ended)))
+
+    def _change(self, make: Callable[[int, int, _Ended], tuple[int, int, _Ended]]) -> None:
+        self._postponed.append(_Change(make))
+        self._catch_up()
 
     def _catch_up(self) -> None:
-        # Twice a loop, as an interrupt may postpone its change while the inner one ends.
-        while self._postponed and not self._changing:
-            self._changing = True
-            try:
-                while self._postponed:
-                    change, args = self._postponed.popleft()
-                    change(*args)
-            finally:
-                self._changing = False
+        # Again, as an interrupt may have postponed its change as long as the lock was held.
+        while self._postponed and not self._is_changing():
+            with self._lock:
+                self._make_postponed()
 
-    # Each adds to what was received first and to what has ended last: a reader that has
-    # interrupted it finds more pending, never less.
+    def _make_postponed(self) -> None:
+        """Make each change once, also one in whose midst an exception came before."""
+        while self._postponed:
+            change = self._postponed[0]
+            pending, size, ended, made = self._book
+            if made is not change:
+                pending, size, ended = change.make(pending, size, ended)
+                # Of what was lost, nobody knows the size.
+                self._book = (pending, max(size, 0) if pending else 0, ended, change)
+            change.enter(change.entering)
+            self._postponed.popleft()
 
-    def _receive(self, count: int, size: int) -> None:
-        self.pending_bytes += size
-        self._received += count
 
-    def _refuse(self, column: Counter[str], reason: str) -> None:
-        self._received += 1
-        column[reason] += 1
-        self._ended += 1
+def _adding(count: int, size: int) -> Callable[[int, int, _Ended], tuple[int, int, _Ended]]:
+    return lambda pending, pending_bytes, ended: (pending + count, pending_bytes + size, ended)
 
-    def _leave(self) -> None:
-        self._left = self.pending
 
-    def _add_retry(self) -> None:
-        self._retries += 1
-
-    def _add_unannounced(self, count: int) -> None:
-        self._unannounced += count
-
-    def _lose(self, count: int) -> None:
-        # Nobody knows how large they were: their share of what is pending makes room again.
-        size = self.pending_bytes * count // max(self.pending, count)
-        self._settle(size, 0, NOTHING, {"damaged": count}, 0)
-
-    def _settle(
-        self,
-        size: int,
-        sent: int,
-        failed: Mapping[str, int],
-        dropped: Mapping[str, int],
-        unannounced: int,
-    ) -> None:
-        count = sent + sum(failed.values()) + sum(dropped.values())
-        self._unannounced += unannounced
-        self._sent += sent
-        self._failed.update(failed)
-        self._dropped.update(dropped)
-        self._ended += count
-        # Of what was lost, nobody knows the size.
-        self.pending_bytes = max(self.pending_bytes - size, 0) if self.pending else 0
+def _added(counts: Mapping[str, int], more: Mapping[str, int]) -> Mapping[str, int]:
+    if not more:
+        return counts
+    return {**counts, **{reason: counts.get(reason, 0) + more[reason] for reason in more}}

@@ -7,10 +7,11 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from operator import length_hint
 from typing import NamedTuple
 
 from cio_events._buffers.base import Buffer
@@ -19,10 +20,12 @@ from cio_events._delivery.destination import Destination
 from cio_events._delivery.dispatcher import Dispatcher
 from cio_events._delivery.ledger import Ledger
 from cio_events._delivery.outcomes import Outcomes
+from cio_events._interrupts import faults, holds
 from cio_events._process import exits
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics
-from cio_events._process.suppression import THREAD_NAME, suppress_capture
+from cio_events._process.suppression import THREAD_NAME, without_capture
+from cio_events._wire.envelope import Envelope
 from cio_events.options import Options
 from cio_events.signals import DroppedReason
 
@@ -63,6 +66,7 @@ class _Waiter(NamedTuple):
 @dataclass(slots=True, eq=False)
 class _Blocked:
     size: int
+    entering: Iterator[Envelope]  # the call, as long as it waits for room
     bell: queue.SimpleQueue[bool]  # True when it is admitted, False to look again
 
 
@@ -93,6 +97,7 @@ class Worker:
         threaded: bool = True,
     ) -> None:
         self._options = options
+        self._buffer = buffer
         self._ledger = ledger
         self._diagnostics = diagnostics
         self._outcomes = Outcomes(sender, options, buffer, ledger, diagnostics)
@@ -101,16 +106,16 @@ class Worker:
         # Bytes that fill a request, so that nothing is gained by waiting for more.
         self._full = min((each.sharing.room for each in destinations if each.sharing), default=0)
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()  # held by whoever starts the thread
+        self._starting = threading.RLock()  # held by whoever starts the thread
         self._start_again_at = 0.0
         self._retiring = False
-        self._turn = threading.Lock()  # held by whoever delivers
+        self._turn = threading.RLock()  # held by whoever delivers
         self._deliverer: int | None = None
         self._bell: queue.SimpleQueue[None] | None = None
         self._state = _State.AWAKE
         self._waiters: list[_Waiter] = []
         self.blocked: deque[_Blocked] = deque()
-        self._admitting = threading.Lock()  # held by whoever admits those who are blocked
+        self._admitting = threading.RLock()  # held by whoever admits those who are blocked
 
     # What other threads call.
 
@@ -156,17 +161,19 @@ class Worker:
         finally:
             self._waiters.remove(waiter)
 
-    def wait_for_room(self, size: int, is_open: Callable[[], bool]) -> bool:
+    def wait_for_room(
+        self, size: int, entering: Iterator[Envelope], is_open: Callable[[], bool]
+    ) -> bool:
         """
-        Wait until a call of *size* bytes is admitted, first come, first served.
+        Wait until the call *entering*, of *size* bytes, is admitted: first come, first served.
 
         Returns False once *is_open* no longer holds.
         """
-        if self.runs_here():
+        if self.runs_here() or holds(self._admitting):
             return False
-        caller = _Blocked(size, queue.SimpleQueue())
-        self.blocked.append(caller)
+        caller = _Blocked(size, entering, queue.SimpleQueue())
         try:
+            self.blocked.append(caller)
             while is_open():
                 if self._thread is None:
                     self._start()
@@ -180,32 +187,37 @@ class Worker:
                     self._admit_blocked()
                 with suppress(queue.Empty):
                     if caller.bell.get(timeout=_BLOCKED_SECONDS if self._thread else 0):
-                        return True
-            return not self._leave(caller)
-        except BaseException:
-            if not self._leave(caller):
-                self._ledger.withdraw(size)
-            raise
-
-    def _leave(self, caller: _Blocked) -> bool:
-        """Wait no longer; returns False for a *caller* that was admitted meanwhile."""
-        try:
-            self.blocked.remove(caller)
-        except ValueError:
-            return False
-        return True
+                        break
+        finally:
+            with self._admitting:  # whoever admits it does so entirely
+                self._dismiss(caller)
+        return not length_hint(entering)
 
     def _admit_blocked(self) -> None:
         # One look for all who wait: each is woken once, when it is its turn.
-        if not self.blocked or not self._admitting.acquire(blocking=False):
+        if not self.blocked or holds(self._admitting):
             return
         try:
-            while self.blocked and self._ledger.admit(self.blocked[0].size):
-                self.blocked.popleft().bell.put(True)
-        except IndexError:  # the last one has left
-            pass
+            if not self._admitting.acquire(blocking=False):
+                return
+            while self.blocked:
+                first = self.blocked[0]
+                # It has entered already if an exception came in the midst of this before.
+                if length_hint(first.entering) and not self._ledger.admit(
+                    first.size, self._buffer.enter, first.entering
+                ):
+                    return
+                self._dismiss(first)
+                first.bell.put(True)
         finally:
-            self._admitting.release()
+            try:  # noqa: SIM105 - one call, before which no interrupt comes
+                self._admitting.release()
+            except RuntimeError:  # it was somebody else's
+                pass
+
+    def _dismiss(self, caller: _Blocked) -> None:
+        with suppress(ValueError):  # somebody else has
+            self.blocked.remove(caller)
 
     def condition(self) -> Condition:
         """How delivery fares, for whoever looks into it; nothing is changed."""
@@ -289,10 +301,10 @@ class Worker:
         self._tell_waiters()
 
     def _start(self) -> None:
-        # Not blocking: an interrupt may log while this same thread is starting the other one.
-        if monotonic() < self._start_again_at or not self._starting.acquire(blocking=False):
+        # Not twice: an interrupt may log while this same thread is starting the other one.
+        if monotonic() < self._start_again_at or holds(self._starting):
             return
-        try:
+        with self._starting:
             if (
                 self._thread is not None
                 or self._dispatcher.stopping
@@ -303,13 +315,14 @@ class Worker:
             # Here and not in __init__: gevent may have patched the process since then.
             self._bell = queue.SimpleQueue()
             thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
-            self._thread = thread
             try:
+                self._thread = thread
                 _check_uwsgi()
                 thread.start()
             except BaseException as error:
                 self._thread = None
-                if not isinstance(error, RuntimeError):
+                self._ring()  # if it was started, it ends
+                if not isinstance(error, faults(RuntimeError)):
                     raise
                 self._start_again_at = monotonic() + _SECONDS_BETWEEN_STARTS
                 self._diagnostics.warn_once(
@@ -320,8 +333,6 @@ class Worker:
                 # The caller delivers then, perhaps in an exit hook: uWSGI's come too late to
                 # import OpenSSL, and would crash.
                 self._dispatcher.prepare()
-        finally:
-            self._starting.release()
 
     def _ring(self) -> None:
         self._state = _State.AWAKE
@@ -333,18 +344,25 @@ class Worker:
     def _run(self) -> None:
         if self._thread is not threading.current_thread():
             return  # an interrupt came while it was started, and it was given up
-        with suppress_capture():
-            try:
-                while not self._dispatcher.stopping and not (self._retiring and self.idle()):
-                    self._sleep()
-                    if not self._dispatcher.stopping:
-                        self._round_safely(NEVER)
-            finally:
-                self._retiring = False
-                self._thread = None
-                self._tell_waiters()
+        without_capture(self._go_round)
         if self._ledger.pending:
             self._start()  # a call came while the thread retired
+
+    def _go_round(self) -> None:
+        try:
+            while (
+                not self._dispatcher.stopping
+                and not (self._retiring and self.idle())
+                and self._thread is threading.current_thread()
+            ):
+                self._sleep()
+                if not self._dispatcher.stopping:
+                    self._round_safely(NEVER)
+        finally:
+            if self._thread is threading.current_thread():
+                self._retiring = False
+                self._thread = None
+            self._tell_waiters()
 
     def _sleep(self) -> None:
         """Wait for something to do."""
@@ -384,16 +402,32 @@ class Worker:
         self._state = _State.AWAKE
 
     def _deliver_inline(self, end: float, condition: Callable[[], bool]) -> None:
-        with suppress_capture():
-            self._round_safely(end)
+        without_capture(self._round_safely, end)
         if not condition():
             # Some destination is paused, or it is another thread's turn.
             time.sleep(max(min(end - monotonic(), _SHORTEST_SLEEP), 0.0))
 
     def _round_safely(self, end: float) -> None:
-        # Waits for its turn only where a caller's thread and a new thread of ours meet.
-        if not self._turn.acquire(timeout=-1 if end == NEVER else max(end - monotonic(), 0)):
+        if holds(self._turn):
             return
+        try:
+            # Waits for its turn only where a caller's thread and a new thread of ours meet.
+            seconds = -1 if end == NEVER else max(end - monotonic(), 0)
+            if not self._turn.acquire(timeout=seconds):
+                return
+            self._deliver(end)
+        except faults(Exception) as error:
+            # A fault of ours must not end the thread: what is pending stays, and is tried again.
+            self._diagnostics.warn("fault", f"delivery was interrupted by {type(error).__name__}")
+            self._dispatcher.postpone(self._options.retry_base)
+        finally:
+            try:  # noqa: SIM105 - one call, before which no interrupt comes
+                self._turn.release()
+            except RuntimeError:  # it was somebody else's
+                pass
+            self._tell_waiters()
+
+    def _deliver(self, end: float) -> None:
         try:
             self._deliverer = threading.get_ident()
             for _ in self._dispatcher.run(end):
@@ -402,14 +436,8 @@ class Worker:
                 for waiter in list(self._waiters):
                     if waiter.condition():
                         waiter.bell.put(None)
-        except Exception as error:  # noqa: BLE001
-            # A fault of ours must not end the thread: what is pending stays, and is tried again.
-            self._diagnostics.warn("fault", f"delivery was interrupted by {type(error).__name__}")
-            self._dispatcher.postpone(self._options.retry_base)
         finally:
             self._deliverer = None
-            self._turn.release()
-            self._tell_waiters()
 
     def _tell_waiters(self) -> None:
         for waiter in list(self._waiters):

@@ -156,7 +156,7 @@ def _find_default() -> Pipeline:
 def _made_of(options: OptionArguments) -> Pipeline:
     """The pipeline of these *options*: a new one, unless there is one that is not closed."""
     # Not imported above: a process that only sets up its loggers needs none of all this yet.
-    with forks.late_imports:
+    with forks.late_imports():
         from cio_events._pipeline.pipeline import Pipeline
 
     wanted = _options(options)
@@ -177,7 +177,7 @@ def _made_of(options: OptionArguments) -> Pipeline:
 
 
 def _options(options: OptionArguments) -> Options:
-    with forks.late_imports:
+    with forks.late_imports():
         from cio_events.options import options_from
 
     return options_from(options)[0]

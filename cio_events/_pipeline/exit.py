@@ -98,8 +98,8 @@ class EndOfProcess:
         return self.flush_in_time(started, left)
 
     def _expect_exit(self) -> None:
-        self._expects_exit = True
         exits.expect_exit(self)
+        self._expects_exit = True
         if exits.exiting():
             self._exit_left = self.options.exit_timeout
 

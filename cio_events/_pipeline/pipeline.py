@@ -22,6 +22,7 @@ from cio_events._delivery.worker import Worker
 from cio_events._destinations import endpoints
 from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._exported import exported
+from cio_events._interrupts import faults
 from cio_events._pipeline import recording
 from cio_events._pipeline.exit import EndOfProcess
 from cio_events._pipeline.guard import Guard
@@ -30,7 +31,7 @@ from cio_events._pipeline.verbs import BackgroundVerbs
 from cio_events._process import debugging, exits, forks, suppression
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics
-from cio_events._process.suppression import mark_records, suppress_capture, suppressed
+from cio_events._process.suppression import mark_records, suppressed, without_capture
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire.encode import encode, encode_refused, too_long_attribute
 from cio_events._wire.envelope import Envelope
@@ -108,6 +109,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             # Nobody overtakes who waits for room.
             and options.on_full == "drop"
         )
+        # Looked up for each call.
+        self._spooled = options.spool is not None
         self._expects_exit = False
         # Once the end has come: how many seconds of exit_timeout were not used yet.
         self._exit_left: float | None = None
@@ -183,13 +186,20 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         id_ = self._ids.new_id(now)
         seconds = now // 1000 if logged_at is None else int(logged_at)
         envelope = encode_event(customer, name, data, id_, now, seconds, self.id_type)
-        if envelope is None or not self._ledger.admit(len(envelope)):
+        if envelope is None:
             return None
-        # As _put() does, whose call would take as long as one of these lines.
-        self._buffer.put(envelope)
-        self._worker.notify()
-        if not self._expects_exit or self._exit_left is not None:
-            self._mind_exit()
+        try:
+            # Inline, as another call would take as long as one of these lines.
+            if not self._ledger.admit(len(envelope), self._buffer.enter, iter((envelope,))):
+                return None
+            if self._spooled:
+                self._buffer.write()
+            self._worker.notify()
+            if not self._expects_exit or self._exit_left is not None:
+                self._mind_exit()
+        except BaseException:
+            self._deliver()  # what was interrupted
+            raise
         return id_
 
     def refuse(self, error: ParamError) -> FailedReason:
@@ -246,11 +256,13 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         if blocked is not None:
             self._refusals.say_blocked(blocked)
             return id_, self._drop(call, id_, "disabled")
-        # Nobody overtakes who waits for room.
-        admitted = not self._worker.blocked and self._ledger.admit(size)
-        if not admitted and not self._wait_for_room(size):
-            return id_, self._drop(call, id_, self._closed or "full")
-        self._put(envelope)
+        try:
+            if not self._admit(size, iter((envelope,))):
+                return id_, self._drop(call, id_, self._closed or "full")
+            self._deliver()
+        except BaseException:
+            self._deliver()  # what was interrupted
+            raise
         return id_, None
 
     def _shut(self, call: Call) -> DroppedReason | None:
@@ -274,9 +286,10 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._refusals.drop(call, id_, reason)
         return reason
 
-    def _put(self, envelope: Envelope) -> None:
-        """Have what was admitted delivered."""
-        self._buffer.put(envelope)
+    def _deliver(self) -> None:
+        """Have what was admitted delivered; to do so again does no harm."""
+        if self._spooled:
+            self._buffer.write()
         self._worker.notify()
         self._mind_exit()
 
@@ -306,9 +319,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         assert before_send is not None  # noqa: S101 - the caller has looked
         mark_records()
         try:
-            with suppress_capture():
-                filtered = before_send(call)
-        except Exception as error:  # noqa: BLE001
+            filtered = without_capture(before_send, call)
+        except faults(Exception) as error:
             self._diagnostics.warn(
                 "before_send", f"a call is dropped: before_send raised {type(error).__name__}"
             )
@@ -329,13 +341,16 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
                 "bytes; it is sent all the same",
             )
 
-    def _wait_for_room(self, size: int) -> bool:
-        """Wait until there is room for *size* bytes, if callers are to wait."""
+    def _admit(self, size: int, entering: Iterator[Envelope]) -> bool:
+        """Let a call of *size* bytes in, once there is room, if callers are to wait for that."""
+        # Nobody overtakes who waits for room.
+        if not self._worker.blocked and self._ledger.admit(size, self._buffer.enter, entering):
+            return True
         options = self.options
         if options.on_full != "block" or suppressed() or size > options.max_pending_bytes:
             return False
         return self._worker.wait_for_room(
-            size, lambda: self._closed is None and not exits.exiting()
+            size, entering, lambda: self._closed is None and not exits.exiting()
         )
 
     # What has been taken.
@@ -447,7 +462,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         if self.options.spool is None or recording.only_looked_at:
             return MemoryBuffer()
         # Not imported above: a process without a spool does not need SQLite.
-        with forks.late_imports:
+        with forks.late_imports():
             from cio_events._buffers.spool import Spool
 
         return Spool(

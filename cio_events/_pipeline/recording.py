@@ -114,17 +114,15 @@ def record(recording: Recording, sender: object, ledger: Ledger, envelope: Envel
     """
     Hand *envelope* to *recording*, and end it at once in the *ledger* and for receivers.
     """
-    size = len(envelope)
     ended = recording.accepted(envelope)
     if ended is None:
         return
-    ledger.adopt(1, size)
     report = Report(
         ended.call, ended.id, 1, ended.status, ended.reason, ended.detail, ended.receipt
     )
     if ended.reason is None:
-        ledger.settle(size, sent=1)
+        ledger.send()
         signals.announce(signals.sent, sender, report=report)
     else:
-        ledger.settle(size, failed={ended.reason: 1})
+        ledger.fail(ended.reason)
         signals.announce(signals.failed, sender, report=report)

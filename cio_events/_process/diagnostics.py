@@ -10,9 +10,9 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import ContextVar
 
+from cio_events._interrupts import faults, suppress_faults
 from cio_events._process.clock import monotonic
 from cio_events.errors import CustomerIOWarning
 
@@ -99,7 +99,7 @@ def where() -> str:
     told = origin.get()
     try:
         return f" ({told()})" if told is not None else ""
-    except Exception:  # noqa: BLE001 - what a record holds may raise anything
+    except faults(Exception):  # what a record holds may raise anything
         return ""
 
 
@@ -130,15 +130,15 @@ def say(message: str) -> None:
     """Say *message*, and never raise, whatever the application's handlers and filters do."""
     # A dictConfig with disable_existing_loggers disables this logger, which is nobody's wish.
     _logger.disabled = False
-    with suppress(Exception):
+    with suppress_faults(Exception):
         if _logger.isEnabledFor(logging.WARNING) and _heard() and not _inside_a_handler():
             _logger.warning(message)
             return
     try:
         # Of no place in the code, since none would tell anything.
         warnings.warn_explicit(message, CustomerIOWarning, "cio_events", 1, "cio_events")
-    except Exception:  # noqa: BLE001 - most often this one, where warnings are made errors
-        with suppress(Exception):
+    except faults(Exception):  # most often this one, where warnings are made errors
+        with suppress_faults(Exception):
             print(f"cio_events: {message}", file=sys.stderr)  # noqa: T201
 
 

@@ -99,25 +99,17 @@ def hold_over_forks(lock: Lock) -> None:
     _hook_forks()
 
 
-class _LateImports:
+_importing = threading.RLock()
+
+
+def late_imports() -> threading.RLock:
     """
-    Held while a module of ours is imported that was not needed before.
+    What is to be held while a module of ours is imported that was not needed before.
 
     A child that was forked meanwhile would wait forever for the thread that imports it.
     """
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-
-    def __enter__(self) -> None:
-        hold_over_forks(self._lock)
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-late_imports: _LateImports = _LateImports()
+    hold_over_forks(_importing)
+    return _importing
 
 
 def detect_fork() -> None:

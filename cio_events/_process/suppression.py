@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import FrameType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+from cio_events._interrupts import gets_what_it_interrupts
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 THREAD_NAME = "cio_events"
 """The flushing thread's."""
@@ -24,19 +28,24 @@ suppressed: Callable[[], bool] = _suppressed.get
 """True on the flushing thread, inside a signal's receiver and inside ``before_send``."""
 
 
-@contextmanager
-def suppress_capture() -> Iterator[None]:
-    """What is logged inside is not captured."""
-    token = _suppressed.set(True)
-    theirs = context_of_loguru()
-    # Its records do not come from logging's factory (mark_records), and may be queued.
-    bound = theirs.set({**theirs.get({}), SUPPRESSED: True}) if theirs is not None else None
+def without_capture(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call *function*; what is logged inside is not captured."""
+    # No context manager, which an interrupt may keep from being left again.
+    before = suppressed()
     try:
-        yield
+        _suppressed.set(True)
+        theirs = context_of_loguru()
+        if theirs is None:
+            return function(*args, **kwargs)
+        bound = theirs.get({})
+        try:
+            # Its records do not come from logging's factory (mark_records), and may be queued.
+            theirs.set({**bound, SUPPRESSED: True})
+            return function(*args, **kwargs)
+        finally:
+            theirs.set(bound)
     finally:
-        if theirs is not None and bound is not None:
-            theirs.reset(bound)
-        _suppressed.reset(token)
+        _suppressed.set(before)
 
 
 def context_of_loguru() -> ContextVar[dict[str, Any]] | None:
@@ -94,7 +103,7 @@ def interrupted() -> bool:
     while frame is not None and _of_this_package(frame):  # those that take the record
         frame = frame.f_back
     while frame is not None and not _of_this_package(frame):
-        if frame.f_code.co_name == "__del__" or _handles_signal(frame):
+        if frame.f_code.co_name == "__del__" or gets_what_it_interrupts(frame):
             return True
         frame = frame.f_back
     return False
@@ -102,15 +111,6 @@ def interrupted() -> bool:
 
 def _of_this_package(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__name__")).partition(".")[0] == "cio_events"
-
-
-def _handles_signal(frame: FrameType) -> bool:
-    # It gets what it has interrupted, which is also what it returns to.
-    code = frame.f_code
-    arguments = code.co_varnames[: code.co_argcount]
-    return frame.f_back is not None and any(
-        frame.f_locals.get(name) is frame.f_back for name in arguments
-    )
 
 
 def renew() -> None:

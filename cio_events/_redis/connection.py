@@ -45,7 +45,7 @@ def connect(url: str, timeout: float, read_bytes: int = 65_536) -> redis.Redis:
 
         redis.RedisError: There is no connection, or the server lets nobody in.
     """
-    with forks.late_imports:
+    with forks.late_imports():
         try:
             import redis
             from redis.backoff import NoBackoff

@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING, TypeAlias
@@ -200,9 +200,12 @@ class StreamBuffer:
 
     # What a buffer on disk has.
 
-    def put(self, envelope: Envelope) -> None:
+    def enter(self, envelopes: Iterable[Envelope]) -> None:
         """Nobody puts single calls."""
         raise NotImplementedError
+
+    def write(self) -> None:
+        """Nothing to do: they are written."""
 
     def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
         """Nobody is refused here."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from structlog.contextvars import get_contextvars
 
 from cio_events._calls.people import Call
+from cio_events._interrupts import faults, suppress_faults
 from cio_events._pipeline.default import get_pipeline
 from cio_events._process import debugging
 from cio_events._process.diagnostics import origin, warn_few, warn_once
@@ -68,7 +68,7 @@ class Capture:
     ) -> None:
         if pipeline is not None:
             # Not imported above: a process that only sets up its loggers does not need it yet.
-            with late_imports:
+            with late_imports():
                 from cio_events._pipeline.pipeline import Pipeline
 
             if not issubclass(type(pipeline), Pipeline):
@@ -153,12 +153,13 @@ class Capture:
                 id_ = pipeline.accept_event(read["cio_customer"], event, data, logged_at)
             if id_ is None:
                 record = Record(read, event, shape, logged_at, pipeline.id_type)
-                token = origin.set(partial(origin_of, event, read, source))
+                before = origin.get()
                 try:
+                    origin.set(partial(origin_of, event, read, source))
                     id_, reason = _accept(pipeline, record)
                 finally:
-                    origin.reset(token)
-        except Exception as error:
+                    origin.set(before)
+        except faults(Exception) as error:
             if pipeline is not None and pipeline.strict:
                 raise
             # Logging must go on whatever is wrong with us.
@@ -173,7 +174,7 @@ class Capture:
                 fields["cio_event_id"] = id_
             else:
                 fields["cio_refused"] = reason
-        except Exception as error:  # noqa: BLE001 - a mapping that cannot be written to
+        except faults(Exception) as error:  # a mapping that cannot be written to
             warn_few("no mark", type(error).__name__, "was raised while a record was marked")
         return True
 
@@ -219,7 +220,7 @@ def _accept(pipeline: Pipeline, record: Record) -> tuple[str, str | None]:
         call = call_of(record)
     except ParamError as error:
         return "", pipeline.refuse(error)
-    except Exception as error:  # noqa: BLE001 - what a record holds may raise anything
+    except faults(Exception) as error:  # what a record holds may raise anything
         problem = ParamError("cio", f"reading the record raised {type(error).__name__}")
         return "", pipeline.refuse(problem)
     return pipeline.accept(call)
@@ -249,7 +250,7 @@ def _count_lost(pipeline: Pipeline | None, error: Exception) -> str:
     kind = type(error).__name__
     warn_few("lost", kind, "was raised while a tagged record was read, which is lost")
     if pipeline is not None:
-        with suppress(Exception):  # the ledger itself may be at fault
+        with suppress_faults(Exception):  # the ledger itself may be at fault
             pipeline.refuse(ParamError("record", f"reading it raised {kind}"))
     return "invalid"
 
@@ -258,5 +259,5 @@ def _show_summary(fields: MutableMapping[str, Any]) -> None:
     call = fields["cio"]
     try:
         fields.update(summary_tags(call))
-    except Exception:  # noqa: BLE001 - a call that was made past its checks
+    except faults(Exception):  # a call that was made past its checks
         fields["cio"] = f"<{type(call).__name__}>"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from cio_events._interrupts import suppress_faults
 from cio_events._pipeline.default import get_pipeline
 from cio_events._process.diagnostics import say, shown
 from cio_events._sources.fields import MARKS, TRIGGERS
@@ -26,7 +26,7 @@ def say_outcome(
     pipeline: Pipeline | None, fields: Mapping[Any, Any], event: object, outcome: str
 ) -> None:
     """Say the *outcome* of a record, if *pipeline* has ``debug``; None is the default one."""
-    with suppress(Exception):  # what a record holds may raise anything
+    with suppress_faults(Exception):  # what a record holds may raise anything
         if listener is not None:
             listener(fields, event, outcome)
         if (pipeline or get_pipeline()).options.debug:
@@ -37,7 +37,7 @@ def say_outcome(
 
 def say_untagged(pipeline: Pipeline | None, fields: Mapping[Any, Any], event: object) -> None:
     """Say why a record is no call that has keys like tags, but none that makes it one."""
-    with suppress(Exception):
+    with suppress_faults(Exception):
         if (pipeline or get_pipeline()).options.debug:
             report()
         keys = fields.keys()

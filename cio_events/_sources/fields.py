@@ -15,6 +15,7 @@ from structlog.processors import CallsiteParameter
 
 from cio_events._calls import limits
 from cio_events._calls.validation import obviously_fits
+from cio_events._interrupts import faults
 from cio_events._process.diagnostics import warn_few
 from cio_events._sources.instrumentation import written_by_instrumentation
 
@@ -254,5 +255,5 @@ def _attributes_of_factory() -> frozenset[str]:
         return frozenset()
     try:
         return frozenset(factory("cio_events", logging.DEBUG, "", 0, "", (), None).__dict__)
-    except Exception:  # noqa: BLE001 - an application's own
+    except faults(Exception):  # an application's own
         return frozenset()

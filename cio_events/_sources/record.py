@@ -11,6 +11,7 @@ from structlog.contextvars import get_contextvars
 from cio_events._calls.people import Customer, Identifier, IdType, identifier_of
 from cio_events._calls.times import unix_seconds
 from cio_events._calls.validation import Data
+from cio_events._interrupts import faults
 from cio_events._pipeline import recording
 from cio_events._sources.fields import Shape
 from cio_events.errors import ParamError
@@ -115,12 +116,12 @@ def _time_of(text: str) -> float:
     text = text.strip()
     try:
         return float(text)
-    except ValueError:
+    except faults(ValueError):
         pass
     try:
         # Python 3.10 does not read the Z.
         iso = f"{text[:-1]}+00:00" if text.endswith(("Z", "z")) else text
         return unix_seconds(datetime.fromisoformat(iso))
-    except ValueError:
+    except faults(ValueError):
         message = "must be Unix seconds, a date, a datetime, or ISO 8601 text"
         raise ParamError("cio_timestamp", message) from None

@@ -11,6 +11,7 @@ import orjson
 
 from cio_events._calls import limits
 from cio_events._calls.people import Call
+from cio_events._interrupts import faults
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of, seal
 from cio_events._wire.identifiers import v1_names
 from cio_events._wire.json import dumps, is_finite, is_flat
@@ -105,7 +106,7 @@ def _dump_flat(kind: Kind, call: Call, body: object) -> bytes | None:
         return None
     try:
         return _dumps(body)
-    except TypeError:  # a lone surrogate, say
+    except faults(TypeError):  # a lone surrogate, say
         return None
 
 

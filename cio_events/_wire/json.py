@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from cio_events._calls import limits
+from cio_events._interrupts import faults
 from cio_events._wire.natural import TooLarge
 from cio_events._wire.walk import Unsaid, Walk
 
@@ -79,7 +80,7 @@ def dumps(
         unsaid.extend(walk.unsaid.values())
     try:
         return orjson.dumps(plain)
-    except TypeError:
+    except faults(TypeError):
         return _without_surrogates(plain)
 
 
@@ -105,6 +106,6 @@ def inert(data: Mapping[Any, object], most_bytes: int) -> dict[str, object] | No
     walk = Walk(most_bytes, inert=True, most_nodes=most_bytes // 2)
     try:
         plain: dict[str, object] = walk.plain(data)
-    except Exception:  # noqa: BLE001 - whatever it is, dumps meets it again
+    except faults(Exception):  # whatever it is, dumps meets it again
         return None
     return None if walk.unsaid else plain

@@ -11,6 +11,7 @@ import orjson
 from cio_events._calls import limits
 from cio_events._calls.people import CIO_ID_PREFIX, IdType
 from cio_events._calls.validation import Data
+from cio_events._interrupts import faults
 from cio_events._wire.envelope import HEADER_BYTES, HEADER_FORM, Envelope, Route
 from cio_events._wire.json import inert
 from cio_events._wire.people import event
@@ -87,7 +88,7 @@ def encode_event(
             break
     try:
         body = _dumps(data)
-    except TypeError:  # a lone surrogate, say
+    except faults(TypeError):  # a lone surrogate, say
         return None
     ulid = id_.encode()
     envelope = _FORM % (

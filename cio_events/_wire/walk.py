@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from cio_events._calls import limits
+from cio_events._interrupts import faults
 from cio_events._wire.natural import INT_MAX, INT_MIN, TooLarge, integer, name_of, step_for
 
 # What runs no code but Python's own when it is made simpler.
@@ -218,7 +219,7 @@ class Walk:
                 value = step_for(type(value))(value, room)
             except TooLarge:
                 raise
-            except Exception:  # noqa: BLE001 - what an application's own types may raise
+            except faults(Exception):  # what an application's own types may raise
                 return _Unsayable(value)
             kind = type(value)
             if kind is str or kind is bool or value is None or kind is list or kind is dict:
@@ -262,7 +263,7 @@ class Walk:
                     told = told.isoformat()
                     continue
                 told = step_for(kind)(told, 0)
-            except Exception:  # noqa: BLE001 - as in _asked_for
+            except faults(Exception):  # as in _asked_for
                 break
             if type(told) is list or type(told) is dict:
                 break  # it has a form in JSON, but none that could be a name

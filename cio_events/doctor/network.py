@@ -14,7 +14,7 @@ from cio_events._destinations import endpoints
 from cio_events._http import endpoint as http
 from cio_events._http.loopback import bound, is_loopback
 from cio_events._process.clock import monotonic
-from cio_events._process.suppression import suppress_capture
+from cio_events._process.suppression import without_capture
 from cio_events._wire import answers
 from cio_events._wire.request import Request
 from cio_events.errors import NoAnswerError, ParamError
@@ -127,14 +127,15 @@ class Answers:
         return found
 
     def _ask(self, number: int) -> None:
-        options, replies = self._options[number], self._replies[number]
-        with suppress_capture():
-            url = options.track_url or self._urls[options.region]
-            first = self._reply(options, url)
-            replies.append(first)
-            if first.status == 401 and options.track_url is None:
-                (other,) = (url for region, url in self._urls.items() if region != options.region)
-                replies.append(self._reply(options, other))
+        without_capture(self._ask_regions, self._options[number], self._replies[number])
+
+    def _ask_regions(self, options: Options, replies: list[Reply]) -> None:
+        url = options.track_url or self._urls[options.region]
+        first = self._reply(options, url)
+        replies.append(first)
+        if first.status == 401 and options.track_url is None:
+            (other,) = (url for region, url in self._urls.items() if region != options.region)
+            replies.append(self._reply(options, other))
 
     def _reply(self, options: Options, url: str) -> Reply:
         host = shown_host(url)

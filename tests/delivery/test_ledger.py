@@ -209,12 +209,12 @@ def test_interrupt_that_is_postponed_is_not_quiet() -> None:
     class Interrupting(dict[str, int]):
         """Reasons that are interrupted while they are counted."""
 
-        def values(self) -> Any:
+        def __len__(self) -> int:
             """Do what a signal handler could do here."""
             assert ledger.admit(1)
             told.append(ledger.idle())
             balanced(ledger.stats(0))
-            return super().values()
+            return super().__len__()
 
     ledger.settle(0, failed=Interrupting())
 
@@ -254,10 +254,10 @@ def test_bounds_hold_for_interrupts_too() -> None:
     class Interrupting(dict[str, int]):
         """Reasons that are interrupted while they are counted."""
 
-        def values(self) -> Any:
+        def __len__(self) -> int:
             """Do what a signal handler could do here."""
             answers.append(ledger.admit(1))
-            return super().values()
+            return super().__len__()
 
     ledger.admit(1)
     ledger.settle(0, failed=Interrupting())
@@ -316,10 +316,10 @@ def test_reading_waits_for_nobody_in_the_same_thread(reader: str) -> None:
     class Interrupting(dict[str, int]):
         """Reasons that are interrupted while they are counted."""
 
-        def values(self) -> Any:
+        def __len__(self) -> int:
             """Do what a signal handler could do here."""
             answers.append(ledger.stats(0) if reader == "stats" else ledger.idle())
-            return super().values()
+            return super().__len__()
 
     ledger.admit(1)
     ledger.settle(1, dropped=Interrupting(closed=1))

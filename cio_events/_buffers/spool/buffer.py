@@ -20,8 +20,8 @@ from cio_events._buffers.spool.dead_letter_writer import DeadLetterWriter
 from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.problems import Problems
 from cio_events._buffers.spool.upkeep import SpoolUpkeep
-from cio_events._buffers.spool.writer import holds
 from cio_events._buffers.workspace import NOBODYS, Workspace
+from cio_events._interrupts import holds
 from cio_events._process import forks
 from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.sqlite import OtherVersionError
+from cio_events._interrupts import faults
 
 
 class Problems:
@@ -62,7 +63,7 @@ class Problems:
         while self._notes:
             try:
                 self._report(*self._notes.popleft())
-            except Exception:  # noqa: BLE001, S112 - it must not reach the application
+            except faults(Exception):  # it must not reach the application
                 continue
 
 

@@ -14,6 +14,7 @@ from cio_events._buffers.spool.dead_letter_writer import DeadLetterWriter
 from cio_events._buffers.spool.descriptors import ClosedDescriptorsError
 from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.writer import SpoolWriter
+from cio_events._interrupts import faults
 from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
 
@@ -115,7 +116,7 @@ class SpoolUpkeep(SpoolWriter):
         try:
             sqlite.create_private_directory(self._directory)
             file = self._new_file()
-        except (sqlite3.Error, OSError):
+        except faults(sqlite3.Error, OSError):
             self._retry_at = monotonic() + backlog.RETRY_INTERVAL
             return
         try:
@@ -136,7 +137,7 @@ class SpoolUpkeep(SpoolWriter):
                     else:
                         self._own = file
                         self._degraded = False
-        except sqlite3.Error:
+        except faults(sqlite3.Error):
             self._retry_at = monotonic() + backlog.RETRY_INTERVAL
             self._older.add(file)
             return

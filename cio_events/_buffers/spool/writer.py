@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from cio_events._buffers.spool.descriptors import ClosedDescriptorsError
 from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.problems import Problems, described
 from cio_events._buffers.workspace import Workspace
+from cio_events._interrupts import faults, holds
 from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
 
@@ -38,6 +39,7 @@ class SpoolWriter:
         # `_incoming`, to be written once the lock is free.
         self._lock = threading.RLock()
         self._incoming: deque[Envelope] = deque()
+        self.enter: Callable[[Iterable[Envelope]], None] = self._incoming.extend
         self._ages = ownership.Ages(self._directory)
         self._own: SpoolFile | None = None
         self._displaced: deque[SpoolFile] = deque()  # were the own one, until nobody found them
@@ -49,22 +51,27 @@ class SpoolWriter:
         self._retry_at = 0.0  # when the disk is tried again
 
     def put(self, envelope: Envelope) -> None:
+        """Write one more call to the file, as `enter` and `write` do together."""
+        self._incoming.append(envelope)
+        self.write()
+
+    def write(self) -> None:
         """
-        Write one more call to the file.
+        Write what has entered to the file.
 
         Any thread may, also from within a signal handler or a ``__del__`` that interrupted
-        another `put` on the same thread: that one writes both when it goes on.
+        another `write` on the same thread: that one writes all when it goes on.
         """
-        self._incoming.append(envelope)
         try:
             if holds(self._lock):
                 return
             self._write_incoming()
             if self._problems and not holds(self._turn):
                 self._problems.speak()
-        except Exception:  # noqa: BLE001, S110
-            # As when the caller's stack is nearly full. The next call writes it.
-            pass
+        except RecursionError:
+            pass  # the caller's stack is nearly full; the next call writes it
+        except faults(Exception):
+            pass  # likewise
 
     def _write_incoming(self) -> None:
         # Again, since an interrupt may have added to it as long as the lock was held.
@@ -84,7 +91,7 @@ class SpoolWriter:
                     while incoming:
                         own.append(incoming[0])
                         incoming.popleft()
-                except (sqlite3.Error, OSError) as error:
+                except faults(sqlite3.Error, OSError) as error:
                     self._rest(error)
 
     def _displace(self, own: SpoolFile) -> None:
@@ -129,10 +136,3 @@ class SpoolWriter:
             f"the spool in {self._directory} cannot be written ({described(error)}): calls "
             "wait in memory until it can",
         )
-
-
-def holds(lock: threading.RLock) -> bool:
-    """Whether this thread holds *lock*: then this is an interrupt of its own work."""
-    # What threading.Condition asks too; a flag of our own could be left behind by an exception.
-    owned: bool = lock._is_owned()  # type: ignore[attr-defined] # noqa: SLF001
-    return owned

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import atexit
-from contextlib import suppress
 
+from cio_events._interrupts import suppress_faults
 from cio_events._process import debugging
 from cio_events._process.diagnostics import say
 from cio_events._sources import attachment
@@ -28,7 +28,7 @@ def report() -> None:
     if _reported:
         return
     _reported = True
-    with suppress(Exception):  # what others have configured may raise anything
+    with suppress_faults(Exception):  # what others have configured may raise anything
         attachment.look()
         for obstacle in obstacles():
             say(f"debug: set-up: {obstacle.text}")
