@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -73,10 +75,11 @@ def walk(logger_name: str) -> Walk:
     with way.sent() as probe:
         ended: list[Any] = []
         traced = [_traced(one, number, found, probe) for number, one in enumerate(processors)]
-        bound = config["wrapper_class"](wrapped, [*traced, _end(ended)], config["context_class"]())
-        bound = getattr(bound, "sync_bl", bound)  # structlog's AsyncBoundLogger
+        make = partial(
+            config["wrapper_class"], wrapped, [*traced, _end(ended)], config["context_class"]()
+        )
         try:
-            bound.info(EVENT, cio_customer=probe.customer, **{KEY: True})
+            _synchronous(make).info(EVENT, cio_customer=probe.customer, **{KEY: True})
         except Exception as error:  # noqa: BLE001
             found.raised = type(error).__name__
         found.way = _way(found, probe, wrapped, ended)
@@ -88,6 +91,20 @@ def _wrapped(factory: Any, name: str) -> Any:
         return factory(name)
     except TypeError:  # one that takes no name
         return factory()
+
+
+def _synchronous(make: Callable[[], Any]) -> Any:
+    """A bound logger that *make* makes; of structlog's AsyncBoundLogger, the one beneath it."""
+    try:
+        bound = make()
+    except RuntimeError:  # one that wants an event loop
+
+        async def make_there() -> Any:
+            return make()
+
+        bound = asyncio.run(make_there())
+    # Asked by its class: to others, any name may be a method of what they wrap.
+    return bound.sync_bl if isinstance(bound, structlog.stdlib.AsyncBoundLogger) else bound
 
 
 def _traced(processor: Any, number: int, found: Walk, probe: Probe) -> Any:

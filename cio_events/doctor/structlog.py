@@ -77,6 +77,8 @@ def _of_those_before(walk: Walk, first: int) -> Iterator[Finding]:
             yield found("W408", drawn, processor=name)
     if walk.rendered_at is not None and walk.rendered_at < first:
         yield found("E404", walk.drawn(first), processor=walk.names[walk.rendered_at])
+    elif walk.raised is not None and walk.reached < 0:
+        yield found("E416", error=walk.raised)
     elif walk.raised is not None and walk.reached < first:
         name = walk.names[walk.reached]
         does = f"raises {walk.raised}"

@@ -104,6 +104,14 @@ ROWS: dict[str, Row] = {
         "End the chain with a renderer that fits the logger: JSONRenderer or ConsoleRenderer, or "
         "ProcessorFormatter.wrap_for_formatter for logging.",
     ),
+    "E416": Row(
+        "structlog",
+        "log.info() of structlog itself raises {error}",
+        "The wrapper class has no such method, or it fails before the first processor: nothing "
+        "that is logged so is captured.",
+        "Give structlog a wrapper_class that has info(), such as "
+        "make_filtering_bound_logger(logging.INFO), with a logger_factory that fits it.",
+    ),
     # logging.
     "I500": Row("logging", "A tagged record of logging is captured"),
     "S501": Row("logging", "No CustomerIOHandler is on any logger; structlog is captured"),
