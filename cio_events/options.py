@@ -34,6 +34,7 @@ EXIT_TIMEOUT = 2.0
 
 _MOST_SECONDS = 1_000_000_000
 _MOST_THINGS = 1_000_000_000_000_000
+_LONGEST_PREFIX = 100
 
 Read = Callable[[str, object], object]
 """Turns the value of the named option, or its text in the environment, into what it means."""
@@ -97,6 +98,17 @@ def _one_of(*words: str) -> Read:
 
 def _directory(name: str, value: object) -> str:
     return _text(name, os.fspath(value) if isinstance(value, os.PathLike) else value)
+
+
+def _prefix(name: str, value: object) -> str:
+    prefix = _text(name, value)
+    if len(prefix) > _LONGEST_PREFIX or not prefix.isascii() or not prefix.isprintable():
+        raise ParamError(
+            name, f"must be printable ASCII of at most {_LONGEST_PREFIX} bytes", _LONGEST_PREFIX
+        )
+    if "{" in prefix or "}" in prefix:
+        raise ParamError(name, "must not have braces, which are Redis Cluster's")
+    return prefix
 
 
 def _names(name: str, value: object) -> tuple[str, ...]:
@@ -245,6 +257,31 @@ class Options:
     spool: str | None = _row(
         None, _directory, "A directory where calls wait on disk; None keeps them in memory."
     )
+    relay: str | None = _row(
+        None,
+        _text,
+        "Redis, as a URL (``redis://``, ``rediss://``, ``unix://``): calls go there and not to "
+        "Customer.io, and ``cio-events relay`` delivers them.",
+    )
+    relay_prefix: str = _row(
+        "cio_events",
+        _prefix,
+        "What the names of all keys in Redis begin with.",
+        "Several workspaces may share a server.",
+    )
+    relay_ack: Literal["memory", "fsync"] = _row(
+        "memory",
+        _one_of("memory", "fsync"),
+        'When Redis has a call: ``"memory"``, once it has answered; ``"fsync"``, once it lies on '
+        "its disk.",
+        "Few Redis servers lose what they have answered, and a disk takes up to two seconds.",
+    )
+    relay_bytes: int = _row(
+        1024**3,
+        _count,
+        "How many bytes may wait in Redis; beyond them calls wait where they are.",
+        "A Redis that others use too must not fill up during an outage.",
+    )
     before_send: Callable[[Call], Call | None] | None = _row(
         None,
         _callable,
@@ -292,6 +329,11 @@ class Options:
             if value is not None or _DEFAULTS[name] is not None:
                 object.__setattr__(self, name, row.read(name, value))
 
+    @property
+    def to(self) -> Literal["customer.io", "redis"]:
+        """Where calls go, as reports say it."""
+        return "customer.io" if self.relay is None else "redis"
+
     def __repr__(self) -> str:
         return f"<Options region={self.region!r}>"
 
@@ -323,6 +365,10 @@ class OptionArguments(TypedDict, total=False):
     retry_cap: float
     hold_interval: float
     spool: str | os.PathLike[str] | None
+    relay: str | None
+    relay_prefix: str
+    relay_ack: Literal["memory", "fsync"]
+    relay_bytes: int
     before_send: Callable[[Call], Call | None] | None
     id_type: Literal["auto", "id", "email", "cio_id", "phone"]
     hidden: Iterable[str]

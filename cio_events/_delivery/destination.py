@@ -81,6 +81,8 @@ class TryAgain:
 
         detail: What is known of the cause, without personal data.
 
+        doubt: Whether the calls may have arrived, though this process may send them again.
+
         suspect: Whether the calls themselves may be the cause.
 
         slow: Whether the time was too short, so that fewer calls may do better.
@@ -92,6 +94,7 @@ class TryAgain:
     detail: str | None = None
     suspect: bool = False
     slow: bool = False
+    doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class Hold:
     The settings are wrong, not the calls.
 
     Attributes:
-        status: The HTTP status.
+        status: The HTTP status; None of a server that has none.
 
         advice: What a person should look at, as the end of a sentence.
 
@@ -111,7 +114,7 @@ class Hold:
         final: Whether the one call is refused for good once another passes.
     """
 
-    status: int
+    status: int | None
     advice: str
     detail: str | None = None
     suspect: bool = False
@@ -127,16 +130,20 @@ class Sharing:
     Which calls share a request, and how many of them do.
 
     Attributes:
-        route: The first byte of their envelopes. All others go alone.
+        routes: The first bytes of their envelopes. All others go alone.
 
         room: How many bytes they may have together.
 
         spared: How many bytes of each envelope are not sent.
+
+        enough: How many to have at hand: more than a request holds, and few enough to stay near
+            the processor until they are sent.
     """
 
-    route: int
+    routes: bytes
     room: int
     spared: int
+    enough: int = 4_096
 
 
 class Destination(Protocol):
@@ -158,7 +165,7 @@ class Destination(Protocol):
 
     @property
     def at_most_once(self) -> bool:
-        """Whether a call must not be sent again that may have arrived."""
+        """Whether a message must not be sent again that may have arrived."""
 
     @property
     def ready(self) -> bool:

@@ -25,16 +25,15 @@ from cio_events._delivery.order import Order
 from cio_events._delivery.outcomes import Outcomes
 from cio_events._delivery.suspects import Load
 from cio_events._process.clock import monotonic
-from cio_events._wire.envelope import Envelope
+from cio_events._wire.envelope import Envelope, Route
 from cio_events.options import Options
 from cio_events.signals import DroppedReason
 
 # What may be in flight, beside a spool of any size; about 30 MB.
 _TAKE_MOST = 100_000
 
-# Taken from the buffer at once: more than a batch holds, and few enough to stay at hand for the
-# processor from here until they are sent.
-_ENOUGH = 4_096
+# Taken from the buffer at a time when all of it is given up.
+_AT_A_TIME = 4_096
 
 # Requests under way at once, over all destinations.
 _COURIERS = 12
@@ -50,6 +49,9 @@ _HANDED_OVER = TryAgain("no_connection", None)
 
 # Of one of which it could not be noted that it is sent.
 _NOT_NOTED = TryAgain("no_connection", None, detail="the spool cannot be written")
+
+# Of a message that an earlier process was about to send.
+_SENT_BEFORE = Refused("ambiguous", None, "the process that sent it ended before the answer")
 
 _Task: TypeAlias = "tuple[InFlight, Load, float]"
 
@@ -95,6 +97,7 @@ class Dispatcher:
         self._couriers: Couriers[_Task, Verdict] = Couriers(self._send, _COURIERS)
         self._began = time.time(), monotonic()
         self._out = 0  # requests that couriers have
+        self._noted: set[Envelope] = set()  # messages of which it is noted that they are sent
         self.stopping = False
         self.adopted: bool = options.spool is None or not options.enabled
         self.adopt_at: float = 0.0
@@ -168,7 +171,7 @@ class Dispatcher:
             for flight in self.flights:
                 flight.clear()
             envelopes = [envelope for envelope, _ in left]
-            while taken := self._buffer.take(_ENOUGH):
+            while taken := self._buffer.take(_AT_A_TIME):
                 envelopes += taken
             if envelopes:
                 self._buffer.forget(envelopes)
@@ -244,8 +247,9 @@ class Dispatcher:
         ready = [
             flight for flight in self.flights if flight.destination.ready and flight.pace.open(now)
         ]
-        while self._more and room > 0 and sum(map(_at_hand, ready)) < _ENOUGH:
-            wanted = min(room, _ENOUGH)
+        enough = max((flight.sharing.enough for flight in ready), default=0)
+        while self._more and room > 0 and sum(map(_at_hand, ready)) < enough:
+            wanted = min(room, enough)
             taken = self._buffer.take(wanted)
             # What comes later waits for company, and for the next round.
             self._more = len(taken) == wanted
@@ -254,9 +258,9 @@ class Dispatcher:
 
     def _line_up(self, taken: list[Envelope]) -> None:
         first = self.flights[0]
-        route = first.sharing.route
+        routes = first.sharing.routes
         if not any(flight.line.pending for flight in self.flights):
-            if all(envelope[0] == route for envelope in taken):
+            if all(envelope[0] in routes for envelope in taken):
                 first.waiting += taken
                 return
             for flight in self.flights:
@@ -283,22 +287,32 @@ class Dispatcher:
 
     def _send(self, task: _Task) -> Verdict:
         flight, load, end = task
-        (first, *_) = load.envelopes
-        if not flight.destination.at_most_once:
+        once = _messages(load) if flight.destination.at_most_once else []
+        if not once:
             return self._request(flight, load, end)
         # At most once, also over the death of this process.
         with self._moving:
             if load not in flight.under_way:
                 return _HANDED_OVER
-            if load.attempts == 1 and self._buffer.maybe_sent(first):
-                return Refused(
-                    "ambiguous", None, "the process that sent it ended before the answer"
-                )
-            if not self._buffer.sending(first):
-                return _NOT_NOTED
+            if any(one not in self._noted and self._buffer.maybe_sent(one) for one in once):
+                return _SENT_BEFORE if len(load.envelopes) == 1 else Split()
+            for one in once:
+                if not self._buffer.sending(one):
+                    return self._take_back(once, _NOT_NOTED)
+                self._noted.add(one)
         verdict = self._request(flight, load, end)
-        if isinstance(verdict, (TryAgain, Hold)):
-            self._buffer.unsent(first)
+        if isinstance(verdict, Hold) or (isinstance(verdict, TryAgain) and not verdict.doubt):
+            return self._take_back(once, verdict)
+        if not isinstance(verdict, (TryAgain, Split)):
+            self._noted.difference_update(once)
+        return verdict
+
+    def _take_back(self, once: list[Envelope], verdict: Verdict) -> Verdict:
+        """Forget of those that were noted that they are sent, as *verdict* says they were not."""
+        for one in once:
+            if one in self._noted:
+                self._buffer.unsent(one)
+        self._noted.difference_update(once)
         return verdict
 
     def _request(self, flight: InFlight, load: Load, end: float) -> Verdict:
@@ -373,6 +387,11 @@ class Dispatcher:
             taken = [one for n, one in enumerate(taken) if n not in verdict.refused]
         if taken:
             self._outcomes.sent(taken, load.attempts, verdict.status, verdict.receipt)
+
+
+def _messages(load: Load) -> list[Envelope]:
+    """Those of its calls that must not be sent twice."""
+    return [envelope for envelope in load.envelopes if envelope[0] in Route.APP]
 
 
 def _at_hand(flight: InFlight) -> int:

@@ -22,7 +22,7 @@ from cio_events.options import Options
 _AT_ONCE = 8
 
 # Where no calls share a request.
-_ALONE = Sharing(-1, 0, 0)
+_ALONE = Sharing(b"", 0, 0)
 
 # After timeouts a batch becomes no smaller than this, and grows again by so much.
 _SMALLEST_ROOM = 4_096
@@ -56,7 +56,7 @@ class InFlight:
         self.waiting: deque[Envelope] = deque()
         self.sharing = destination.sharing or _ALONE
         self.routes = destination.routes
-        self.line = Line(self.sharing.route)
+        self.line = Line(self.sharing.routes)
         self.again: list[Load] = []
         self.suspects = Suspects()
         self.under_way: set[Load] = set()
@@ -135,7 +135,7 @@ class InFlight:
         self.again.clear()
         self.under_way.clear()
         self.suspects = Suspects()
-        self.line = Line(self.sharing.route)
+        self.line = Line(self.sharing.routes)
 
     # Which request comes next.
 
@@ -220,7 +220,7 @@ class InFlight:
         return bool(shared), len(others) - shared
 
     def _is_shared(self, load: Batch) -> bool:
-        return load.envelopes[0][0] == self.sharing.route
+        return load.envelopes[0][0] in self.sharing.routes
 
     def is_quick(self, load: Load) -> bool:
         """

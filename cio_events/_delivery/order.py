@@ -52,10 +52,10 @@ class Line:
         patient: Whether other destinations wait for calls of this one; not while it is paused.
     """
 
-    def __init__(self, shared_route: int) -> None:
+    def __init__(self, shared_routes: bytes) -> None:
         self.pending: dict[Pending, None] = {}
         self.patient = True
-        self._shared_route = shared_route
+        self._shared_routes = shared_routes
         self._last: dict[str, Pending] = {}  # the latest call of each customer
         # What nothing blocks and no request has, as heaps by number.
         self._shared: list[tuple[int, Pending]] = []
@@ -75,7 +75,7 @@ class Line:
     def offer(self, call: Pending) -> None:
         """Have *call* sent, if nothing blocks it and no request has it."""
         if not call.blockers and not call.claimed:
-            shared = call.envelope[0] == self._shared_route
+            shared = call.envelope[0] in self._shared_routes
             heapq.heappush(self._shared if shared else self._single, (call.number, call))
 
     def end(self, call: Pending) -> None:
@@ -133,7 +133,7 @@ class Line:
                 if (
                     count == follower.blockers
                     and not follower.claimed
-                    and follower.envelope[0] == self._shared_route
+                    and follower.envelope[0] in self._shared_routes
                 ):
                     heapq.heappush(joining, (follower.number, follower))
 

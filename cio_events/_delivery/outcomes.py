@@ -70,7 +70,9 @@ class Outcomes:
         heard = self._count_if_heard(signals.sent, envelopes)
         self._ledger.settle(sum(map(len, envelopes)), sent=len(envelopes), unannounced=heard)
         if heard:
-            report = partial(Report, attempts=attempts, status=status, receipt=receipt)
+            report = partial(
+                Report, attempts=attempts, status=status, receipt=receipt, to=self._options.to
+            )
             self._news.append(map(partial(self._report, signals.sent, report), envelopes))
 
     def failed(
@@ -92,7 +94,9 @@ class Outcomes:
         )
         self._say_failed(envelopes[-1], len(envelopes), reason, status, details[-1])
         if heard:
-            report = partial(Report, attempts=attempts, status=status, reason=reason)
+            report = partial(
+                Report, attempts=attempts, status=status, reason=reason, to=self._options.to
+            )
             self._news.append(
                 map(partial(self._report, signals.failed, report), envelopes, details)
             )
@@ -109,7 +113,12 @@ class Outcomes:
             sum(map(len, envelopes)), dropped={reason: len(envelopes)}, unannounced=heard
         )
         for envelope in envelopes if heard else ():
-            report = partial(Report, attempts=attempts.get(envelope, 0), reason=reason)
+            report = partial(
+                Report,
+                attempts=attempts.get(envelope, 0),
+                reason=reason,
+                to=self._options.to,
+            )
             self._news.append(map(partial(self._report, signals.dropped, report), (envelope,)))
 
     def delayed(
@@ -129,7 +138,7 @@ class Outcomes:
             self._warn(
                 f"retry {destination} {reason}",
                 lambda: (
-                    f"delivery to the {destination} API fails for now ({reason}{_with(status)}"
+                    f"delivery to {destination} fails for now ({reason}{_with(status)}"
                     f"{words()}); "
                     f"{_waiting(self._ledger.pending)} tried again"
                 ),
@@ -138,7 +147,7 @@ class Outcomes:
             self._warn_once(
                 f"held {destination} {status}",
                 lambda: (
-                    f"the {destination} API answers with status {status}: {verdict.advice}; "
+                    f"{destination} {_answers(status)}: {verdict.advice}; "
                     f"nothing is lost, delivery is tried again every "
                     f"{self._options.hold_interval:g} s{words()}"
                 ),
@@ -156,10 +165,7 @@ class Outcomes:
             what = f"status {status}"
         else:
             what = f"no answer ({getattr(verdict, 'reason', 'none')})"
-        line = (
-            f"request to the {destination} API with {calls(count)}: {what}, "
-            f"{seconds * 1000:.0f} ms"
-        )
+        line = f"request to {destination} with {calls(count)}: {what}, {seconds * 1000:.0f} ms"
         self._news.append(map(say, (f"debug: {line}",)))
 
     # Saying it.
@@ -265,6 +271,10 @@ def _waiting(count: int) -> str:
 
 def _with(status: int | None) -> str:
     return "" if status is None else f", status {status}"
+
+
+def _answers(status: int | None) -> str:
+    return "refuses us" if status is None else f"answers with status {status}"
 
 
 def _remade(envelope: Envelope) -> Call | None:

@@ -7,6 +7,7 @@ Tell everybody of a call that a pipeline refuses: ledger, log and signals.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from cio_events import signals
 from cio_events._calls.people import Call
@@ -25,6 +26,8 @@ class Refusals:
         sender: The pipeline, as the sender of signals.
 
         strict: Tells whether bad input raises.
+
+        to: Where calls go, as reports say it.
     """
 
     def __init__(
@@ -34,11 +37,13 @@ class Refusals:
         diagnostics: Diagnostics,
         *,
         strict: Callable[[], bool],
+        to: Literal["customer.io", "redis"] = "customer.io",
     ) -> None:
         self._sender = sender
         self._ledger = ledger
         self._diagnostics = diagnostics
         self._strict = strict
+        self._to: Literal["customer.io", "redis"] = to
 
     def fail(self, call: Call | None, id_: str, error: ParamError) -> FailedReason:
         """
@@ -58,7 +63,7 @@ class Refusals:
             f"{reason} {error}", lambda: f"{which} is not sent: {error}{where()}{more}"
         )
         if signals.failed.receivers:
-            report = Report(call, id_, 0, reason=reason, detail=str(error))
+            report = Report(call, id_, 0, reason=reason, detail=str(error), to=self._to)
             signals.announce(signals.failed, self._sender, report=report)
         return reason
 
@@ -74,7 +79,7 @@ class Refusals:
                 ),
             )
         if signals.dropped.receivers:
-            report = Report(call, id_, 0, reason=reason)
+            report = Report(call, id_, 0, reason=reason, to=self._to)
             signals.announce(signals.dropped, self._sender, report=report)
 
     def say_blocked(self, blocked: object) -> None:

@@ -161,9 +161,9 @@ class _Api:
 class TrackAPI(_Api):
     """The Track API: batches by v2, and by v1 what v2 has no word for."""
 
-    name = "Track"
+    name = "the Track API"
     routes = Route.BATCH + Route.SINGLE
-    sharing = Sharing(Route.BATCH[0], v2.BATCH_ROOM, _HEADER_LESS_COMMA)
+    sharing = Sharing(Route.BATCH, v2.BATCH_ROOM, _HEADER_LESS_COMMA)
     at_most_once = False
 
     _urls = TRACK_URLS
@@ -227,7 +227,7 @@ class TrackAPI(_Api):
 class AppAPI(_Api):
     """The App API: transactional messages, one a request, none of them twice."""
 
-    name = "App"
+    name = "the App API"
     routes: bytes = Route.APP
     sharing = None
     at_most_once = True

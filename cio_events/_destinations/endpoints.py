@@ -1,15 +1,19 @@
-"""The two destinations of a pipeline, as its options have them."""
+"""Where the calls of a pipeline go, as its options have it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from cio_events._buffers.workspace import Workspace, fingerprint
+from cio_events._destinations.redis_address import RedisAddress
 from cio_events._http import credentials, loopback
 from cio_events._http import endpoint as http
 from cio_events.errors import ParamError
 from cio_events.options import Options
+
+_Where = TypeVar("_Where", http.Endpoint, RedisAddress)
 
 
 class Instead:
@@ -44,16 +48,16 @@ instead = Instead()
 
 
 def opened(
-    make: Callable[[Options], http.Endpoint],
+    make: Callable[[Options], _Where],
     options: Options,
     given: Mapping[str, object],
     problem: ParamError | None,
-) -> tuple[http.Endpoint | None, ParamError | None]:
+) -> tuple[_Where | None, ParamError | None]:
     """
     The endpoint that *make* makes of *options*, or why there is none.
 
     Args:
-        make: `track` or `app`.
+        make: `track`, `app` or `relay`.
 
         options: All of them.
 
@@ -107,8 +111,21 @@ def app(options: Options) -> http.Endpoint:
     )
 
 
+def relay(options: Options) -> RedisAddress:
+    """
+    Where calls go for a relay to deliver them.
+
+    Raises:
+        ParamError: The URL is invalid, or redis-py is missing.
+    """
+    return RedisAddress(options.relay or "")
+
+
 def workspace(
-    options: Options, track: http.Endpoint | None, app: http.Endpoint | None
+    options: Options,
+    track: http.Endpoint | None,
+    app: http.Endpoint | None,
+    relay: RedisAddress | None = None,
 ) -> Workspace:
     """
     What tells the calls of these endpoints from those of others in the same spool.
@@ -116,21 +133,26 @@ def workspace(
     Where this process may reach loopback alone, and the endpoints are elsewhere or are none, it
     is a workspace that no other process delivers to: what a test leaves is nobody's.
     """
+    if relay is not None:
+        theirs = _fingerprint(relay, options.relay_prefix)
+        return Workspace(theirs, theirs)
     return Workspace(
         _fingerprint(track, options.site_id or ""), _fingerprint(app, options.app_api_key or "")
     )
 
 
-def _fingerprint(endpoint: http.Endpoint | None, key: str) -> str | None:
+def _fingerprint(endpoint: http.Endpoint | RedisAddress | None, key: str) -> str | None:
     if loopback.bound() and not may_be_reached(endpoint):
         return fingerprint(loopback.VARIABLE, key)
     return None if endpoint is None else fingerprint(endpoint.base_url, key)
 
 
-def may_be_reached(endpoint: http.Endpoint | None) -> bool:
+def may_be_reached(endpoint: http.Endpoint | RedisAddress | None) -> bool:
     """Whether there is one, and this process may reach its host."""
     if endpoint is None:
         return False
+    if isinstance(endpoint, RedisAddress):
+        return not loopback.bound() or endpoint.outside() is None
     host = urlsplit(endpoint.base_url).hostname or ""
     return not loopback.bound() or loopback.is_loopback(host)
 

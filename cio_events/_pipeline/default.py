@@ -113,7 +113,7 @@ def pipeline_of_handler(options: OptionArguments) -> Pipeline:
     forks.in_child(_renew_lock)
     with _lock:
         pipeline = _made_of(options)
-        if not {"site_id", "api_key", "app_api_key"}.isdisjoint(options):
+        if not {"site_id", "api_key", "app_api_key", "relay"}.isdisjoint(options):
             if process.default is process.environments and not _works(process.environments):
                 process.default = None  # nobody's calls are delivered by it
         elif process.environments is None:
@@ -184,7 +184,8 @@ def _options(options: OptionArguments) -> Options:
 
 
 def _has_credentials(options: Options) -> bool:
-    return bool(options.site_id and options.api_key) or bool(options.app_api_key)
+    own = (options.site_id and options.api_key) or options.app_api_key or options.relay
+    return bool(own)
 
 
 def _works(pipeline: Pipeline | None) -> bool:

@@ -12,11 +12,13 @@ from cio_events import signals
 from cio_events._delivery.ledger import Ledger
 from cio_events._delivery.refusals import Refusals
 from cio_events._delivery.worker import Worker
-from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._process import exits
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics, calls
 from cio_events.options import Options
+
+if TYPE_CHECKING:
+    from cio_events._destinations.chosen import Destinations
 
 # How much of the time for the exit is kept for receivers who hear of what is given up.
 _SHARE_OF_RECEIVERS = 0.25
@@ -26,7 +28,7 @@ class EndOfProcess:
     """The part of a pipeline that `cio_events._process.exits` tells of the end."""
 
     options: Options
-    _destinations: tuple[TrackAPI, AppAPI]
+    _destinations: Destinations
     _worker: Worker
     _ledger: Ledger
     _diagnostics: Diagnostics

@@ -10,6 +10,7 @@ from cio_events._wire.masking import named
 
 if TYPE_CHECKING:
     from cio_events._calls.people import Call
+    from cio_events._destinations.redis_address import RedisAddress
     from cio_events._http.endpoint import Endpoint
 
 
@@ -17,9 +18,11 @@ class Guard:
     """Knows of a pipeline's endpoints whether the way to them leads beyond loopback."""
 
     def __init__(self) -> None:
-        self._ways: dict[Endpoint, str | None] = {}
+        self._ways: dict[Endpoint | RedisAddress, str | None] = {}
 
-    def blocked(self, call: Call, endpoint: Endpoint | None) -> loopback.Blocked | None:
+    def blocked(
+        self, call: Call, endpoint: Endpoint | RedisAddress | None
+    ) -> loopback.Blocked | None:
         """What is to be said of *call* if it must not go to *endpoint*; None if it may."""
         if not loopback.bound() or (host := self.outside(endpoint)) is None:
             return None
@@ -27,7 +30,7 @@ class Guard:
         loopback.noted.append(blocked)
         return blocked
 
-    def outside(self, endpoint: Endpoint | None) -> str | None:
+    def outside(self, endpoint: Endpoint | RedisAddress | None) -> str | None:
         """The host on the way to *endpoint* that is not loopback, unless another stands in."""
         if endpoint is None or endpoints.instead.track is not None:
             return None

@@ -20,7 +20,7 @@ from cio_events._delivery.ledger import Ledger, Stats
 from cio_events._delivery.refusals import Refusals
 from cio_events._delivery.worker import Worker
 from cio_events._destinations import endpoints
-from cio_events._destinations.customerio import AppAPI, TrackAPI
+from cio_events._destinations.chosen import chosen
 from cio_events._exported import exported
 from cio_events._interrupts import faults
 from cio_events._pipeline import recording
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from cio_events._buffers.failures import DeadLetter
+    from cio_events._destinations.redis_address import RedisAddress
+    from cio_events._http.endpoint import Endpoint
     from cio_events.options import OptionArguments
 
 
@@ -72,11 +74,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         if self.options.debug:
             debugging.switch_on()
         self._closed: DroppedReason | None = None if self.options.enabled else "disabled"
-        # Why there is no endpoint, where there is none.
-        self._track, self._no_track = endpoints.opened(
-            endpoints.track, self.options, options, problem
-        )
-        self._app, self._no_app = endpoints.opened(endpoints.app, self.options, options, problem)
+        self._find_endpoints(options, problem)
         self._buffer = self._new_buffer()
         self._begin()
         if self.options.session is not None:
@@ -87,11 +85,29 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             # What an earlier process left there does not wait for this one's first call.
             self._worker.adopt()
 
+    @without_locals
+    def _find_endpoints(self, given: OptionArguments, problem: ParamError | None) -> None:
+        """Find where calls go, and why there is no such place, where there is none."""
+        self._track: Endpoint | None = None
+        self._app: Endpoint | None = None
+        self._relay: RedisAddress | None = None
+        options = self.options
+        if options.relay is not None:
+            self._relay, missing = endpoints.opened(endpoints.relay, options, given, problem)
+            self._no_track = self._no_app = missing
+            return
+        self._track, self._no_track = endpoints.opened(endpoints.track, options, given, problem)
+        self._app, self._no_app = endpoints.opened(endpoints.app, options, given, problem)
+
     def _begin(self) -> None:
         options = self.options
         self._ledger = Ledger(options.max_pending, options.max_pending_bytes)
         self._refusals = Refusals(
-            self, self._ledger, self._diagnostics, strict=lambda: self.strict
+            self,
+            self._ledger,
+            self._diagnostics,
+            strict=lambda: self.strict,
+            to=options.to,
         )
         self._worker = self._new_worker(threaded=True)
         self._ids = IdSource()
@@ -180,7 +196,9 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """
         if self._closed is not None or not self._fast_path or forks.forks_without_hooks:
             return None
-        if recording.on and (recording.current is not None or self._guard.outside(self._track)):
+        if recording.on and (
+            recording.current is not None or self._guard.outside(self._relay or self._track)
+        ):
             return None
         now = time.time_ns() // 1_000_000
         id_ = self._ids.new_id(now)
@@ -251,7 +269,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         if recorder is not None:
             recording.record(recorder, self, self._ledger, envelope)
             return id_, None
-        endpoint = self._app if isinstance(call, Message) else self._track
+        endpoint = self._relay or (self._app if isinstance(call, Message) else self._track)
         blocked = self._guard.blocked(call, endpoint)
         if blocked is not None:
             self._refusals.say_blocked(blocked)
@@ -468,12 +486,12 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         return Spool(
             self.options.spool,
             report=self._diagnostics.warn,
-            adopts=any(map(endpoints.may_be_reached, (self._track, self._app))),
-            workspace=endpoints.workspace(self.options, self._track, self._app),
+            adopts=any(map(endpoints.may_be_reached, (self._track, self._app, self._relay))),
+            workspace=endpoints.workspace(self.options, self._track, self._app, self._relay),
         )
 
     def _new_worker(self, *, threaded: bool) -> Worker:
-        self._destinations = TrackAPI(self._track, self.options), AppAPI(self._app, self.options)
+        self._destinations = chosen(self.options, self._track, self._app, self._relay)
         return Worker(
             self,
             self.options,
@@ -485,6 +503,6 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         )
 
     def _close_endpoints(self) -> None:
-        for endpoint in (self._track, self._app):
+        for endpoint in (self._track, self._app, self._relay):
             if endpoint is not None:
                 endpoint.close()

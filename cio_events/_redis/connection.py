@@ -82,11 +82,14 @@ class Server:
         version: Of Redis, or of the Redis that a Valkey is compatible with.
 
         policy: Its ``maxmemory-policy``.
+
+        durable: Whether it writes what it is told to its disk (``appendonly``).
     """
 
     run: str
     version: tuple[int, ...]
     policy: str
+    durable: bool
 
 
 def look_at(client: redis.Redis) -> Server:
@@ -102,6 +105,7 @@ def look_at(client: redis.Redis) -> Server:
         str(told.get("run_id", "")),
         tuple(int(part) for part in version.split(".")[:2] if part.isdigit()),
         str(told.get("maxmemory_policy", "noeviction")),
+        str(told.get("aof_enabled", "0")) == "1",
     )
 
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import redis
     from typing_extensions import Self
 
@@ -167,6 +169,7 @@ class Proxy:
         self._server = server
         self._lose: bytes | None = None
         self._times = 0
+        self._then: Callable[[], object] | None = None
         self.lost = 0
         self._closed = False
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -192,9 +195,15 @@ class Proxy:
                 sock.shutdown(socket.SHUT_RDWR)
         self._socks.clear()
 
-    def lose_answers(self, command: bytes, times: int = 1) -> None:
-        """Break the connection instead of passing on the next answers to that *command*."""
-        self._lose, self._times = command.upper(), times
+    def lose_answers(
+        self, command: bytes, times: int = 1, then: Callable[[], object] | None = None
+    ) -> None:
+        """
+        Break the connection instead of passing on the next answers to that *command*.
+
+        Before it is broken, *then* is called.
+        """
+        self._lose, self._times, self._then = command.upper(), times, then
 
     def _accept(self) -> None:
         while not self._closed:
@@ -233,6 +242,8 @@ class Proxy:
                         self._times -= 1
                         doomed.set()
                 elif not asks and doomed.is_set():
+                    if self._then is not None:
+                        self._then()
                     self.lost += 1
                     break
                 target.sendall(data)
