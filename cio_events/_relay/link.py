@@ -62,6 +62,11 @@ class Link:
             client = connect(self._url, _SECONDS, _READ_BYTES)
         try:
             yield client
+        except redis.exceptions.ReadOnlyError:
+            # Another server leads by now, and its address may be the same.
+            client.close()
+            self.close()
+            raise
         except redis.ResponseError:
             self._idle.append(client)
             raise

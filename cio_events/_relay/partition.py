@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cio_events._delivery.destination import Destination
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics
-from cio_events._redis.connection import problem_of
+from cio_events._redis.connection import look_at, problem_of, warn_of_eviction
 from cio_events._relay.buffer import Memory
 from cio_events._relay.lease import RENEWALS, Lease
 from cio_events._relay.link import ERRORS
@@ -87,6 +87,7 @@ class Partition:
     def _lead(self) -> None:
         lease, number = self.lease, self._link.keys.partition
         self._say(f"leads partition {number}, generation {lease.generation}")
+        self._warn_of_eviction()
         self._wake.clear()
         reign = Reign(
             self,
@@ -118,6 +119,14 @@ class Partition:
                 lease.release()
             except ERRORS as error:
                 self._trouble(error)
+
+    def _warn_of_eviction(self) -> None:
+        # Each time, as Redis may have been away when this process started, or be another one.
+        try:
+            with self._link.client() as client:
+                warn_of_eviction(look_at(client))
+        except ERRORS as error:
+            self._trouble(error)
 
     def _renewed(self) -> bool:
         """Renew the lease; returns False where another has it."""

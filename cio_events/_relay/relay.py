@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cio_events._process.diagnostics import Diagnostics, say
-from cio_events._redis.connection import OLDEST, look_at, problem_of, warn_of_eviction
+from cio_events._redis.connection import OLDEST, look_at, problem_of
 from cio_events._redis.keys import Keys
 from cio_events._relay.lease import SECONDS
 from cio_events._relay.link import ERRORS, Link
@@ -63,7 +63,7 @@ class Relay:
 
     def check(self) -> None:
         """
-        Look at the server, before anything else; say loudly what is wrong with it.
+        Look at the server, before anything else.
 
         One that cannot be asked may come back, and a relay waits for it.
 
@@ -79,7 +79,6 @@ class Relay:
         if server.version < OLDEST:
             wanted, found = (".".join(map(str, each)) for each in (OLDEST, server.version))
             raise ParamError("relay", f"must be Redis {wanted} or later, and is {found}")
-        warn_of_eviction(server)
 
     def start(self) -> None:
         """Begin to lead, or to stand by."""

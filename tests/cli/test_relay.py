@@ -131,9 +131,9 @@ def test_a_relay_answers_about_its_health_and_ends_at_a_signal(server, publisher
     server.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
         with RelayProcess(server.url, sandbox.url, "--health", "0", "--max-lag", "600") as one:
-            assert "allkeys-lru" in one.wait_until_it("maxmemory-policy")
             url = one.wait_until_it("/health").split()[-1]
             one.wait_until_it("leads partition 0, generation 1")
+            assert "allkeys-lru" in one.wait_until_it("maxmemory-policy")
             publisher.publish(Track("5", "one"))
             until(publisher.balanced)
             with urllib.request.urlopen(url) as answer:

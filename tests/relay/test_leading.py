@@ -153,3 +153,20 @@ def test_a_full_redis_is_emptied(sandbox):
         with running(relay(server, sandbox, say=lambda _: None)):
             until(publisher.balanced)
     assert len(sandbox.events) == 5000
+
+
+def test_a_server_that_leads_no_longer_is_left_for_the_one_at_its_address(sandbox, tmp_path):
+    """After a failover that kills nobody, old connections lead to a read-only replica."""
+    address = tmp_path / "redis"
+    with RedisServer(tcp=True) as first, RedisServer(tcp=True) as second:
+        address.symlink_to(first.path)
+        old, new = Publisher(first, Keys()), Publisher(second, Keys())
+        with running(relay(first, sandbox, url=f"unix://{address}", lease=LEASE)):
+            expected = some(old)
+            until(old.balanced)
+            address.unlink()
+            address.symlink_to(second.path)
+            first.do("REPLICAOF", "127.0.0.1", second.port)
+            expected += some(new)
+            until(new.balanced)
+    assert names(sandbox) == list(dict.fromkeys(expected))
