@@ -23,7 +23,7 @@ def chosen(
     if relay is None:
         return TrackAPI(track, options), AppAPI(app, options)
     # Not imported above: who needs no relay need not know it.
-    with forks.late_imports:
+    with forks.late_imports():
         from cio_events._destinations.redis_streams import RedisStreams
 
     return (RedisStreams(relay, options),)

@@ -146,7 +146,7 @@ class RedisStreams:
 
     def prepare(self) -> None:
         """Import what sending needs."""
-        with forks.late_imports:
+        with forks.late_imports():
             import redis  # noqa: F401 - its first use may come too late to import it
 
     def concerns(self, envelope: Envelope) -> tuple[str, ...]:
