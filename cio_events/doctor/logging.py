@@ -52,10 +52,12 @@ def _of_obstacles(obstacles: list[Obstacle]) -> Iterator[Finding]:
         id_ = _IDS.get(obstacle.kind)
         if id_ is None:
             continue
-        drawn = ""
-        if obstacle.kind == "island":
-            name = obstacle.subject.removeprefix("the logger ")
-            drawn = walk_plain(logging.getLogger(name)).drawn()
+        ways = [
+            walk_plain(logger)
+            for logger in attachment.loggers()
+            if obstacle.kind == "island" and loggers.described(logger) == obstacle.subject
+        ]
+        drawn = ways[0].drawn() if ways else ""
         yield found(id_, drawn, logger=obstacle.subject, level=obstacle.value)
 
 
