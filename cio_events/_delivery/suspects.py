@@ -233,7 +233,7 @@ class Suspects:
             load = self._replace(load, load.part(free), load.part(tied))
         if len(load.envelopes) == 1 or load.untested:
             return load
-        if load.strikes >= STRIKES and self._has_proof(load):
+        if (load.strikes >= STRIKES or load.guilty) and self._has_proof(load):
             first, second = load.halves()
             first.first = not free_of(second.calls or [])[0]
             return self._replace(load, first, second)
@@ -303,7 +303,8 @@ class Suspects:
         elif not refused_before:
             # What passes beside it shows as much as what passes behind it.
             load.failed_at = load.began_at
-        load.guilty = load.strikes >= STRIKES and (proof or load.first)
+        # Whether or not it may have been the destination before: it is well now.
+        load.guilty = load.tries > STRIKES and (proof or load.first)
         if load.guilty and proof and len(load.envelopes) == 1:
             load.convicted = True
         if load.convicted:

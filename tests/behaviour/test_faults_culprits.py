@@ -141,7 +141,7 @@ def test_several_culprits_stop_nobody_else(make: MakePipeline, heard: Heard) -> 
 
     # Three batches, and a search for each culprit; where those of two batches fail one behind the
     # other, it may be the server once more, and each has one attempt more.
-    assert together <= 3 * STRIKES + len(bad) * 3 * math.log2(500)
+    assert together <= 3 * STRIKES + len(bad) * 2 * math.log2(500)
     assert {report.call.name for report in heard.sent} == {
         "poison" if n in bad else f"{n}" for n in range(500)
     }
