@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from cio_events import Pipeline
 from cio_events._calls.messages import SendEmail
 from cio_events._calls.people import Identify, Track, TrackAnonymous
 from cio_events._redis.keys import Keys
@@ -35,6 +36,23 @@ def test_all_kinds_of_calls_arrive_and_memory_returns(server, publisher, sandbox
     assert len(sandbox.messages) == 1
     assert publisher.counts["relay_sent"] == 105
     assert server.do("GET", publisher.keys.position) is not None
+
+
+def test_what_a_pipeline_publishes_is_delivered(server, publisher, sandbox):
+    """From a pipeline without keys to Customer.io, in order, and both ledgers meet."""
+    with running(relay(server, sandbox)), Pipeline(relay=server.url) as pipeline:
+        for number in range(500):
+            pipeline.track("5", f"event {number}")
+        pipeline.send(TrackAnonymous("a1", "anonymous"))
+        pipeline.send(EMAIL)
+        assert pipeline.flush(30.0)
+        assert pipeline.stats().sent == 502
+        until(publisher.balanced)
+    assert publisher.counts["relay_sent"] == 502
+    assert [name for name in names(sandbox) if name != "anonymous"] == [
+        f"event {number}" for number in range(500)
+    ]
+    assert len(sandbox.messages) == 1
 
 
 def test_small_entries_that_wait_travel_together(server, publisher, sandbox):
