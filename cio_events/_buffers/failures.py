@@ -47,6 +47,9 @@ class DeadLetter:
         failed_at: When it failed.
 
         envelope: The call, as it was to be sent.
+
+        workspace: Whose call it is: a fingerprint of URLs, site id and key, from which none of
+            them can be read; None where it is not known.
     """
 
     id: str
@@ -55,6 +58,7 @@ class DeadLetter:
     detail: str | None
     failed_at: datetime
     envelope: Envelope
+    workspace: str | None = None
 
     def __repr__(self) -> str:
         return f"<DeadLetter {self.id} reason={self.reason} status={self.status}>"

@@ -33,6 +33,11 @@ class Workspace:
         """Whether who has these settings may deliver what was accepted with *other* ones."""
         return other.track in (None, self.track) and other.app in (None, self.app)
 
+    def delivered(self) -> list[str]:
+        """The texts of all workspaces that it `delivers`."""
+        tracks, apps = {None, self.track}, {None, self.app}
+        return [str(Workspace(track, app)) for track in tracks for app in apps]
+
 
 NOBODYS = Workspace()
 """Of whom nothing is known: anybody may deliver such calls."""

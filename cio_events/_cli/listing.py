@@ -18,6 +18,7 @@ from rich.table import Table
 
 from cio_events._buffers.failures import DeadLetter
 from cio_events._calls.people import Track
+from cio_events._cli import workspaces
 from cio_events._wire import app
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of
 
@@ -51,10 +52,13 @@ def show_table(letters: Iterable[DeadLetter], count: int, limit: int) -> None:
     if not count:
         click.echo(NONE)
         return
-    table = Table("id", "call", "reason", "status", "failed at")
+    table = Table("id", "call", "reason", "status", "failed at", "workspace")
     for letter, _ in zip(letters, range(limit), strict=False):
         status = "" if letter.status is None else str(letter.status)
-        table.add_row(letter.id, kind(letter), letter.reason, status, local(letter.failed_at))
+        table.add_row(
+            *(letter.id, kind(letter), letter.reason, status, local(letter.failed_at)),
+            workspaces.short(letter.workspace or ""),
+        )
     console().print(table)
     if count > limit:
         click.echo(f"{limit} of {count}; --limit shows more.")
@@ -65,6 +69,8 @@ def show_whole(letter: DeadLetter) -> None:
     status = f", status {letter.status}" if letter.status else ""
     click.echo(f"{letter.id} {kind(letter)}")
     click.echo(f"failed at {local(letter.failed_at)}: {letter.reason}{status}")
+    if letter.workspace:
+        click.echo(f"workspace {letter.workspace}")
     if letter.detail:
         click.echo(_LINE.sub(_escaped, letter.detail))
     if letter.envelope:
@@ -107,6 +113,7 @@ def summary(letter: DeadLetter) -> dict[str, object]:
         "reason": letter.reason,
         "status": letter.status,
         "failed_at": letter.failed_at,
+        "workspace": letter.workspace,
     }
 
 

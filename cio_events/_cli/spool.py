@@ -19,11 +19,12 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from cio_events._buffers.base import ADOPT_INTERVAL
-from cio_events._buffers.spool.dead_letters import DeadLetters
-from cio_events._buffers.spool.inspection import files_in, set_aside_in
+from cio_events._buffers.spool.dead_letters import DeadLetters, Heap
+from cio_events._buffers.spool.inspection import FileSeen, files_in, set_aside_in
 from cio_events._buffers.spool.problems import described
 from cio_events._buffers.spool.sqlite import ERRORS, bytes_of
-from cio_events._cli import listing
+from cio_events._buffers.workspace import workspace_of
+from cio_events._cli import listing, workspaces
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -41,17 +42,20 @@ _directory = click.argument(
 
 def _which(command: _Command) -> _Command:
     """The parameters that choose dead letters."""
-    return _directory(listing.which(command))
+    return _directory(workspaces.option(listing.which(command)))
 
 
 @spool.command("list")
 @_directory
 @listing.reason
+@workspaces.option
 @click.option("--limit", type=click.IntRange(1), default=listing.LISTED, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, all of them.")
-def list_(directory: Path, reason: str | None, limit: int, *, as_json: bool) -> None:
+def list_(
+    directory: Path, reason: str | None, workspace: str | None, limit: int, *, as_json: bool
+) -> None:
     """List the dead letters, oldest first."""
-    with _dead_letters(directory) as letters:
+    with _dead_letters(directory, workspace) as letters:
         if as_json:
             for letter in letters.select(reason=reason):
                 click.echo(orjson.dumps(listing.summary(letter)))
@@ -79,12 +83,13 @@ def resend(
     directory: Path,
     ids: tuple[str, ...],
     reason: str | None,
+    workspace: str | None,
     *,
     every: bool,
 ) -> None:
-    """Make dead letters pending again, by their ids, or with --all or --reason."""
-    chosen = listing.chosen(ids, reason, every=every)
-    with _dead_letters(directory) as letters:
+    """Make dead letters pending again, by their ids, or with --all, --reason or --workspace."""
+    chosen = listing.chosen(ids, reason or workspace, every=every)
+    with _dead_letters(directory, workspace) as letters:
         missing = _missing(letters, ids)
         total = letters.count(chosen, reason)
         with listing.progress() as progress:
@@ -109,12 +114,13 @@ def discard(
     directory: Path,
     ids: tuple[str, ...],
     reason: str | None,
+    workspace: str | None,
     *,
     every: bool,
 ) -> None:
-    """Delete dead letters, by their ids, or with --all or --reason."""
-    chosen = listing.chosen(ids, reason, every=every)
-    with _dead_letters(directory) as letters:
+    """Delete dead letters, by their ids, or with --all, --reason or --workspace."""
+    chosen = listing.chosen(ids, reason or workspace, every=every)
+    with _dead_letters(directory, workspace) as letters:
         missing = _missing(letters, ids)
         click.echo(listing.counted(letters.discard(chosen, reason), "discarded."))
         listing.end(context, missing)
@@ -122,56 +128,37 @@ def discard(
 
 @spool.command()
 @_directory
+@workspaces.option
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
-def stats(directory: Path, *, as_json: bool) -> None:
-    """Count what waits, in which files, and the dead letters by reason."""
-    with _dead_letters(directory) as letters:
-        seen = files_in(directory)
+def stats(directory: Path, workspace: str | None, *, as_json: bool) -> None:
+    """Count what waits, in which files, and the dead letters by reason, of each workspace."""
+    with _dead_letters(directory, workspace) as letters:
+        chosen = workspaces.chooser(workspace)
+        seen = [each for each in files_in(directory) if chosen(workspace_of(each.workspace))]
         aside = set_aside_in(directory)
         heaps = letters.heaps()
     if as_json:
-        click.echo(
-            orjson.dumps(
-                {
-                    "files": [
-                        {
-                            "file": each.path.name,
-                            "made_by": each.made_by,
-                            "state": each.state,
-                            "calls": each.calls,
-                            "bytes": each.size,
-                        }
-                        for each in seen
-                    ],
-                    "dead_letters": [
-                        {
-                            "reason": heap.reason,
-                            "calls": heap.count,
-                            "bytes": heap.size,
-                            "oldest": heap.oldest,
-                        }
-                        for heap in heaps
-                    ],
-                    "set_aside": [{"file": p.name, "bytes": bytes_of(p)} for p in aside],
-                }
-            )
-        )
+        click.echo(orjson.dumps(_stats(seen, heaps, aside)))
         return
     console = listing.console()
     if seen:
-        table = Table("file", "made by", "state", "calls", "size", title="Waiting")
+        columns = ("workspace", "file", "made by", "state", "calls", "size")
+        table = Table(*columns, title="Waiting")
         for each in seen:
             calls = "?" if each.calls is None else str(each.calls)
             maker = "" if each.made_by is None else str(each.made_by)
-            table.add_row(each.path.name, maker, each.state, calls, decimal(each.size))
+            # The rest of the name is the workspace.
+            name = each.path.name.partition(".")[0]
+            whose = workspaces.short(each.workspace)
+            table.add_row(whose, name, maker, each.state, calls, decimal(each.size))
         console.print(table)
     else:
         click.echo("No calls wait.")
     if heaps:
-        table = Table("reason", "calls", "size", "oldest", title="Dead letters")
+        table = Table("workspace", "reason", "calls", "size", "oldest", title="Dead letters")
         for heap in heaps:
-            oldest = listing.local(heap.oldest)
-            table.add_row(heap.reason, str(heap.count), decimal(heap.size), oldest)
+            whose, oldest = workspaces.short(heap.workspace), listing.local(heap.oldest)
+            table.add_row(whose, heap.reason, str(heap.count), decimal(heap.size), oldest)
         console.print(table)
     else:
         click.echo(listing.NONE)
@@ -179,11 +166,41 @@ def stats(directory: Path, *, as_json: bool) -> None:
         click.echo(f"Damaged, and set aside: {path.name} ({decimal(bytes_of(path))})")
 
 
+def _stats(seen: list[FileSeen], heaps: list[Heap], aside: list[Path]) -> dict[str, object]:
+    return {
+        "files": [
+            {
+                "file": each.path.name,
+                "workspace": each.workspace,
+                "made_by": each.made_by,
+                "state": each.state,
+                "calls": each.calls,
+                "bytes": each.size,
+            }
+            for each in seen
+        ],
+        "dead_letters": [
+            {
+                "workspace": heap.workspace,
+                "reason": heap.reason,
+                "calls": heap.count,
+                "bytes": heap.size,
+                "oldest": heap.oldest,
+            }
+            for heap in heaps
+        ],
+        "set_aside": [{"file": path.name, "bytes": bytes_of(path)} for path in aside],
+    }
+
+
 @contextmanager
-def _dead_letters(directory: Path) -> Iterator[DeadLetters]:
+def _dead_letters(directory: Path, workspace: str | None = None) -> Iterator[DeadLetters]:
     try:
         with _as_owner_of(directory):
-            yield DeadLetters(directory)
+            letters = DeadLetters(directory)
+            if workspace is not None:
+                letters.narrow(workspaces.chooser(workspace))
+            yield letters
     except ERRORS as error:
         raise click.ClickException(f"{directory} cannot be used: {described(error)}") from error
 

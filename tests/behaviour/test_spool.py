@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from cio_events import (
     Track,
     TrackAnonymous,
 )
-from cio_events._buffers.spool import backlog
+from cio_events._buffers.spool import backlog, file
 from cio_events._delivery.worker import Worker
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import QUICK, balanced, eventually, names, settled
@@ -87,6 +90,42 @@ def test_backlog_of_others_takes_no_room(
     assert eventually(lambda: pipeline._buffer.adopted == (0, 0))
     assert pipeline._ledger._most == pipeline.options.max_pending
     assert pipeline._ledger._most_bytes == pipeline.options.max_pending_bytes
+
+
+@pytest.mark.parametrize(
+    ("app_api_key", "bound"), [(None, 0.25), ("key", 3.0)], ids=["Track alone", "messages too"]
+)
+def test_what_waits_on_the_disk_takes_little_memory(
+    make: MakePipeline,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    app_api_key: str | None,
+    bound: float,
+) -> None:
+    """Once sending was tried too: what cannot be sent is not taken, but to look for messages."""
+    monkeypatch.setattr(file, "_FRESH_MOST", 100)
+    sandbox.fail_next(503, times=None)
+    pipeline = make(spool=tmp_path, app_api_key=app_api_key, retry_base=3600, retry_cap=3600)
+    for flight in pipeline._worker._dispatcher.flights:
+        flight.sharing = replace(flight.sharing, enough=100)
+    pipeline.track("5", "first")
+    assert eventually(lambda: sandbox.requests)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(3_000):
+            pipeline.track("5", "purchase", {"number": number})
+        assert not pipeline.flush(0.5)
+        gc.collect()
+        memory, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert pipeline.stats().pending == 3_001
+    assert memory / pipeline._ledger.pending_bytes < bound
+    sandbox.heal()
+    assert settled(pipeline).sent == 3_001
 
 
 # What is refused at the door.

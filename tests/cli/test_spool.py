@@ -98,7 +98,7 @@ def test_list_can_be_chosen_from_and_cut(directory):
     assert "2 of 6; --limit shows more." in done.stdout
     rows = [json.loads(line) for line in run("list", directory, "--json").stdout.splitlines()]
     assert [row["id"] for row in rows] == ids + other
-    assert set(rows[0]) == {"id", "call", "reason", "status", "failed_at"}
+    assert set(rows[0]) == {"id", "call", "reason", "status", "failed_at", "workspace"}
     (row,) = run("list", directory, "--json", "--reason", "expired").stdout.splitlines()
     assert json.loads(row)["id"] == other[0]
 
@@ -230,6 +230,7 @@ def test_stats_counts_what_is_there(directory):
     assert files["in use"]["calls"] is None
     assert files["in use"]["made_by"] == owner
     assert files["damaged"]["bytes"] == 5000
+    assert {each["workspace"] for each in told["files"]} == {"0.0"}
     assert {each["reason"]: each["calls"] for each in told["dead_letters"]} == {
         "rejected": 3,
         "expired": 1,

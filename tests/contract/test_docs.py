@@ -195,6 +195,9 @@ def test_the_commands_of_a_spool_print_what_is_shown(sandbox: Sandbox, tmp_path:
         r"\b01[0-9A-HJKMNP-TV-Z]{24}\b": "",
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d": "",
         r"\b\d{10}\b": "",
+        # The sandbox's port is part of the workspace.
+        r"\b[0-9a-f]{16}\.[0-9a-f]+": "",
+        r"(?<=│ )[0-9a-f]{8}(?=  │)": "",
     }
     for pattern in varying:
         found = re.search(pattern, shown)

@@ -267,11 +267,7 @@ class Workers:
 
     def doubt(self) -> None:
         """Whatever messages there are may go a second time."""
-        self.doubtful |= {
-            number
-            for number, (_, route) in self.accepted.items()
-            if route is Route.APP and self.ended[number] == 0
-        }
+        self.doubtful |= {n for n, (_, route) in self.accepted.items() if route is Route.APP}
 
     def damage(self, _: Worker) -> None:
         """A file is cut, or a bit in it falls over, at some structure."""

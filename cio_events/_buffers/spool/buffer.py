@@ -92,7 +92,7 @@ class Spool(SpoolUpkeep):
         self._begin_writing(Problems(self._directory, self._report))
 
         # The flushing side's, who has the turn.
-        letters = DeadLetterWriter(self._directory, self._problems, str(self._workspace))
+        letters = DeadLetterWriter(self._directory, self._problems, self._workspace)
         self._dead_letters = letters
         self._older = OlderFiles(self._directory, self._problems, letters, self._workspace)
         self._late = False  # whether the process ends, and has given up what it had

@@ -10,8 +10,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 
 from cio_events._buffers.spool import sqlite, trust
 
@@ -84,10 +86,12 @@ class DeadLetterFile:
                         nothing.execute(statement)
                     yield nothing
                 return
-            # What a process left half written has to be put right first.
-            half_written = sqlite.bytes_of(self.path.with_name(f"{NAME}-journal")) > 0
-            with closing(self._open(read_only=not half_written)) as connection:
-                yield connection
+            with ExitStack() as stack:
+                try:
+                    connection = self._open(read_only=True)
+                except sqlite3.OperationalError:
+                    connection = self._open_copy(stack)
+                yield stack.enter_context(closing(connection))
 
     @contextmanager
     def _writing(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
@@ -98,17 +102,35 @@ class DeadLetterFile:
             with closing(self._open()) as connection, sqlite.transaction(connection):
                 yield connection
 
+    def _open_copy(self, stack: ExitStack) -> sqlite3.Connection:
+        """
+        Open a copy of what a process left half written, which has to be put right to be read.
+
+        Raises:
+            sqlite3.OperationalError: As is being handled: it is not half written.
+        """
+        journal = self.path.with_name(f"{NAME}-journal")
+        if not sqlite.bytes_of(journal):
+            raise
+        place = Path(stack.enter_context(TemporaryDirectory()))
+        for path in (self.path, journal):
+            copyfile(path, place / path.name)
+        return _prepared(sqlite.connect(place / NAME, _BUSY_SECONDS))
+
     def _open(self, *, read_only: bool = False) -> sqlite3.Connection:
         found = self.path.stat(follow_symlinks=False)
         trust.check_file(NAME, found)
         self._inode = found.st_ino
-        connection = sqlite.connect(self.path, _BUSY_SECONDS, read_only=read_only)
-        try:
-            _prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        return _prepared(sqlite.connect(self.path, _BUSY_SECONDS, read_only=read_only))
+
+
+def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

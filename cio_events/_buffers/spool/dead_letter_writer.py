@@ -16,6 +16,7 @@ from cio_events._buffers.spool.dead_letters import (
     DeadLetters,
 )
 from cio_events._buffers.spool.problems import Problems, described
+from cio_events._buffers.workspace import Workspace
 from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
 
@@ -37,7 +38,7 @@ _LOST = "dead letters that cannot be written are discarded"
 class DeadLetterWriter:
     """The dead letters of the spool in *directory*, with problems logged instead of raised."""
 
-    def __init__(self, directory: Path, problems: Problems, workspace: str | None) -> None:
+    def __init__(self, directory: Path, problems: Problems, workspace: Workspace) -> None:
         self._letters = DeadLetters(directory, workspace)
         self._problems = problems
         self._waiting: deque[tuple[Envelope, Failure]] = deque()

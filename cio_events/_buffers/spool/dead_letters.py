@@ -19,7 +19,7 @@ from cio_events._buffers.failures import DeadLetter, Failure
 from cio_events._buffers.spool import ownership
 from cio_events._buffers.spool.dead_letter_file import DeadLetterFile, now
 from cio_events._buffers.spool.owned_file import SpoolFile
-from cio_events._buffers.workspace import Workspace, workspace_of
+from cio_events._buffers.workspace import NOBODYS, Workspace, workspace_of
 from cio_events._wire.envelope import Envelope, accepted_anew, is_envelope, ulid_of
 
 # About as much as may be pending, so that nobody has to reckon with a second size of disk.
@@ -39,16 +39,18 @@ _LARGEST = 64 * 1024 * 1024
 _SELECTED = (
     "(:ids IS NULL OR id IN (SELECT value FROM json_each(:ids))) "
     "AND (:reason IS NULL OR reason = :reason) "
-    "AND (:workspace IS NULL OR workspace = :workspace)"
+    "AND (:workspaces IS NULL OR workspace IN (SELECT value FROM json_each(:workspaces)))"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Heap:
     """
-    The dead letters of one reason.
+    The dead letters of one workspace and one reason.
 
     Attributes:
+        workspace: As in `DeadLetter`.
+
         reason: As in `DeadLetter`.
 
         count: How many there are.
@@ -58,6 +60,7 @@ class Heap:
         oldest: When the first of them failed.
     """
 
+    workspace: str
     reason: str
     count: int
     size: int
@@ -77,9 +80,16 @@ class DeadLetters(DeadLetterFile):
         workspace: Whose letters these are; None is everybody's, as the commands see them.
     """
 
-    def __init__(self, directory: Path, workspace: str | None = None) -> None:
+    def __init__(self, directory: Path, workspace: Workspace | None = None) -> None:
         super().__init__(directory)
-        self._workspace = workspace
+        self._workspace = workspace or NOBODYS
+        self._seen = None if workspace is None else workspace.delivered()
+
+    def narrow(self, chosen: Callable[[Workspace], bool]) -> None:
+        """From now on, have to do with those alone whose workspace is *chosen*."""
+        with self._reading() as connection:
+            found = connection.execute("SELECT DISTINCT workspace FROM letters").fetchall()
+        self._seen = [text for (text,) in found if chosen(workspace_of(text))]
 
     def add(self, failed: Iterable[tuple[Envelope, Failure]]) -> int:
         """Keep more, all of them or none; returns how many old ones had to go for it."""
@@ -100,7 +110,7 @@ class DeadLetters(DeadLetterFile):
                         failure.status,
                         failure.detail,
                         now(),
-                        self._workspace or str(Workspace()),
+                        str(self._workspace),
                         envelope,
                     ),
                 )
@@ -127,8 +137,9 @@ class DeadLetters(DeadLetterFile):
         while True:
             with self._reading() as connection:
                 rows = connection.execute(
-                    "SELECT number, id, reason, status, detail, failed_at, envelope FROM letters "
-                    f"WHERE {_SELECTED} AND number > :last ORDER BY number LIMIT :most",
+                    "SELECT number, id, reason, status, detail, failed_at, envelope, workspace "
+                    f"FROM letters WHERE {_SELECTED} AND number > :last "
+                    "ORDER BY number LIMIT :most",
                     {**self._selection(ids, reason), "last": last, "most": _CHUNK},
                 ).fetchall()
             for row in rows:
@@ -149,14 +160,18 @@ class DeadLetters(DeadLetterFile):
         return int(count)
 
     def heaps(self) -> list[Heap]:
-        """How many there are of each reason."""
+        """How many there are of each workspace and reason."""
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT reason, count(*), sum(length(envelope)), min(failed_at) FROM letters "
-                f"WHERE {_SELECTED} GROUP BY reason ORDER BY reason",
+                "SELECT workspace, reason, count(*), sum(length(envelope)), min(failed_at) "
+                f"FROM letters WHERE {_SELECTED} GROUP BY workspace, reason "
+                "ORDER BY workspace, reason",
                 self._selection(None, None),
             ).fetchall()
-        return [Heap(why, many, size, _moment(oldest)) for why, many, size, oldest in rows]
+        return [
+            Heap(str(workspace_of(whose)), why, many, size, _moment(oldest))
+            for whose, why, many, size, oldest in rows
+        ]
 
     def resend(
         self,
@@ -243,8 +258,11 @@ class DeadLetters(DeadLetterFile):
     def _selection(
         self, ids: Sequence[str] | None, reason: str | None
     ) -> dict[str, str | int | None]:
-        as_json = None if ids is None else orjson.dumps([id_.upper() for id_ in ids]).decode()
-        return {"ids": as_json, "reason": reason, "workspace": self._workspace}
+        return {
+            "ids": None if ids is None else _as_json([id_.upper() for id_ in ids]),
+            "reason": reason,
+            "workspaces": None if self._seen is None else _as_json(self._seen),
+        }
 
     def discard(self, ids: Sequence[str] | None = None, reason: str | None = None) -> int:
         """Delete them; returns how many there were."""
@@ -281,6 +299,10 @@ def _bytes_in_use(connection: sqlite3.Connection) -> int:
     return int((pages - free) * size)
 
 
+def _as_json(texts: list[str]) -> str:
+    return orjson.dumps(texts).decode()
+
+
 def _too_old() -> int:
     return now() - int(KEEP_SECONDS * 1000)
 
@@ -292,6 +314,7 @@ def _letter(
     detail: object,
     failed_at: object,
     envelope: object,
+    workspace: object,
 ) -> DeadLetter | None:
     """The letter of a row, unless it cannot be one that we have written."""
     if not (
@@ -306,7 +329,8 @@ def _letter(
         and ulid_of(envelope) == id_
     ):
         return None
-    return DeadLetter(id_, reason, status, detail, _moment(failed_at), envelope)
+    whose = str(workspace_of(workspace))
+    return DeadLetter(id_, reason, status, detail, _moment(failed_at), envelope, whose)
 
 
 def _moment(milliseconds: int) -> datetime:

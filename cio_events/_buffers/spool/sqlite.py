@@ -192,8 +192,11 @@ def create_private_directory(directory: Path) -> None:
     Raises:
         OSError: It cannot be created, or is not ours.
     """
+    for missing in reversed([each for each in directory.parents if not each.exists()]):
+        with suppress(FileExistsError):
+            missing.mkdir(mode=0o755)  # at the most, whatever the umask
+    trust.check_parents(directory)
     if not os.path.lexists(directory):
-        directory.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             directory.mkdir(mode=0o700)
             directory.chmod(0o700)  # whatever the umask

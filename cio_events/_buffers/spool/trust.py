@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -44,6 +45,52 @@ def check_directory(directory: Path) -> None:
                     continue
                 if not stat.S_ISDIR(seen.st_mode):
                     check_file(entry.name, seen)
+
+
+def check_parents(directory: Path) -> None:
+    """
+    Raise if another user may put a directory of his in the place of *directory*.
+
+    Raises:
+        NotOursError: He may, as a directory or a link above it is his, or may be written by him
+            and is not sticky; the text says which.
+
+        OSError: They cannot be looked at.
+    """
+    if sys.platform == "win32":
+        return
+    for parent in dict.fromkeys([*directory.parents, *directory.resolve().parents]):
+        found = parent.stat(follow_symlinks=False)
+        what = f"{str(parent)!a} above it"
+        if found.st_uid not in (0, os.geteuid()):
+            raise NotOursError(f"{what} belongs to another user (uid {found.st_uid})")
+        if stat.S_ISDIR(found.st_mode) and _others_may_replace(found):
+            raise NotOursError(
+                f"{what} can be written by others (mode {stat.S_IMODE(found.st_mode):o}); "
+                "take that right away (chmod go-w) or make it sticky (chmod +t)"
+            )
+
+
+def _others_may_replace(found: os.stat_result) -> bool:
+    if found.st_mode & stat.S_ISVTX:
+        return False
+    if found.st_mode & stat.S_IWOTH:
+        return True
+    return bool(found.st_mode & stat.S_IWGRP) and not _is_ours_alone(found.st_gid)
+
+
+def _is_ours_alone(group: int) -> bool:
+    """Whether nobody else is in it, as in the group that many systems give each user."""
+    # Windows has neither, and they are rarely needed.
+    import grp
+    import pwd
+
+    everybody = pwd.getpwall()
+    us = {user.pw_name for user in everybody if user.pw_uid in (0, os.geteuid())}
+    members = {user.pw_name for user in everybody if user.pw_gid == group}
+    with suppress(KeyError):
+        members.update(grp.getgrgid(group).gr_mem)
+    return group in (os.getegid(), *os.getgroups()) and members <= us
 
 
 def check_file(name: str, found: os.stat_result) -> None:

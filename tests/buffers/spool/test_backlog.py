@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from cio_events._buffers.spool import buffer, ownership
-from tests.support.spools import drain, envelope, opened, spool_files
+from tests.support.spools import drain, envelope, number_of, opened, spool_files
 
 
 @pytest.fixture
@@ -82,3 +84,34 @@ def test_an_empty_file_keeps_none_back(directory):
     first.with_name(first.name.replace("-000001", "-000000")).touch()
 
     assert drain(opened(directory)) == [0, 1, 2]
+
+
+def test_of_two_that_meet_each_call_is_somebodys(directory):
+    """When both have looked, no file is left over, as whoever waits for them would not know."""
+    spools = [opened(directory), opened(directory)]
+    both = threading.Barrier(2, timeout=60)
+    adopted = {0: 0, 1: 0}
+
+    def adopt(which):
+        both.wait()
+        adopted[which] = spools[which].adopt()[0]
+
+    for start in range(0, 200, 10):
+        for first in (start, start + 5):
+            gone = opened(directory)
+            fill(gone, range(first, first + 5))
+            gone.close()
+        threads = [threading.Thread(target=adopt, args=(which,)) for which in (0, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sum(adopted.values()) == 10
+        assert not any(spool.behind for spool in spools)
+        numbers = []
+        for spool in spools:
+            taken = spool.take(100)
+            numbers += map(number_of, taken)
+            spool.forget(taken)
+        assert sorted(numbers) == list(range(start, start + 10))

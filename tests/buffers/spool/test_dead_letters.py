@@ -268,3 +268,30 @@ spool.close()
     ]
     for spool in spools:
         spool.close()
+
+
+def test_they_go_after_thirty_days_though_nobody_adds_one(directory, report):
+    """An idle process discards them, of whichever workspace, and no byte of them stays."""
+    gone = opened(directory)
+    dead_letter(gone, range(3))
+    gone.close()
+    connection = sqlite3.connect(directory / NAME)
+    moment = int((time.time() - 30 * 86400) * 1000)
+    for number, failed_at in ((1, moment - 60_000), (2, moment - 60_000), (3, moment + 60_000)):
+        connection.execute(
+            "UPDATE letters SET failed_at = ?, workspace = ? WHERE number = ?",
+            (failed_at, f"{number:016}.0", number),
+        )
+    connection.commit()
+    connection.close()
+    spool = opened(directory, report)
+    spool.adopt()
+
+    everybody = DeadLetters(directory)
+    assert [number_of(letter.envelope) for letter in everybody.select()] == [2]
+    assert report.kinds == ["dead letters full"]
+    assert "30 days" in report[0][1]
+    content = (directory / NAME).read_bytes()
+    assert b'"number":0,' not in content
+    assert b'"number":1,' not in content
+    assert b'"number":2,' in content

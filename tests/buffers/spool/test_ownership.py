@@ -107,6 +107,62 @@ def test_a_directory_that_is_not_ours_is_not_used(directory, wrong, said):
     assert drain(spool)[-1] == 99
 
 
+@pytest.mark.parametrize(
+    ("mode", "refused"),
+    [(0o755, False), (0o777, True), (0o1777, False), (0o775, False)],
+    ids=["ours", "everybody", "sticky", "a group of one"],
+)
+def test_nobody_else_may_put_another_in_its_place(tmp_path, mode, refused):
+    """A directory above it that others may write is as bad as its own, unless it is sticky."""
+    above = tmp_path / "above"
+    above.mkdir()
+    above.chmod(mode)
+    report = Noting()
+    spool = opened(above / "between" / "spool", report)
+    spool.put(envelope(1))
+
+    assert spool.in_memory == int(refused)
+    assert report.kinds == ["spool"] * refused
+    if refused:
+        assert f"{str(above)!r} above it can be written by others (mode 777)" in report[0][1]
+        assert "chmod +t" in report[0][1]
+    assert drain(spool) == [1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory away")
+def test_nobody_else_may_own_what_is_above_it(tmp_path):
+    """Its owner may rename what is in it, and a link leads where its owner wants."""
+    above, link = tmp_path / "above", tmp_path / "link"
+    (above / "inner").mkdir(parents=True)
+    link.symlink_to(above / "inner")
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    for parent, theirs in ((link, link), (above, above)):
+        if theirs is above:
+            os.chown(above, 65534, 65534)
+        report = Noting()
+        spool = opened(parent / "spool", report)
+        spool.put(envelope(1))
+
+        assert spool.in_memory == 1
+        assert f"{str(theirs)!r} above it belongs to another user" in report[0][1]
+        assert len(spool.close()) == 1
+
+
+def test_what_is_made_above_it_is_ours_alone(tmp_path):
+    """Whatever the umask of a daemon."""
+    before = os.umask(0)
+    try:
+        spool = opened(tmp_path / "a" / "b" / "spool")
+        spool.put(envelope(1))
+    finally:
+        os.umask(before)
+
+    assert spool.in_memory == 0
+    modes = [(tmp_path / each).stat().st_mode & 0o777 for each in ("a", "a/b", "a/b/spool")]
+    assert modes == [0o755, 0o755, 0o700]
+    spool.close()
+
+
 def test_what_does_not_look_like_ours_does_not_matter(directory):
     """A mount's own directory, a README: none of them is a spool's."""
     fill(directory, 2).close()
