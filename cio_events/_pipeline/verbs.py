@@ -57,6 +57,9 @@ class BackgroundVerbs(Verbs[bool, NoReturn]):
         except ParamError as error:
             self.refuse(error)
             return False
+        except Exception as error:  # noqa: BLE001 - what arguments hold may raise anything
+            self.refuse(ParamError("call", f"reading it raised {type(error).__name__}"))
+            return False
         return self.send(made)
 
     def _who(self, who: _WhoT) -> _WhoT:
@@ -64,7 +67,7 @@ class BackgroundVerbs(Verbs[bool, NoReturn]):
             return who
         try:
             return cast("_WhoT", identifier_of(cast("str", who), "customer", self.id_type))
-        except ParamError:
+        except Exception:  # noqa: BLE001 - as in _perform
             return who  # the call says what is wrong with it, by its parameter's name
 
     def _perform_event(self, customer: Customer, name: str, data: Data | None) -> bool | None:

@@ -6,6 +6,7 @@ Celery, for one, empties the root logger when a worker starts.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 from typing import Protocol
@@ -44,6 +45,13 @@ def watch(handler: Attached) -> None:
     """Look after *handler*, and in forked children where something of ours has hooked forks."""
     _handlers.add(handler)
     forks.in_child(look, hook=False)
+
+
+def watch_exit() -> None:
+    """Look at the exit too, once a handler has seen a record; that costs no record anything."""
+    # Once, and later than logging has registered its own, which closes all handlers.
+    atexit.unregister(look)
+    atexit.register(look)
 
 
 def gone(handler: Attached) -> None:

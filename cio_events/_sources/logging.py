@@ -149,6 +149,7 @@ class CustomerIOHandler(logging.Handler):
         attributes = record.__dict__
         if self.seen is None:
             self.seen = record.name
+            attachment.watch_exit()
         if "cio_customer" in attributes or "cio" in attributes:
             if _is_foreign(record):
                 self._of_attributes(

@@ -8,6 +8,7 @@ import logging.config
 import logging.handlers
 import queue
 from collections.abc import Iterator
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources import attachment
 from cio_events._sources.logging import CustomerIOHandler
+from tests.support.scripts import environment, run_code
 
 NAME = "shop_of_attachment"
 
@@ -64,7 +66,7 @@ def test_a_handler_of_dict_config(pipeline: Pipeline, caplog: pytest.LogCaptureF
 def test_a_handler_that_somebody_still_has(
     shop: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By a name in a module; seen when a process forks."""
+    """By a name in a module; seen when a process forks, and at the exit."""
     globals()["kept"] = shop.handlers.pop()
     try:
         attachment.look()
@@ -102,3 +104,23 @@ def test_a_handler_that_was_never_on_a_logger_is_well(
     CustomerIOHandler(pipeline)
 
     assert said(caplog) == []
+
+
+def test_a_handler_that_somebody_still_has_at_the_exit() -> None:
+    """Nothing else would say it, since no record comes by any more; one on a logger is well."""
+    code = dedent("""
+        import logging, sys
+        from cio_events import CustomerIOHandler
+
+        gone, well = CustomerIOHandler(), CustomerIOHandler()
+        shop = logging.getLogger("shop")
+        shop.addHandler(gone)
+        shop.addHandler(well)
+        shop.warning("untagged")
+        if sys.argv[1] == "taken":
+            shop.removeHandler(gone)
+    """)
+    said = {how: run_code(code, how, env=environment())[1] for how in ("taken", "left")}
+
+    assert said["taken"].count("taken from its logger") == 1
+    assert said["left"] == ""

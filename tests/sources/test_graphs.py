@@ -109,6 +109,26 @@ def test_no_verb_raises(pipeline: Pipeline, arrivals: Arrivals) -> None:
     assert sum(arrivals.balance()) > 0
 
 
+def test_argument_that_raises_when_it_is_looked_at_makes_no_call(pipeline: Pipeline) -> None:
+    """Whichever argument it is, the application does not hear of it."""
+    bad: Any = BadClass()
+    for call in (
+        lambda: pipeline.track(bad, "x"),
+        lambda: pipeline.track("5", bad),
+        lambda: pipeline.track("5", "x", bad),
+        lambda: pipeline.track("5", "x", type=bad),
+        lambda: pipeline.track("5", "x", id=bad),
+        lambda: pipeline.track("5", "x", timestamp=bad),
+        lambda: pipeline.identify("5", bad),
+        lambda: pipeline.add_device("5", bad, bad),
+        lambda: pipeline.delete(bad),
+        lambda: pipeline.send(bad),
+    ):
+        assert call() is False
+
+    assert pipeline.stats().failed_by_reason == {"invalid": 10}
+
+
 class Unreadable(list):  # type: ignore[type-arg]
     def __iter__(self) -> Any:
         raise RuntimeError
