@@ -92,11 +92,11 @@ def test_a_pool_that_terminates_its_workers(sandbox: Sandbox, tmp_path: Path) ->
     """
     ``with Pool()`` kills them by SIGTERM, so they need the handlers.
 
-    They are idle by then: a signal that comes just before a worker blocks in its queue's lock is
-    seen by no Python handler before the lock is free.
+    There is one, and it is idle: of several, one that enters its queue's lock just then waits for
+    who was ended with it, and no handler of Python's runs.
     """
     main = """
-with context.Pool(2, cio_events.install_signal_handlers) as pool:
+with context.Pool(1, cio_events.install_signal_handlers) as pool:
     pool.map(work, range(20))
     for worker in multiprocessing.active_children():
         wait_until_asleep(worker.pid)
