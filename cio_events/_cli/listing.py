@@ -6,6 +6,7 @@ This module imports click and rich, which come with the extras that have such co
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import TypeVar
 
 import click
 from rich.console import Console
+from rich.highlighter import JSONHighlighter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
@@ -74,8 +76,11 @@ def show_whole(letter: DeadLetter) -> None:
     if letter.detail:
         click.echo(_LINE.sub(_escaped, letter.detail))
     if letter.envelope:
-        text = _content(letter.envelope).decode("utf-8", "replace")
-        console().print_json(_LINE.sub(_as_json, text))
+        here = console()
+        content = json.loads(_content(letter.envelope).decode("utf-8", "replace"))
+        narrow = not here.encoding.startswith("utf")
+        text = json.dumps(content, indent=2, ensure_ascii=narrow)
+        here.print(JSONHighlighter()(_LINE.sub(_as_json, text)), soft_wrap=True)
 
 
 def chosen(ids: Sequence[str], reason: str | None, *, every: bool) -> Sequence[str] | None:

@@ -13,11 +13,11 @@ from cio_events._cli.main import commands
 _OPTIONS = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
 
 
-def run(*arguments: object) -> Result:
-    """Run a command to its end, and have the signals handled as before."""
+def run(*arguments: object, charset: str = "utf-8") -> Result:
+    """Run a command to its end, for such a terminal; signals are handled as before then."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return CliRunner(**_OPTIONS).invoke(
+        return CliRunner(charset=charset, **_OPTIONS).invoke(
             commands, [str(each) for each in arguments], prog_name="cio-events"
         )
     finally:

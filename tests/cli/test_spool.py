@@ -16,6 +16,7 @@ from cio_events._buffers.failures import Failure
 from cio_events._buffers.spool.dead_letter_file import NAME
 from cio_events._calls.messages import SendEmail
 from cio_events._calls.people import AddDevice, Delete, Identify, Track
+from cio_events._calls.ulid import new_id
 from cio_events._wire.encode import encode
 from cio_events._wire.envelope import ulid_of
 from tests.cli import commands
@@ -350,10 +351,28 @@ def test_root_acts_as_the_owner_of_the_spool(directory):
 
 def test_no_escape_reaches_the_terminal(directory):
     """Whatever Customer.io's answer or a call holds is shown as text."""
+    text = "\x1b]0;title\x07 \x9b2J"
     (id_,) = dead_letter(
-        directory, [envelope(1)], Failure("rejected", 400, "\x1b]0;title\x07 \x9b2J")
+        directory,
+        [encode(Track("5", text, {text: text}), new_id(1), 1, "v2")],
+        Failure("rejected", 400, text),
     )
     output = run("show", directory, id_).output
 
     assert not set("\x1b\x07\x9b") & set(output)
     assert "title" in output
+
+
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_a_terminal_without_our_letters_is_shown_all_the_same(directory, command):
+    """Under a locale of ASCII, say, neither a frame nor a name nor an answer is an error."""
+    (id_,) = dead_letter(
+        directory,
+        [encode(Track("5", "Käufe", {"city": "東京"}), new_id(1), 1, "v2")],
+        Failure("rejected", 400, "größer als …"),
+    )
+    ids = [id_] if command == "show" else []
+    result = commands.run("spool", command, directory, *ids, charset="ascii")
+
+    assert result.exit_code == 0, result.output
+    assert id_ in result.output
