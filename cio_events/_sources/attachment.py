@@ -25,7 +25,7 @@ class Attached(Protocol):
 
         closed: Whether it was closed.
 
-        seen: The name of the logger whose record it has seen; None before the first.
+        seen: The name of the logger whose record it has seen on it; None before its first record.
     """
 
     name: str | None
@@ -47,11 +47,25 @@ def watch(handler: Attached) -> None:
     forks.in_child(look, hook=False)
 
 
-def watch_exit() -> None:
-    """Look at the exit too, once a handler has seen a record; that costs no record anything."""
-    # Once, and later than logging has registered its own, which closes all handlers.
-    atexit.unregister(look)
-    atexit.register(look)
+def see(handler: Attached, name: object) -> None:
+    """
+    Note with the first record that *handler* sees, of the logger *name*, whether it is on that.
+
+    What a queue or another handler passes on comes without. If it is, the exit is watched, which
+    costs no later record anything.
+    """
+    handler.seen = ""
+    if type(name) is not str:  # a record that somebody has made
+        return
+    logger: object = logging.root if name == "root" else logging.root.manager.loggerDict.get(name)
+    while isinstance(logger, logging.Logger):
+        if id(handler) in map(id, logger.handlers):
+            handler.seen = name
+            # Once, and later than logging has registered its own, which closes all handlers.
+            atexit.unregister(look)
+            atexit.register(look)
+            break
+        logger = logger.parent
 
 
 def gone(handler: Attached) -> None:
@@ -70,12 +84,9 @@ def _was_attached(handler: Attached) -> bool:
     """
     Whether *handler* was on a logger that others can find.
 
-    It has a name if a ``dictConfig`` has made it; otherwise it has seen a record of theirs.
+    It has a name if a ``dictConfig`` has made it; otherwise it has seen a record there.
     """
-    seen = handler.seen
-    return handler.name is not None or (
-        type(seen) is str and (seen == "root" or seen in logging.root.manager.loggerDict)
-    )
+    return handler.name is not None or bool(handler.seen)
 
 
 def is_watched(handler: object) -> bool:

@@ -148,8 +148,7 @@ class CustomerIOHandler(logging.Handler):
         """
         attributes = record.__dict__
         if self.seen is None:
-            self.seen = record.name
-            attachment.watch_exit()
+            attachment.see(self, record.name)
         if "cio_customer" in attributes or "cio" in attributes:
             if _is_foreign(record):
                 self._of_attributes(

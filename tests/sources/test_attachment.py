@@ -88,6 +88,24 @@ def test_a_handler_behind_a_queue_is_well(
     listener.handlers[0].close()
 
 
+def test_a_handler_behind_a_queue_that_is_done_is_well(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has seen the records of a logger, and was never on one."""
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    behind = logging.handlers.QueueHandler(records)
+    listener = logging.handlers.QueueListener(records, CustomerIOHandler(pipeline))
+    listener.start()
+    shop = logging.getLogger(NAME)
+    shop.addHandler(behind)
+    shop.warning("untagged")
+    shop.removeHandler(behind)
+    listener.stop()
+    del listener, behind
+
+    assert said(caplog) == []
+
+
 def test_a_handler_that_was_closed_is_well(
     shop: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
