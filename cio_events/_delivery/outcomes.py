@@ -202,7 +202,7 @@ class Outcomes:
         inner = here in self._announcing
         self._announcing.add(here)
         try:
-            while self._news:
+            while self._news and monotonic() < end:
                 try:
                     news = self._news.popleft()
                 except IndexError:  # another thread was quicker

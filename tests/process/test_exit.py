@@ -440,3 +440,37 @@ def test_receivers_of_what_is_given_up_are_inside_the_budget() -> None:
         assert pipeline.stats().dropped_by_reason == {"exit": 200}
         assert 0 < len(told) < 200
         assert max(told) < started + 1.2 * budget
+
+
+def test_thirty_pipelines_share_one_budget_with_their_receivers(sandbox: Sandbox) -> None:
+    """None stretches it, and who can deliver does so, wherever in the row it stands."""
+    budget = 2.0
+    told: list[float] = []
+
+    def slow(_: object, **__: object) -> None:
+        told.append(monotonic())
+        time.sleep(0.05)
+
+    def made(url: str) -> Pipeline:
+        return Pipeline(
+            site_id="site", api_key="key", track_url=url, exit_timeout=budget, flush_interval=0
+        )
+
+    pipelines = [made(sandbox.url if number == 29 else NOWHERE) for number in range(30)]
+    with signals.dropped.connected_to(slow):
+        for pipeline in pipelines:
+            for number in range(5):
+                pipeline.track("5", f"{number}")
+        started = monotonic()
+        for pipeline in pipelines:
+            pipeline.wake()
+        for pipeline in pipelines:
+            pipeline.deliver_before_exit(started, None)
+        taken = monotonic() - started
+    for pipeline in pipelines:
+        pipeline.close(0)
+
+    assert pipelines[-1].stats().sent == 5
+    assert sum(pipeline.stats().dropped for pipeline in pipelines) == 29 * 5
+    assert 0 < len(told) < 29 * 5
+    assert taken < 2 * budget
