@@ -24,7 +24,7 @@ from typing import Any
 
 from tests.benchmarks.event import Event, events
 from tests.benchmarks.hostile import figure_of, payloads
-from tests.benchmarks.relay_measures import relay_latency, relay_memory
+from tests.benchmarks.relay_measures import relay_latency, relay_memory, relay_publishing
 from tests.benchmarks.sides.side import Opened, Side
 from tests.benchmarks.sink_control import Arrived, SinkControl
 
@@ -257,7 +257,7 @@ MEASURES: dict[str, Callable[[Bench], Figures]] = {
     measure.__name__: measure
     for measure in (
         *(untagged, tagged, throughput, draining, memory, growth, hostile, fill),
-        *(relay_latency, relay_memory),
+        *(relay_latency, relay_memory, relay_publishing),
     )
 }
 

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.event import events
-from tests.benchmarks.sides.relay import OpenedRelay, in_order
+from tests.benchmarks.sides.relay import OpenedPublisher, OpenedRelay, in_order
 
 if TYPE_CHECKING:
     from tests.benchmarks.measures import Bench, Figures
@@ -68,6 +68,23 @@ def relay_memory(bench: Bench) -> Figures:
         _through(opened, min(_CHUNK, bench.count - start), start)
     after = opened.published.used_memory()
     return {"after_by_before": after / before, "kilobytes": after / 1e3}
+
+
+def relay_publishing(bench: Bench) -> Figures:
+    """Events a second of a backlog, from the moment in which Redis takes any again."""
+    opened = bench.opened
+    assert isinstance(opened, OpenedPublisher)
+    opened.hold()
+    for event in events(bench.count):
+        opened.call(event)
+    opened.release()
+    started = time.monotonic()
+    opened.flush()
+    seconds = time.monotonic() - started
+    stored = opened.stored()
+    if stored != bench.count:
+        raise RuntimeError(f"{stored} of {bench.count} events were stored")
+    return {"events_per_second": bench.count / seconds}
 
 
 def _through(opened: OpenedRelay, count: int, start: int) -> None:

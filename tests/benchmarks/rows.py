@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from tests.benchmarks.child import Task
 from tests.benchmarks.hostile import NAMES, figure_of
-from tests.benchmarks.sides.relay import RELAYED
+from tests.benchmarks.sides.relay import PUBLISHING, RELAYED
 
 PEERS = ("posthog", "segment", "customerio-cdp")
 """The peers that queue and send in the background, as this library does."""
@@ -296,6 +296,17 @@ ROWS: tuple[Row, ...] = (
         reference="Pipeline.track",
         count=150_000,
         round_trip=0.05,
+    ),
+    Row(
+        "publishing",
+        "publishing a backlog to Redis, one process",
+        "relay_publishing",
+        "events_per_second",
+        _RATE,
+        (PUBLISHING,),
+        PUBLISHING,
+        count=500_000,
+        quick=4_000,
     ),
     Row(
         "relay-latency",

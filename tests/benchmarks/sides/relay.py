@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +15,12 @@ from cio_events._redis.keys import Keys
 from cio_events._wire.encode import encode
 from cio_events._wire.envelope import Envelope
 from tests.benchmarks.event import NAME, Event
-from tests.benchmarks.sides.side import HOLD_TIMEOUT, Opened, Side
+from tests.benchmarks.sides.side import HOLD_TIMEOUT, QUEUE, Opened, Side
 from tests.support.redis_server import PROGRAM, RedisServer
 from tests.support.relays import RelayProcess
 
 RELAYED = "the relay"
+PUBLISHING = "Pipeline.track, to Redis"
 
 _LOOK_SECONDS = 0.002
 
@@ -123,6 +125,47 @@ def _open(url: str, _directory: Path) -> Opened:
     return opened
 
 
+class OpenedPublisher(Opened):
+    """A pipeline that publishes to a Redis which can be full."""
+
+    __slots__ = ("server",)
+    server: RedisServer
+
+    def hold(self) -> None:
+        """Have Redis refuse what it is given."""
+        self.server.do("CONFIG", "SET", "maxmemory", "1")
+
+    def release(self) -> None:
+        """Have it take what it is given."""
+        self.server.do("CONFIG", "SET", "maxmemory", "0")
+
+    def stored(self) -> int:
+        """How many calls it has stored."""
+        return int(self.server.do("HGET", Keys().counts, "calls"))
+
+
+def _open_publisher(_url: str, _directory: Path) -> Opened:
+    server = RedisServer()
+    pipeline = importlib.import_module("cio_events").Pipeline(
+        relay=server.url, max_pending=QUEUE, max_pending_bytes=QUEUE * 1_000
+    )
+
+    def call(event: Event) -> None:
+        pipeline.track(event.customer, NAME, event.properties)
+
+    def flush() -> None:
+        if not pipeline.flush(HOLD_TIMEOUT):
+            raise RuntimeError(f"not all was published: {pipeline.stats()}")
+
+    def close() -> None:
+        pipeline.close(0)
+        server.kill()
+
+    opened = OpenedPublisher(call, flush=flush, close=close)
+    object.__setattr__(opened, "server", server)
+    return opened
+
+
 class _RelaySide(Side):
     def missing(self) -> bool:
         return PROGRAM is None or super().missing()
@@ -130,4 +173,11 @@ class _RelaySide(Side):
 
 SIDES: tuple[Any, ...] = (
     _RelaySide(RELAYED, _open, needs=("redis",), packages=("cio-events", "redis")),
+    _RelaySide(
+        PUBLISHING,
+        _open_publisher,
+        needs=("redis",),
+        packages=("cio-events", "redis"),
+        delivers=False,
+    ),
 )
