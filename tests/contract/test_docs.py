@@ -93,6 +93,7 @@ OUTCOMES = {
     "options#Filter and change calls": PURCHASE,
     "spool": PURCHASE,
     "spool#What failed for good": Outcome(),
+    "relay#Publish to it": Outcome(),
     "deployment/index#How a process ends": Outcome(),
     "deployment/lambda": PURCHASE,
     "doctor#From code": Outcome(),
