@@ -20,7 +20,8 @@ from cio_events._interrupts import faults, holds
 from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
 
-# In seconds: how long calls may go to a file that was deleted or replaced, with its directory.
+# In seconds: how long calls may go to a file that was deleted or replaced, with its directory. A
+# look at each call would take half as long again as the call.
 _LOOK_INTERVAL = 0.001
 
 
