@@ -3,7 +3,8 @@ The process that is soaked: its threads log tagged records until SIGTERM, or unt
 
 ``python -m tests.soak.process URL SPOOL NOTES NAME RATE``. Each record is noted in the file
 NOTES once its log call has returned: from then on it is accepted, and must arrive. For each
-SIGUSR1 a customer more logs a culprit, and then an event each second.
+SIGUSR1 a customer more logs a culprit, and then an event each second. Each second it forks a
+child that logs one record and ends by a way that no hook sees.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 import cio_events
 from tests.soak.culprits import data_of
@@ -58,6 +60,7 @@ def main(url: str, spool: str, notes: str, name: str, rate: float) -> None:
         for thread in range(THREADS)
     ]
     threads.append(threading.Thread(target=_log_culprits, args=(name, noted, stop, wanted)))
+    threads.append(threading.Thread(target=_fork_children, args=(name, noted, stop)))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -85,6 +88,35 @@ def _log_culprits(
         while wanted.acquire(blocking=False):
             customers.append(f"{name}.culprit{len(customers)}")
             _log_one(customers[-1], seconds, data_of(customers[-1]), noted)
+
+
+def _fork_children(name: str, noted: int, stop: threading.Event) -> None:
+    """Each second, fork a child that logs one event and ends by a way that no hook sees."""
+    number = 0
+    while not stop.wait(1.0):
+        pid = os.fork()
+        if not pid:
+            try:
+                _log_one(f"{name}.child{number}", 0, {}, noted)
+                _ENDINGS[number % len(_ENDINGS)]()
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        number += 1
+
+
+def _end_by(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    signal.pause()
+
+
+_ENDINGS: tuple[Callable[[], None], ...] = (
+    lambda: os._exit(0),
+    lambda: _end_by(signal.SIGTERM),
+    lambda: os.kill(os.getpid(), signal.SIGKILL),
+    lambda: os.execv(sys.executable, [sys.executable, "-c", ""]),
+)
 
 
 def _log_one(who: str, number: int, data: dict[str, object], noted: int) -> None:
