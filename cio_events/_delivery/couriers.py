@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable
+from queue import Empty
 from typing import Generic, TypeVar
 
+from cio_events._process.mailbox import Mailbox
 from cio_events._process.suppression import without_capture
 
 # One without work for so long ends.
@@ -29,10 +30,8 @@ class Couriers(Generic[Task, Result]):
     def __init__(self, work: Callable[[Task], Result], most: int) -> None:
         self._work = work
         self._most = most
-        self._tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[Task, Result | BaseException] | None] = (
-            queue.SimpleQueue()
-        )
+        self._tasks: Mailbox[Task] = Mailbox()
+        self._done: Mailbox[tuple[Task, Result | BaseException] | None] = Mailbox()
         self._lock = threading.Lock()  # guards the counts
         self._threads = 0
         self._open = 0  # tasks that no thread has finished
@@ -62,7 +61,7 @@ class Couriers(Generic[Task, Result]):
         """
         try:
             return self._done.get(timeout=timeout)
-        except queue.Empty:
+        except Empty:
             return None
 
     def wake(self) -> None:
@@ -76,7 +75,7 @@ class Couriers(Generic[Task, Result]):
         while True:
             try:
                 task = self._tasks.get(timeout=_IDLE_SECONDS)
-            except queue.Empty:
+            except Empty:
                 with self._lock:
                     if self._open >= self._threads:
                         continue  # a task is on its way to this thread

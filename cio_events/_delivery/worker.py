@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import sys
 import threading
 import time
@@ -12,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from operator import length_hint
+from queue import Empty
 from typing import NamedTuple
 
 from cio_events._buffers.base import Buffer
@@ -24,6 +24,7 @@ from cio_events._interrupts import faults, holds
 from cio_events._process import exits
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics
+from cio_events._process.mailbox import Mailbox
 from cio_events._process.suppression import THREAD_NAME, without_capture
 from cio_events._wire.envelope import Envelope
 from cio_events.options import Options
@@ -60,14 +61,14 @@ _GATHERING, _IDLE = _State.GATHERING, _State.IDLE
 
 class _Waiter(NamedTuple):
     condition: Callable[[], bool]
-    bell: queue.SimpleQueue[None]
+    bell: Mailbox[None]
 
 
 @dataclass(slots=True, eq=False)
 class _Blocked:
     size: int
     entering: Iterator[Envelope]  # the call, as long as it waits for room
-    bell: queue.SimpleQueue[bool]  # True when it is admitted, False to look again
+    bell: Mailbox[bool]  # True when it is admitted, False to look again
 
 
 class Worker:
@@ -111,7 +112,7 @@ class Worker:
         self._retiring = False
         self._turn = threading.RLock()  # held by whoever delivers
         self._deliverer: int | None = None
-        self._bell: queue.SimpleQueue[None] | None = None
+        self._bell: Mailbox[None] | None = None
         self._state = _State.AWAKE
         self._waiters: list[_Waiter] = []
         self.blocked: deque[_Blocked] = deque()
@@ -139,7 +140,7 @@ class Worker:
         end = monotonic() + timeout
         if self.runs_here():
             return condition()  # a receiver: nothing moves while it waits
-        waiter = _Waiter(condition, queue.SimpleQueue())
+        waiter = _Waiter(condition, Mailbox())
         self._waiters.append(waiter)
         try:
             if self._thread is None and not condition():
@@ -155,7 +156,7 @@ class Worker:
                         return condition()  # nothing moves any more
                     self._deliver_inline(end, condition)
                 else:
-                    with suppress(queue.Empty):
+                    with suppress(Empty):
                         waiter.bell.get(timeout=min(left, _LONGEST_SLEEP))
             return True
         finally:
@@ -171,7 +172,7 @@ class Worker:
         """
         if self.runs_here() or holds(self._admitting):
             return False
-        caller = _Blocked(size, entering, queue.SimpleQueue())
+        caller = _Blocked(size, entering, Mailbox())
         try:
             self.blocked.append(caller)
             while is_open():
@@ -185,7 +186,7 @@ class Worker:
                         monotonic() + _BLOCKED_SECONDS, lambda: caller not in self.blocked
                     )
                     self._admit_blocked()
-                with suppress(queue.Empty):
+                with suppress(Empty):
                     if caller.bell.get(timeout=_BLOCKED_SECONDS if self._thread else 0):
                         break
         finally:
@@ -227,8 +228,8 @@ class Worker:
             state = "lost"
         elif thread is None and self._start_again_at and self._ledger.pending:
             state = "refused"
-        # gevent puts another kind of queue into the place of this one.
-        before_patch = state == "runs" and type(self._bell) is not queue.SimpleQueue
+        bell = self._bell
+        before_patch = state == "runs" and bell is not None and bell.made_before()
         return Condition(state, self._dispatcher.conditions(), before_patch=before_patch)
 
     def idle(self) -> bool:
@@ -313,7 +314,7 @@ class Worker:
             ):
                 return
             # Here and not in __init__: gevent may have patched the process since then.
-            self._bell = queue.SimpleQueue()
+            self._bell = Mailbox()
             thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
             try:
                 self._thread = thread
@@ -397,7 +398,7 @@ class Worker:
             bell.get(timeout=min(seconds, _LONGEST_SLEEP))
             while True:
                 bell.get_nowait()
-        except queue.Empty:
+        except Empty:
             pass
         self._state = _State.AWAKE
 
