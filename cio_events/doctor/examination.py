@@ -13,6 +13,7 @@ from cio_events.doctor import (
     delivery,
     logging,
     probe,
+    relay,
     settings,
     spool,
     structlog,
@@ -56,6 +57,7 @@ CHECKS: tuple[Check, ...] = (
     Check("probe", "a tagged record through each way in", probe.look, of_application=True),
     Check("delivery", "what became of this process's calls", delivery.look),
     Check("spool", "its directory, what waits there, and dead letters", spool.look),
+    Check("relay", "its Redis: settings, what waits there, and who leads", relay.look),
 )
 """All checks, in the order in which they run."""
 
@@ -87,7 +89,8 @@ def examine(*, network: bool = True) -> list[Finding]:
     less.
 
     Args:
-        network: Whether Customer.io is asked whether it knows the credentials.
+        network: Whether Customer.io is asked whether it knows the credentials, and a relay's
+            Redis how it is.
 
     Returns:
         One finding at least for each check, also where all is well.
@@ -98,9 +101,8 @@ def examine(*, network: bool = True) -> list[Finding]:
 
 def run(checks: Sequence[Check], subject: Subject) -> Iterator[Result]:
     """Run these *checks* in order."""
-    if any(check.name in ("credentials", "clock") for check in checks):
-        with suppress(Exception):  # whoever needs the answers will say it
-            subject.ask()  # goes on beside the other checks
+    with suppress(Exception):  # whoever needs the answers will say it
+        subject.ask([check.name for check in checks])  # goes on beside the other checks
     for check in checks:
         started = monotonic()
         findings = list(_looked(check, subject))

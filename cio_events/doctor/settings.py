@@ -38,11 +38,11 @@ _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 _MAY_BE_SHOWN = frozenset(
     {"region", "api", "on_full", "id_type", "payload", "strict", "debug", "enabled"}
     | {"timeout", "flush_interval", "max_pending", "max_pending_bytes", "max_age", "exit_timeout"}
-    | {"retry_base", "retry_cap", "hold_interval"}
+    | {"retry_base", "retry_cap", "hold_interval", "relay_ack", "relay_bytes"}
 )
 
 # What is read beside the options: by tests, and by the commands of the relay.
-_OTHER_VARIABLES = (ONLY_LOOPBACK, "CIO_RELAY", "CIO_RELAY_PREFIX", "CIO_PARTITIONS")
+_OTHER_VARIABLES = (ONLY_LOOPBACK, "CIO_PARTITIONS")
 
 
 def look(subject: Subject) -> Iterator[Finding]:
@@ -70,7 +70,8 @@ def _of_one(one: SetUp, environ: Mapping[str, str]) -> Iterator[Finding]:
     if not options.enabled:
         yield found("W111", setting=one.setting("enabled", environ))
     has_track = options.site_id is not None or options.api_key is not None
-    if has_track or options.app_api_key is None:
+    # With a relay, the keys are the relay's.
+    if options.relay is None and (has_track or options.app_api_key is None):
         missing = [
             f"CIO_{name.upper()}"
             for name in _OF_TRACK

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from cio_events._pipeline import default
 from cio_events._process import forks
 from cio_events.doctor.network import Answers
+from cio_events.doctor.readings import Readings
 from cio_events.doctor.records import Records
 from cio_events.errors import ParamError
 from cio_events.options import ROWS, Options, options_from
@@ -23,7 +24,7 @@ class Subject:
     What is examined.
 
     Args:
-        network: Whether Customer.io may be asked.
+        network: Whether Customer.io and Redis may be asked.
 
         has_application: Whether this process is set up as the application's is.
 
@@ -62,8 +63,8 @@ class Subject:
                 one._replace(problem=problem) if one.has_default(name) else one
                 for one in found
             ]
-        has_keys = bool(options.site_id or options.api_key or options.app_api_key)
-        counts = not found or (has_keys and _environment_counts())
+        somewhere = options.site_id or options.api_key or options.app_api_key or options.relay
+        counts = not found or (bool(somewhere) and _environment_counts())
         if counts and all(one.options != options for one in found):
             found.append(SetUp(options, problem, None))
         return found
@@ -74,13 +75,20 @@ class Subject:
         return Answers([one.options for one in self.set_ups])
 
     @cached_property
+    def readings(self) -> Readings:
+        """How each relay's Redis is; asked when it is first looked at."""
+        return Readings(self.set_ups, self.environ)
+
+    @cached_property
     def records(self) -> Records:
         """The ways by which records come in."""
         return Records()
 
-    def ask(self) -> None:
-        """Begin to ask Customer.io, if that may be."""
-        if self.network:
+    def ask(self, checks: Collection[str]) -> None:
+        """Begin to ask Customer.io and Redis for what these *checks* need, if that may be."""
+        if self.network and "relay" in checks:
+            self.readings.begin()
+        if self.network and not {"credentials", "clock"}.isdisjoint(checks):
             self.answers.begin()
 
 

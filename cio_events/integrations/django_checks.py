@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # Django has no types
 else:
     from django.apps import AppConfig
 
-_OVER_THE_NETWORK = frozenset({"credentials", "clock"})
+_OVER_THE_NETWORK = frozenset({"credentials", "clock", "relay"})
 
 
 class Doctor(AppConfig):
@@ -26,7 +26,7 @@ class Doctor(AppConfig):
 
         INSTALLED_APPS = [..., "cio_events.integrations.django_checks.Doctor"]
 
-    ``manage.py check --deploy`` asks Customer.io about the credentials, too.
+    ``manage.py check --deploy`` asks Customer.io about the credentials, and a relay's Redis, too.
     """
 
     name: str = "cio_events.integrations.django_checks"

@@ -1,15 +1,15 @@
 """
 The one table of findings; each has its row here, the page of the documentation is made of it.
 
-An id is never used again for anything else. Those that begin with 9 are kept for the relay.
+An id is never used again for anything else.
 """
 
 from __future__ import annotations
 
 from cio_events.doctor.finding import Finding, Row, level_of
-from cio_events.doctor.table import delivery, records, settings
+from cio_events.doctor.table import delivery, records, relay, settings
 
-TABLE: dict[str, Row] = {**settings.ROWS, **records.ROWS, **delivery.ROWS}
+TABLE: dict[str, Row] = {**settings.ROWS, **records.ROWS, **delivery.ROWS, **relay.ROWS}
 """Each id and what is said of it."""
 
 
