@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from cio_events._buffers.base import Buffer
@@ -148,12 +147,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # What is accepted, and what is refused.
@@ -169,9 +163,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         Raises:
             ParamError: With ``strict``, if *call* is no call or is over a limit.
         """
-        if forks.forks_without_hooks:
-            forks.detect_fork()
-        return self._offer(call)[1] is None
+        return self.accept(call)[1] is None
 
     def accept(self, call: Call) -> tuple[str, FailedReason | DroppedReason | None]:
         """
