@@ -55,19 +55,19 @@ def test_a_fork_during_the_import_of_requests(sandbox: Sandbox, tmp_path: Path) 
 
 def test_a_fork_during_the_first_record(sandbox: Sandbox, tmp_path: Path) -> None:
     """The first record imports what none before needed; a child forked meanwhile is whole."""
-    (tmp_path / "queue.py").write_text(
+    (tmp_path / "quopri.py").write_text(
         "import sys, time, __main__\n"
         "__main__.importing.set()\n"
         "time.sleep(0.7)\n"
         "sys.path.remove(sys.path[0])\n"
-        "del sys.modules['queue']\n"
-        "import queue\n"
-        "sys.modules['queue'] = queue\n"
+        "del sys.modules['quopri']\n"
+        "import quopri\n"
+        "sys.modules['quopri'] = quopri\n"
     )
     life = live(
         f"""
         importing = threading.Event()
-        assert not {{"queue", "cio_events._pipeline.pipeline"}} & set(sys.modules)
+        assert not {{"quopri", "cio_events._pipeline.pipeline"}} & set(sys.modules)
         sys.path.insert(0, {str(tmp_path)!r})
         first = threading.Thread(target=say, args=("parent",))
         first.start()
