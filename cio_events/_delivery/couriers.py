@@ -46,12 +46,16 @@ class Couriers(Generic[Task, Result]):
         if not enough:
             try:
                 threading.Thread(target=self._run, name="cio_events-single", daemon=True).start()
-            except RuntimeError:
+            except BaseException as error:
                 with self._lock:
                     self._threads -= 1
-                    if not self._threads:
+                    left_to_others = isinstance(error, RuntimeError) and self._threads > 0
+                    if not left_to_others:
                         self._open -= 1
-                        return False
+                if not isinstance(error, RuntimeError):
+                    raise
+                if not left_to_others:
+                    return False
         self._tasks.put(task)
         return True
 

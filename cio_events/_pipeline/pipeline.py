@@ -102,11 +102,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         options = self.options
         self._ledger = Ledger(options.max_pending, options.max_pending_bytes)
         self._refusals = Refusals(
-            self,
-            self._ledger,
-            self._diagnostics,
-            strict=lambda: self.strict,
-            to=options.to,
+            self, self._ledger, self._diagnostics, strict=lambda: self.strict, to=options.to
         )
         self._worker = self._new_worker(threaded=True)
         self._ids = IdSource()
@@ -208,7 +204,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             if not self._expects_exit or self._exit_left is not None:
                 self._mind_exit()
         except BaseException:
-            self._deliver()  # what was interrupted
+            self._worker.wake()  # what has begun to ring may not have rung
+            self._deliver()
             raise
         return id_
 
@@ -271,7 +268,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
                 return id_, self._drop(call, id_, self._closed or "full")
             self._deliver()
         except BaseException:
-            self._deliver()  # what was interrupted
+            self._worker.wake()  # what has begun to ring may not have rung
+            self._deliver()
             raise
         return id_, None
 

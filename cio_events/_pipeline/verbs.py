@@ -9,6 +9,7 @@ from uuid import UUID
 from cio_events._calls.people import Call, Customer, IdType, identifier_of
 from cio_events._calls.validation import Data, obviously_fits
 from cio_events._calls.verbs import Verbs
+from cio_events._interrupts import faults
 from cio_events.errors import ParamError
 from cio_events.signals import FailedReason
 
@@ -57,7 +58,7 @@ class BackgroundVerbs(Verbs[bool, NoReturn]):
         except ParamError as error:
             self.refuse(error)
             return False
-        except Exception as error:  # noqa: BLE001 - what arguments hold may raise anything
+        except faults(Exception) as error:  # what arguments hold may raise anything
             self.refuse(ParamError("call", f"reading it raised {type(error).__name__}"))
             return False
         return self.send(made)
@@ -67,7 +68,7 @@ class BackgroundVerbs(Verbs[bool, NoReturn]):
             return who
         try:
             return cast("_WhoT", identifier_of(cast("str", who), "customer", self.id_type))
-        except Exception:  # noqa: BLE001 - as in _perform
+        except faults(Exception):  # as in _perform
             return who  # the call says what is wrong with it, by its parameter's name
 
     def _perform_event(self, customer: Customer, name: str, data: Data | None) -> bool | None:

@@ -155,7 +155,9 @@ def problem_of(error: Exception) -> Problem:
         return Problem("refused", "Redis has reached its maxmemory")
     if isinstance(error, exceptions.ReadOnlyError):
         return Problem("refused", "Redis is a read-only replica")
-    if isinstance(error, (exceptions.MovedError, exceptions.NoPermissionError)):
+    if isinstance(error, exceptions.NoPermissionError):  # its own words name the user
+        return Problem("settings", "the user may not run a command that is needed")
+    if isinstance(error, exceptions.MovedError):
         return Problem("settings", words)
     if isinstance(error, exceptions.ResponseError):
         first = str(error).partition(" ")[0]

@@ -22,6 +22,9 @@ from cio_events._wire.envelope import (
     route_of,
 )
 
+DIGITS = 15
+"""How many a number may have; the scripts' numbers are exact as far as that."""
+
 VERSION = 1
 """Which fields there are, and what they mean."""
 
@@ -245,6 +248,6 @@ def _unpacked(sizes: bytes) -> tuple[int, ...]:
 
 
 def _number(value: bytes) -> int:
-    if not value.isdigit() or len(value) > 18:
+    if not value.isdigit() or len(value) > DIGITS:
         raise ValueError("an entry with a number that is none")
     return int(value)

@@ -161,7 +161,8 @@ class Reader:
         """Have an entry that is none kept as a dead letter, whole."""
         self._say("damaged", f"{what} was in Redis, and is a dead letter now")
         count = fields.get(b"count", b"")
-        counts = Counter({"relay_failed:invalid": int(count) if count.isdigit() else 0})
+        known = count.isdigit() and len(count) <= entries.DIGITS
+        counts = Counter({"relay_failed:invalid": int(count) if known else 0})
         letter = letters.of_damaged(fields, what, time.time())
         size = entries.size_of(fields)
         self._buffer.end(InHand(("", 0), {id_: size}, 0, counts, [letter]))

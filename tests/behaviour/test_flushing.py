@@ -26,8 +26,8 @@ from tests.behaviour.watching import (
     names,
     said,
     settled,
-    threads_of_ours,
 )
+from tests.support import threads
 from tests.support.effort import times
 from tests.support.servers import ScriptedServer, answer, stall
 
@@ -145,7 +145,7 @@ def test_closed_pipeline_leaves_its_spool_to_others(
             assert not closed.close(PATIENCE)
         finally:
             go.set()
-    assert eventually(lambda: not threads_of_ours())
+    assert threads.all_ended(), threads.where_they_are()
 
     assert settled(make(spool=tmp_path)).sent == 3
     assert names(sandbox) == ["first", "0", "1", "2"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -61,21 +58,6 @@ def eventually(condition: Callable[[], object], seconds: float = LONG) -> bool:
             return False
         time.sleep(0.003)
     return True
-
-
-def threads_of_ours() -> list[str]:
-    """The threads that pipelines have started and that have not ended."""
-    return [t.name for t in threading.enumerate() if t.name in ("cio_events", "cio_events-single")]
-
-
-def where_they_are() -> str:
-    """Where those threads are, for the text of a test that waits for their end in vain."""
-    frames = sys._current_frames()
-    return "\n".join(
-        f"{thread.name}\n{''.join(traceback.format_stack(frames[thread.ident]))}"
-        for thread in threading.enumerate()
-        if thread.name in threads_of_ours() and thread.ident in frames
-    )
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

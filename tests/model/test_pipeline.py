@@ -22,7 +22,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from cio_events import Call, Identify, Merge, Pipeline, SendPush, Track, TrackAnonymous
 from cio_events.sandbox import Sandbox
-from tests.behaviour.watching import LONG, Heard, balanced, eventually, threads_of_ours
+from tests.behaviour.watching import LONG, Heard, balanced
+from tests.support import threads
 from tests.support.effort import times
 
 # Its threads and forks take all that there is, and wait for the rest.
@@ -163,7 +164,7 @@ class Machine(RuleBasedStateMachine):
         if not closed:
             self.left.update(*self.logged.order.values())
         # Its last request may be under way still; a new process would be no sooner.
-        assert eventually(lambda: not threads_of_ours())
+        assert threads.all_ended(), threads.where_they_are()
         self.begin(options)
 
     @rule(timeout=st.sampled_from([0, BRIEF]))
@@ -318,7 +319,7 @@ class Machine(RuleBasedStateMachine):
             for pipeline in self.pipelines:
                 pipeline.close(0)
             self.sandbox.heal()
-            assert eventually(lambda: not threads_of_ours())
+            assert threads.all_ended(), threads.where_they_are()
 
     def end(self) -> None:
         """Compare what Customer.io knows with what was counted and told."""

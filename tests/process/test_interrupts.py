@@ -40,9 +40,8 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs PO
 
 OURS = str(Path(cio_events.__file__).parent)
 
-# How often a signal comes at each place, and how many moments are left out in a usual run.
-_TIMES = 2 if THOROUGH else 1
-_STEP = 1 if THOROUGH else 5
+# A signal comes the first time that a place is reached, at each of so many places.
+_STEP = 2 if THOROUGH else 7
 
 
 class LimitError(Exception):
@@ -79,7 +78,7 @@ class Interrupt:
     """
     Have a signal come at the moment number *moment* at which one may, amid code of ours.
 
-    Moments are before each line and behind each call, the first times that they come.
+    Moments are before each line and behind each call, the first time that they come.
     """
 
     _lines: ClassVar[dict[str, set[int]]] = {}
@@ -105,7 +104,7 @@ class Interrupt:
         if event in ("line", "opcode") and self._may_come(frame, event):
             place = (frame.f_code, frame.f_lasti)
             self.seen[place] += 1
-            self.moment -= self.seen[place] <= _TIMES
+            self.moment -= self.seen[place] == 1
             if self.moment == 0:
                 self.moment = -1
                 sys.settrace(None)
