@@ -32,19 +32,18 @@ def chooser(workspace: str | None) -> Callable[[Workspace], bool]:
     Which workspaces are meant by this value of the option.
 
     Raises:
-        click.UsageError: It is `mine`, and the environment has no credentials.
+        click.UsageError: It is `mine`, and the environment says of no place where calls go.
     """
     if workspace != _MINE:
         return lambda whose: str(whose).startswith((workspace or "").lower())
     options, problem = options_from({})
-    track, _ = endpoints.opened(endpoints.track, options, {}, problem)
-    app, _ = endpoints.opened(endpoints.app, options, {}, problem)
-    if track is None and app is None:
+    found = endpoints.find(options, {}, problem)
+    if found.track is None and found.app is None and found.relay is None:
         raise click.UsageError(
-            "The environment names no workspace: set CIO_SITE_ID and CIO_API_KEY, or "
-            "CIO_APP_API_KEY."
+            "The environment names no workspace: set CIO_SITE_ID and CIO_API_KEY, "
+            "CIO_APP_API_KEY, or CIO_RELAY."
         )
-    return endpoints.workspace(options, track, app).delivers
+    return found.workspace().delivers
 
 
 def short(workspace: str) -> str:

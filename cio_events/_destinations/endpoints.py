@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from cio_events._buffers.workspace import Workspace, fingerprint
 from cio_events._destinations.redis_address import RedisAddress
 from cio_events._http import credentials, loopback
 from cio_events._http import endpoint as http
+from cio_events._process.tracebacks import without_locals
 from cio_events.errors import ParamError
 from cio_events.options import Options
 
@@ -121,24 +122,68 @@ def relay(options: Options) -> RedisAddress:
     return RedisAddress(options.relay or "")
 
 
-def workspace(
-    options: Options,
-    track: http.Endpoint | None,
-    app: http.Endpoint | None,
-    relay: RedisAddress | None = None,
-) -> Workspace:
+class Found(NamedTuple):
     """
-    What tells the calls of these endpoints from those of others in the same spool.
+    Where the calls of a pipeline with certain options go.
 
-    Where this process may reach loopback alone, and the endpoints are elsewhere or are none, it
-    is a workspace that no other process delivers to: what a test leaves is nobody's.
+    Attributes:
+        options: As given to `find`.
+
+        track: Where calls about people go; None where there is no such place, or a relay.
+
+        app: Where transactional messages go, as above.
+
+        relay: Where all of them go.
+
+        no_track: Why calls about people go nowhere; None where they do go somewhere.
+
+        no_app: The same of messages.
     """
-    if relay is not None:
-        theirs = _fingerprint(relay, options.relay_prefix)
-        return Workspace(theirs, theirs)
-    return Workspace(
-        _fingerprint(track, options.site_id or ""), _fingerprint(app, options.app_api_key or "")
-    )
+
+    options: Options
+    track: http.Endpoint | None
+    app: http.Endpoint | None
+    relay: RedisAddress | None
+    no_track: ParamError | None
+    no_app: ParamError | None
+
+    def workspace(self) -> Workspace:
+        """
+        What tells the calls of these endpoints from those of others in the same spool.
+
+        Where this process may reach loopback alone, and the endpoints are elsewhere or are none,
+        it is a workspace that no other process delivers to: what a test leaves is nobody's.
+        """
+        if self.relay is not None:
+            theirs = _fingerprint(self.relay, self.options.relay_prefix)
+            return Workspace(theirs, theirs)
+        return Workspace(
+            _fingerprint(self.track, self.options.site_id or ""),
+            _fingerprint(self.app, self.options.app_api_key or ""),
+        )
+
+
+@without_locals
+def find(options: Options, given: Mapping[str, object], problem: ParamError | None) -> Found:
+    """
+    Find where calls go, and why there is no such place where there is none.
+
+    Args:
+        options: All of them.
+
+        given: Those that did not come from the environment.
+
+        problem: What is wrong with the environment, if anything.
+
+    Raises:
+        ParamError: An option that was *given* is invalid.
+    """
+    if options.relay is not None:
+        there, missing = opened(relay, options, given, problem)
+        return Found(options, None, None, there, missing, missing)
+    to_track, no_track = opened(track, options, given, problem)
+    to_app, no_app = opened(app, options, given, problem)
+    return Found(options, to_track, to_app, None, no_track, no_app)
 
 
 def _fingerprint(endpoint: http.Endpoint | RedisAddress | None, key: str) -> str | None:

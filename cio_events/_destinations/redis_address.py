@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
-from importlib.util import find_spec
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,6 +19,26 @@ if TYPE_CHECKING:
 
 # Routers and load balancers forget an idle connection without telling.
 _IDLE_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A connection, and where it leads to; *timeout* is what it was made with."""
+
+    client: redis.Redis
+    server: connection.Server
+    timeout: float
+    used: float
+
+
+@dataclass(slots=True)
+class _Own:
+    """What one process has: no child finds the lock held by a thread that it does not have."""
+
+    # Held for moments; by a signal handler once more, which may close what it has interrupted.
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    kept: _Kept | None = None
+    closings: int = 0
 
 
 class RedisAddress:
@@ -50,21 +69,14 @@ class RedisAddress:
             )
         if not (parts.path if local else parts.hostname):
             raise ParamError("relay", "must say where Redis is")
-        if find_spec("redis") is None:
+        if not connection.is_installed():
             raise ParamError("relay", connection.MISSING)
         self._url = url
         self._host = None if local else parts.hostname
         host = "" if local else f"{parts.hostname}:{port or 6379}"
         self.base_url = f"{parts.scheme}://{host}{parts.path}"
-        self._lock = threading.Lock()  # guards all that follows
-        self._renew()
-
-    def _renew(self) -> None:
-        self._client: redis.Redis | None = None
-        self._server: connection.Server | None = None
-        self._timeout = 0.0
-        self._used = 0.0
-        self._process = os.getpid()
+        # By process; the parent's is left alone, and not collected, which might close it.
+        self._own: dict[int, _Own] = {}
 
     def __repr__(self) -> str:
         return f"<RedisAddress {self.base_url}>"
@@ -85,44 +97,57 @@ class RedisAddress:
 
             redis.RedisError, OSError: There is no connection.
         """
-        with self._lock:
-            if self._process != os.getpid():
-                self._renew()  # the parent's goes on
-            if not self._usable(timeout):
-                self._drop()
-                client = connection.connect(self._url, timeout)
-                try:
-                    self._server = connection.look_at(client)
-                except BaseException:
-                    client.close()
-                    raise
-                self._client, self._timeout = client, timeout
-            self._used = monotonic()
-            assert self._client is not None  # noqa: S101 - made above
-            assert self._server is not None  # noqa: S101
-            return self._client, self._server
-
-    def _usable(self, timeout: float) -> bool:
-        client = self._client
-        if client is None or client.connection is None or self._timeout > 2 * timeout:
-            return False
-        if monotonic() - self._used > _IDLE_SECONDS:
-            return False
+        own = self._of_this_process()
+        kept, closings = own.kept, own.closings
+        if kept is not None:
+            if _is_usable(kept, timeout):
+                kept.used = monotonic()
+                return kept.client, kept.server
+            _swap(own, None, closings)
+        # Without the lock, as it may take long: whoever closes does not wait for that.
+        client = connection.connect(self._url, timeout)
         try:
-            # What can be read now is the end of the connection.
-            return not client.connection.can_read(timeout=0)
-        except Exception:  # noqa: BLE001 - of redis-py's or the system's
-            return False
-
-    def _drop(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            with suppress(Exception):
-                client.close()
-                client.connection_pool.disconnect()
+            server = connection.look_at(client)
+            if not _swap(own, _Kept(client, server, timeout, monotonic()), closings):
+                raise ConnectionAbortedError("it was closed meanwhile")
+        except BaseException:
+            connection.close(client)
+            raise
+        return client, server
 
     def close(self) -> None:
-        """Close the connection; the next request makes another."""
-        with self._lock:
-            if self._process == os.getpid():
-                self._drop()
+        """
+        Close the connection; the next request makes another.
+
+        It waits for nothing. A connection that is being made is closed when it is there.
+        """
+        own = self._of_this_process()
+        with own.lock:
+            own.closings += 1
+        _swap(own, None, own.closings)
+
+    def _of_this_process(self) -> _Own:
+        return self._own.setdefault(os.getpid(), _Own())
+
+
+def _is_usable(kept: _Kept, timeout: float) -> bool:
+    if kept.client.connection is None or kept.timeout > 2 * timeout:
+        return False
+    if monotonic() - kept.used > _IDLE_SECONDS:
+        return False
+    try:
+        # What can be read now is the end of the connection.
+        return not kept.client.connection.can_read(timeout=0)
+    except Exception:  # noqa: BLE001 - of redis-py's or the system's
+        return False
+
+
+def _swap(own: _Own, kept: _Kept | None, closings: int) -> bool:
+    """Keep *kept* from now on, unless there have been more *closings*; returns whether it does."""
+    with own.lock:
+        if own.closings != closings:
+            return False
+        old, own.kept = own.kept, kept
+    if old is not None:
+        connection.close(old.client)
+    return True

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from cio_events._buffers.failures import DeadLetter
-    from cio_events._destinations.redis_address import RedisAddress
-    from cio_events._http.endpoint import Endpoint
     from cio_events.options import OptionArguments
 
 
@@ -73,8 +71,9 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         if self.options.debug:
             debugging.switch_on()
         self._closed: DroppedReason | None = None if self.options.enabled else "disabled"
-        self._find_endpoints(options, problem)
-        self._buffer = self._new_buffer()
+        found = endpoints.find(self.options, options, problem)
+        _, self._track, self._app, self._relay, self._no_track, self._no_app = found
+        self._buffer = self._new_buffer(found)
         self._begin()
         if self.options.session is not None:
             mark_records()
@@ -83,20 +82,6 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         if self.options.spool is not None and self._closed is None and not recording.diverted():
             # What an earlier process left there does not wait for this one's first call.
             self._worker.adopt()
-
-    @without_locals
-    def _find_endpoints(self, given: OptionArguments, problem: ParamError | None) -> None:
-        """Find where calls go, and why there is no such place, where there is none."""
-        self._track: Endpoint | None = None
-        self._app: Endpoint | None = None
-        self._relay: RedisAddress | None = None
-        options = self.options
-        if options.relay is not None:
-            self._relay, missing = endpoints.opened(endpoints.relay, options, given, problem)
-            self._no_track = self._no_app = missing
-            return
-        self._track, self._no_track = endpoints.opened(endpoints.track, options, given, problem)
-        self._app, self._no_app = endpoints.opened(endpoints.app, options, given, problem)
 
     def _begin(self) -> None:
         options = self.options
@@ -466,7 +451,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """Keep no thread once nothing is pending; a later call starts one again."""
         self._worker.retire()
 
-    def _new_buffer(self) -> Buffer:
+    def _new_buffer(self, found: endpoints.Found) -> Buffer:
         if self.options.spool is None or recording.only_looked_at:
             return MemoryBuffer()
         # Not imported above: a process without a spool does not need SQLite.
@@ -477,7 +462,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             self.options.spool,
             report=self._diagnostics.warn,
             adopts=any(map(endpoints.may_be_reached, (self._track, self._app, self._relay))),
-            workspace=endpoints.workspace(self.options, self._track, self._app, self._relay),
+            workspace=found.workspace(),
         )
 
     def _new_worker(self, *, threaded: bool) -> Worker:

@@ -7,7 +7,9 @@ when a connection is made and no sooner.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from cio_events._process import forks
@@ -26,6 +28,14 @@ MISSING = "needs redis-py, which comes with the extra: pip install 'cio-events[r
 
 # As much as is kept of what the server says.
 _DETAIL_CHARACTERS = 200
+
+
+def is_installed() -> bool:
+    """Whether redis-py is there."""
+    try:
+        return find_spec("redis") is not None
+    except ValueError:
+        return True  # a test's, which has put a bare module in its place
 
 
 @without_locals
@@ -69,6 +79,15 @@ def connect(url: str, timeout: float, read_bytes: int = 65_536) -> redis.Redis:
     }
     pool = redis.ConnectionPool(**options)
     return redis.Redis(connection_pool=pool, single_connection_client=True)
+
+
+def close(client: redis.Redis) -> None:
+    """Close the connection of a client from `connect`; it does not raise."""
+    with suppress(Exception):
+        client.close()
+    # By itself the client only gives it back to the pool, which keeps it open.
+    with suppress(Exception):
+        client.connection_pool.disconnect()
 
 
 @dataclass(frozen=True, slots=True)

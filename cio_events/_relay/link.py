@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import redis
 
-from cio_events._redis.connection import connect
+from cio_events._redis import connection
 from cio_events._relay import scripts
 
 if TYPE_CHECKING:
@@ -59,20 +59,19 @@ class Link:
         try:
             client = self._idle.pop()
         except IndexError:
-            client = connect(self._url, _SECONDS, _READ_BYTES)
+            client = connection.connect(self._url, _SECONDS, _READ_BYTES)
         try:
             yield client
         except redis.exceptions.ReadOnlyError:
             # Another server leads by now, and its address may be the same.
-            client.close()
+            connection.close(client)
             self.close()
             raise
         except redis.ResponseError:
             self._idle.append(client)
             raise
         except BaseException:
-            with suppress(*ERRORS):
-                client.close()
+            connection.close(client)
             raise
         self._idle.append(client)
 
@@ -107,8 +106,7 @@ class Link:
     def close(self) -> None:
         """Close the connections that nobody uses."""
         while self._idle:
-            with suppress(*ERRORS):
-                self._idle.pop().close()
+            connection.close(self._idle.pop())
 
 
 @cache

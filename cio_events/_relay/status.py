@@ -79,9 +79,13 @@ class Status:
 
     @property
     def balanced(self) -> bool:
-        """Whether both ledgers meet: what waits by the counts is what waits in the stream."""
+        """
+        Whether both ledgers meet: something waits by the counts if something does in the stream.
+
+        They do not where Redis has thrown the stream away.
+        """
         waiting = self.pending + self.unread
-        return self.pending >= 0 and self.unread >= 0 and bool(waiting) >= bool(self.entries)
+        return self.pending >= 0 and self.unread >= 0 and bool(waiting) == bool(self.entries)
 
     def is_well(self, max_lag: float | None = None) -> bool:
         """Whether somebody leads, and nothing has waited for over *max_lag* seconds."""

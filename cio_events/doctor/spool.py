@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cio_events._buffers.workspace import Workspace, workspace_of
+from cio_events._buffers.workspace import workspace_of
 from cio_events._destinations import endpoints
-from cio_events._http.endpoint import Endpoint
 from cio_events.doctor.finding import Finding
 from cio_events.doctor.subject import SetUp, Subject
 from cio_events.doctor.table import found
 from cio_events.doctor.words import calls, since, size, span
-from cio_events.errors import CustomerIOError, ParamError
+from cio_events.errors import CustomerIOError
 
 # Some minutes of a busy application.
 _LITTLE = 256 * 1024 * 1024
@@ -66,7 +64,7 @@ def _of_one(one: SetUp, directory: Path, subject: Subject) -> Iterator[Finding]:
         return
     try:
         findings += _of_contents(one, directory, setting)
-    except (*ERRORS, sqlite3.Error, CustomerIOError) as error:
+    except (*ERRORS, CustomerIOError) as error:
         problem = f"what is in it cannot be read ({type(error).__name__})"
         findings.append(found("E802", setting, problem=problem))
     yield from findings or [found("I800", setting, summary="Nothing is wrong with the spool")]
@@ -122,7 +120,7 @@ def _of_contents(one: SetUp, directory: Path, setting: str) -> Iterator[Finding]
 
     files = files_in(directory)
     free = [each for each in files if each.state == "free" and each.calls]
-    ours = _workspace(one)
+    ours = endpoints.find(one.options, {}, None).workspace()
     theirs = [each for each in free if not ours.delivers(workspace_of(each.workspace))]
     if theirs:
         count = sum(each.calls or 0 for each in theirs)
@@ -156,13 +154,3 @@ def _of_contents(one: SetUp, directory: Path, setting: str) -> Iterator[Finding]
     damaged = len(set_aside_in(directory)) + sum(each.state == "damaged" for each in files)
     if damaged:
         yield found("W811", setting, count=damaged)
-
-
-def _workspace(one: SetUp) -> Workspace:
-    made: list[Endpoint | None] = []
-    for make in (endpoints.track, endpoints.app):
-        try:
-            made.append(make(one.options))
-        except ParamError:
-            made.append(None)
-    return endpoints.workspace(one.options, made[0], made[1])

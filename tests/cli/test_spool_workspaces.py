@@ -8,6 +8,7 @@ import sqlite3
 
 import pytest
 
+from cio_events import Pipeline
 from cio_events._buffers.failures import Failure
 from cio_events._buffers.spool import Spool
 from cio_events._buffers.spool.dead_letter_file import NAME
@@ -101,6 +102,18 @@ def test_mine_needs_settings(directory, ids, monkeypatch):
     assert run("list", directory, "--workspace", "ffffffffffff").stdout == (
         "There are no dead letters.\n"
     )
+
+
+def test_mine_is_that_of_the_relay_where_there_is_one(directory, monkeypatch):
+    """To which all calls of the environment's pipeline go, whatever its credentials."""
+    monkeypatch.setenv("CIO_SITE_ID", "production")
+    monkeypatch.setenv("CIO_API_KEY", "secret")
+    monkeypatch.setenv("CIO_RELAY", "redis://user:secret@127.0.0.1:1")
+    pipeline = Pipeline(spool=str(directory))
+    pipeline.track("5", "purchase")
+    pipeline.close(0)
+    told = json.loads(run("stats", directory, "--json", "--workspace", "mine").stdout)
+    assert [each["calls"] for each in told["files"]] == [1]
 
 
 def test_dead_letters_follow_the_workspace_like_calls(directory):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -182,3 +184,22 @@ def test_orphans_beside_a_process_that_runs_are_told(
     monkeypatch.setattr(inspection, "files_in", lambda _: seen)
 
     assert found() == {"W807"}
+
+
+def test_calls_for_a_relay_wait_for_pipelines_with_that_relay(
+    directory: Path, found: Callable[..., set[str]]
+) -> None:
+    """And for no others, which deliver to Customer.io or under another prefix."""
+    pipeline = Pipeline(relay="redis://user:secret@127.0.0.1:1", spool=str(directory))
+    pipeline.send(Track("5", "purchase"))
+    pipeline.close(0)
+    relay = {"CIO_RELAY": "redis://127.0.0.1:1"}
+    assert found(**relay) == {"I800"}
+    assert found(**relay, CIO_RELAY_PREFIX="staging") == {"W806"}
+    assert found() == {"W806"}
+
+
+def test_a_python_without_sqlite_can_be_examined() -> None:
+    """Where there is no spool, nothing needs it."""
+    code = "import sys; sys.modules['sqlite3'] = None; import cio_events.doctor.spool"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=LONG)

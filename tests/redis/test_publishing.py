@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
+import time
 
 import pytest
 
@@ -283,6 +286,48 @@ def test_a_forked_child_publishes_by_itself(server: RedisServer, publish: MakePi
     assert names(server) == ["parent", "child", "send_email"]
     publishers = [entry.publisher for entry in stored(server)]
     assert publishers[0] == publishers[2] != publishers[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_nobody_waits_for_a_connection_that_is_being_made(
+    server: RedisServer, publish: MakePipeline
+):
+    """Neither who closes, nor a child that was forked meanwhile, which makes one of its own."""
+    way = server.directory / "way"
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(server.directory / "silent"))
+        silent.listen()
+        silent.settimeout(LONG)
+        way.symlink_to("silent")
+        pipeline = publish(f"unix://{way}", timeout=LONG)
+        pipeline.track("5", "parent")
+        opening, _ = silent.accept()
+        way.unlink()
+        way.symlink_to("s")
+        child = os.fork()
+        if not child:
+            try:
+                pipeline.track("5", "child")
+                delivered = pipeline.flush(LONG)
+                pipeline.close(0)
+                os._exit(0 if delivered else 1)
+            finally:
+                os._exit(2)
+        ended: list[tuple[int, int]] = []
+        try:
+            before = time.monotonic()
+            pipeline.close(0)
+            assert time.monotonic() - before < LONG / 2
+            assert eventually(
+                lambda: ended.append(os.waitpid(child, os.WNOHANG)) or ended[-1][0], 2 * LONG
+            )
+            assert ended[-1][1] == 0
+        finally:
+            if not ended or not ended[-1][0]:
+                os.kill(child, signal.SIGKILL)
+            opening.close()
+            way.unlink()
+    assert names(server) == ["child"]
 
 
 def test_what_is_sent_is_what_was_logged(server: RedisServer, publish: MakePipeline):

@@ -38,7 +38,7 @@ def test_a_wrong_prefix_is_an_error(prefix: str):
 
 def test_without_redis_py_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch):
     """Given in code it raises; in the environment calls are dropped as unconfigured."""
-    monkeypatch.setattr("cio_events._destinations.redis_address.find_spec", lambda _: None)
+    monkeypatch.setattr("cio_events._redis.connection.find_spec", lambda _: None)
     with pytest.raises(ParamError, match=r"pip install 'cio-events\[relay\]'"):
         Pipeline(relay="redis://localhost")
     monkeypatch.setenv("CIO_RELAY", "redis://localhost")
