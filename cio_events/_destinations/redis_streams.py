@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cio_events._calls.ulid import IdSource
 from cio_events._delivery.destination import (
@@ -36,6 +37,9 @@ from cio_events.errors import ParamError
 from cio_events.options import Options
 from cio_events.signals import RetryReason
 
+if TYPE_CHECKING:
+    import redis
+
 # Four bodies a request: what takes more than its way there is then worth it.
 _ROOM = 4 * v2.BATCH_ROOM
 
@@ -60,6 +64,8 @@ PUBLISH = """#!lua
 local width, had = tonumber(ARGV[3]), tonumber(redis.call('GET', KEYS[4]) or '0')
 local last = tonumber(ARGV[#ARGV - width + 8])
 if last <= had then
+  -- Written, so that WAITAOF waits for this and what was stored before it.
+  redis.call('EXPIRE', KEYS[4], ARGV[2])
   return 0
 end
 if tonumber(redis.call('GET', KEYS[2]) or '0') >= tonumber(ARGV[1]) then
@@ -94,11 +100,23 @@ _FULL = -1
 
 @dataclass(slots=True)
 class _Doubt:
-    """A request that may have been executed: what it held, its numbers, and at which run."""
+    """
+    A request that may have been executed.
+
+    Attributes:
+        envelopes: What it held.
+
+        first: The first of its numbers.
+
+        run: The server's.
+
+        stored: By when it was, on the monotonic clock; None if it is not known to be.
+    """
 
     envelopes: list[Envelope]
     first: int
     run: str
+    stored: float | None
 
 
 class RedisStreams:
@@ -187,25 +205,29 @@ class RedisStreams:
             number += 1
             arguments += entries.encode(entries.entry_of(part, self._publisher, number))
         self._number = max(number, self._number)
-        stored: int | None = None
+        count: int | None = None
+        stored = doubt.stored if same and doubt else None
         try:
-            stored = self._run(client, arguments)
-            if stored == _FULL:
+            count = self._run(client, arguments)
+            if count == _FULL:
                 return self._full()
-            if self._fsync:
-                self._wait_for_disk(client, server, end)
+            if count or stored is None:
+                stored = monotonic()
+            if not self._fsync or _is_written(client, server, stored, end):
+                self._doubt = None
+                self._doubted.difference_update(envelopes)
+                return Delivered(None)
+            detail = "Redis has not written it to its disk yet"
         except Exception as error:  # noqa: BLE001
             self._address.close()
             problem = connection.problem_of(error)
             # Refused, it was not stored this time; whatever is known of an earlier one holds.
-            if stored is None and problem.kind != "unanswered":
+            if count is None and problem.kind != "unanswered":
                 return _not_taken(problem)
-            self._doubt = _Doubt(list(envelopes), first, server.run)
-            self._doubted.update(one for one in envelopes if one[0] in Route.APP)
-            return TryAgain("no_answer", None, detail=problem.detail, doubt=True)
-        self._doubt = None
-        self._doubted.difference_update(envelopes)
-        return Delivered(None)
+            detail = problem.detail
+        self._doubt = _Doubt(list(envelopes), first, server.run, stored)
+        self._doubted.update(one for one in envelopes if one[0] in Route.APP)
+        return TryAgain("no_answer", None, detail=detail, doubt=True)
 
     def _run(self, client: object, arguments: list[bytes]) -> int:
         from redis.exceptions import NoScriptError  # it is there, as there is a connection
@@ -216,27 +238,6 @@ class RedisStreams:
             return int(execute("EVALSHA", _SHA, len(self._keys), *head, *arguments))
         except NoScriptError:
             return int(execute("EVAL", PUBLISH, len(self._keys), *head, *arguments))
-
-    def _wait_for_disk(self, client: object, server: connection.Server, end: float) -> None:
-        """
-        Wait until what was stored lies on Redis' disk.
-
-        Raises:
-            Exception: It is not known that it does.
-        """
-        execute = client.execute_command  # type: ignore[attr-defined]
-        left = max(end - monotonic(), 0.001)
-        if server.version >= _TELLS and server.durable:
-            # Less than the socket waits.
-            local, _ = execute("WAITAOF", 1, 0, max(int(left * 900), 1))
-            if local < 1:
-                raise TimeoutError("Redis has not written it to its disk yet")
-            return
-        time.sleep(min(_WRITTEN_SECONDS, left))
-        # A connection does not outlive the run of a server that it leads to.
-        execute("PING")
-        if left < _WRITTEN_SECONDS:
-            raise TimeoutError("there was no time to wait for Redis' disk")
 
     def _end_in_doubt(self, envelopes: list[Envelope]) -> Verdict:
         if len(envelopes) > 1:
@@ -258,6 +259,26 @@ class RedisStreams:
             return Split()
         track, app = self._stand_ins
         return (app if envelopes[0][0] in app.routes else track).deliver(batch, timeout)
+
+
+def _is_written(client: redis.Redis, server: connection.Server, stored: float, end: float) -> bool:
+    """
+    Wait until what was *stored* by then lies on Redis' disk; returns False if it is not by *end*.
+
+    Raises:
+        Exception: Redis does not answer.
+    """
+    left = max(end - monotonic(), 0.001)
+    if server.version >= _TELLS and server.durable:
+        # Less than the socket waits.
+        milliseconds = max(int(left * 900), 1)
+        local, _ = client.execute_command("WAITAOF", 1, 0, milliseconds)  # type: ignore[no-untyped-call]
+        return bool(local >= 1)
+    needed = max(stored + _WRITTEN_SECONDS - monotonic(), 0.0)
+    time.sleep(min(needed, left))
+    # A connection does not outlive the run of a server that it leads to.
+    client.execute_command("PING")  # type: ignore[no-untyped-call]
+    return needed <= left
 
 
 def _not_taken(

@@ -31,6 +31,9 @@ _ENOUGH = 8_192
 # Of how many entries it is known that they have ended, should Redis come back from before that.
 _REMEMBERED = 10_000
 
+# The letters of those may have so much in all.
+_REMEMBERED_BYTES = 16 * 1024 * 1024
+
 
 @dataclass(slots=True, eq=False)
 class InHand:
@@ -69,12 +72,26 @@ class Memory:
 
     def __init__(self) -> None:
         self._entries: dict[Number, InHand] = {}
+        self._sizes: dict[Number, int] = {}  # of the letters of those that have some
+        self._bytes = 0
 
     def add(self, entry: InHand) -> None:
         """Remember *entry*, which has ended."""
+        self._drop(entry.number)
         self._entries[entry.number] = entry
+        if entry.letters:
+            size = sum(len(part) for letter in entry.letters for part in letter)
+            self._sizes[entry.number] = size
+            self._bytes += size
         while len(self._entries) > _REMEMBERED:
-            del self._entries[next(iter(self._entries))]
+            self._drop(next(iter(self._entries)))
+        # Of those that have failed only: sent once more, they fail once more.
+        while self._bytes > _REMEMBERED_BYTES:
+            self._drop(next(iter(self._sizes)))
+
+    def _drop(self, number: Number) -> None:
+        self._entries.pop(number, None)
+        self._bytes -= self._sizes.pop(number, 0)
 
     def find(self, number: Number) -> InHand | None:
         """The entry of that *number*, if it has ended here."""

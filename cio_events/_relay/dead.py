@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cio_events._calls.ulid import IdSource
@@ -46,7 +47,7 @@ class DeadLetters:
         keys, count = self._link.keys, 0
         now = time.time_ns() // 1_000_000
         publisher = IdSource().new_id(now)
-        for place, letter in list(self._select(ids, reason)):
+        for place, letter in self._select(ids, reason):
             if not letter.envelope:
                 continue
             entry = entries.entry_of([accepted_anew(letter.envelope, now)], publisher, count + 1)
@@ -61,20 +62,24 @@ class DeadLetters:
 
     def discard(self, ids: Collection[str] | None = None, reason: str | None = None) -> int:
         """Delete them; returns how many."""
-        places = [place for place, _ in self._select(ids, reason)]
-        return sum(
-            self._link.do("XDEL", self._link.keys.dead, *places[start : start + _PAGE])
-            for start in range(0, len(places), _PAGE)
-        )
+        places = (place for place, _ in self._select(ids, reason))
+        count = 0
+        while page := list(islice(places, _PAGE)):
+            count += self._link.do("XDEL", self._link.keys.dead, *page)
+        return count
 
     def _select(
         self, ids: Collection[str] | None, reason: str | None
     ) -> Iterator[tuple[bytes, DeadLetter]]:
+        """Page by page those that are there now, not what is added meanwhile."""
+        do, dead = self._link.do, self._link.keys.dead
         wanted = None if ids is None else {id_.upper() for id_ in ids}
         after = b"-"
+        newest = do("XREVRANGE", dead, "+", "-", "COUNT", 1)
+        last = newest[0][0] if newest else b"-"
         while True:
-            page: Sequence[tuple[bytes, dict[bytes, bytes]]] = self._link.do(
-                "XRANGE", self._link.keys.dead, after, "+", "COUNT", _PAGE
+            page: Sequence[tuple[bytes, dict[bytes, bytes]]] = do(
+                "XRANGE", dead, after, last, "COUNT", _PAGE
             )
             for place, found in page:
                 letter = letters.read(place, found)

@@ -217,6 +217,38 @@ def test_on_disk_is_what_fsync_waits_for(mortal: RedisServer, publish: MakePipel
     assert names(mortal) == ["one"]
 
 
+def test_a_time_shorter_than_the_wait_for_the_disk_suffices(
+    mortal: RedisServer, publish: MakePipeline, heard: Heard
+):
+    """The wait goes on over several attempts, and nothing is stored twice meanwhile."""
+    pipeline = publish(mortal.url, relay_ack="fsync", timeout=0.8)
+    pipeline.track("5", "one")
+    pipeline.send(MESSAGE)
+    assert settled(pipeline).sent == 2
+    assert names(mortal) == ["one", "send_email"]
+    assert {retry.reason for retry in heard.retries} == {"no_answer"}
+
+
+def test_what_was_stored_before_is_confirmed_by_a_write(
+    server: RedisServer, publish: MakePipeline
+):
+    """For WAITAOF waits for what its own connection has written, and that may be a new one."""
+    before: list[int] = []
+
+    def changes() -> int:
+        return int(server.client.info("persistence")["rdb_changes_since_last_save"])
+
+    with Proxy(server) as proxy:
+        pipeline = publish(proxy.url)
+        pipeline.track("5", "before")  # so that the script is known
+        settled(pipeline)
+        proxy.lose_answers(b"EVAL", then=lambda: before.append(changes()))
+        pipeline.track("5", "one")
+        settled(pipeline)
+    assert names(server) == ["before", "one"]
+    assert changes() > before[0]
+
+
 def test_a_wrong_password_holds_and_is_never_shown(
     server: RedisServer,
     publish: MakePipeline,

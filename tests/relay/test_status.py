@@ -1,19 +1,26 @@
-"""What Redis tells of a partition, and what stays open after it was asked."""
+"""Who looks at a partition is told the truth, loads little, and leaves nothing open."""
 
 from __future__ import annotations
 
 import sys
 import types
-
-import pytest
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from cio_events import Track
+from cio_events._buffers.failures import Failure
 from cio_events._destinations.redis_address import RedisAddress
 from cio_events._redis.keys import Keys
+from cio_events._relay import buffer, letters
+from cio_events._relay.buffer import InHand, Memory
+from cio_events._relay.dead import DeadLetters
 from cio_events._relay.link import Link
 from cio_events._relay.status import look
-from tests.relay.conftest import Publisher, until
+from tests.relay.conftest import Publisher, envelope, until
 from tests.support.redis_server import RedisServer, needs_redis
+
+if TYPE_CHECKING:
+    import pytest
 
 
 @needs_redis
@@ -53,3 +60,63 @@ def test_a_bare_module_in_the_place_of_redis_is_taken_for_one(monkeypatch: pytes
     """As tests of applications have it."""
     monkeypatch.setitem(sys.modules, "redis", types.ModuleType("redis"))
     assert RedisAddress("redis://127.0.0.1").base_url == "redis://127.0.0.1:6379"
+
+
+def test_what_has_failed_is_remembered_by_its_bytes(monkeypatch: pytest.MonkeyPatch):
+    """What was sent stays known: sent once more it would arrive once more."""
+    monkeypatch.setattr(buffer, "_REMEMBERED_BYTES", 10_000)
+    memory = Memory()
+    sent = InHand(("publisher", 0), {b"0-1": 1}, 0, Counter(relay_sent=1))
+    memory.add(sent)
+    failed = [
+        InHand(("publisher", number), {b"1-1": 1}, 0, letters=[[b"envelope", bytes(992)]])
+        for number in range(1, 101)
+    ]
+    for one in failed:
+        memory.add(one)
+    memory.add(failed[-1])  # once more
+    assert memory.find(sent.number) is sent
+    assert [one for one in failed if memory.find(one.number)] == failed[-10:]
+
+
+class Watched(Link):
+    """A link that notes its commands; for each letter that is published again comes another."""
+
+    def __init__(self, server: RedisServer) -> None:
+        super().__init__(server.url, Keys())
+        self.server = server
+        self.commands: list[str] = []
+
+    def do(self, *command: Any) -> Any:
+        """Note it."""
+        self.commands.append(command[0])
+        return super().do(*command)
+
+    def run(self, *arguments: Any) -> Any:
+        """Leave a letter first."""
+        self.leave()
+        return super().run(*arguments)
+
+    def leave(self) -> None:
+        """Leave a letter."""
+        fields = letters.fields(
+            envelope(Track("5", "bought")), Failure("rejected", 400, None), 0.0
+        )
+        self.server.do("XADD", self.keys.dead, "*", *fields)
+
+
+@needs_redis
+def test_dead_letters_are_looked_after_page_by_page(server: RedisServer):
+    """Those that are there at first; what fails again meanwhile is for the next time."""
+    link = Watched(server)
+    for _ in range(120):
+        link.leave()
+    assert DeadLetters(link).resend() == 120
+    assert server.do("XLEN", Keys().stream) == 120
+    assert server.do("XLEN", Keys().dead) == 120
+    first_change = link.commands.index("EVALSHA")
+    assert link.commands[:first_change].count("XRANGE") == 1
+    link.commands.clear()
+    assert DeadLetters(link).discard() == 120
+    assert link.commands.index("XDEL") < link.commands.index("XRANGE", 2)
+    assert DeadLetters(link).discard() == 0
