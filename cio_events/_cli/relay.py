@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cio_events._cli.relay_dead import dead
-from cio_events._cli.relay_redis import WrongSettingError, of_partitions, understood
+from cio_events._cli.relay_redis import WrongSettingError, of_prefix, understood
 from cio_events._cli.relay_status import status
 from cio_events._destinations import endpoints
 from cio_events._destinations.customerio import AppAPI, TrackAPI
@@ -64,7 +64,7 @@ relay.add_command(status)
 
 @relay.command()
 @click.argument("url", envvar="CIO_RELAY")
-@of_partitions
+@of_prefix
 @click.option(
     "--lease",
     type=click.FloatRange(0.5),
@@ -81,7 +81,6 @@ relay.add_command(status)
 def run(
     url: str,
     prefix: str,
-    partitions: int,
     lease: float,
     health: int | None,
     max_lag: float | None,
@@ -99,7 +98,6 @@ def run(
             options,
             (TrackAPI(track, options), AppAPI(app, options)),
             prefix=prefix,
-            partitions=partitions,
             lease=lease,
             tell=_tell,
         )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 import orjson
 
 from cio_events._cli import listing
-from cio_events._cli.relay_redis import links, of_redis, understood
+from cio_events._cli.relay_redis import link_to, of_redis, understood
 
 if TYPE_CHECKING:
     from cio_events._buffers.failures import DeadLetter
@@ -27,31 +26,27 @@ def dead() -> None:
 @listing.reason
 @click.option("--limit", type=click.IntRange(1), default=listing.LISTED, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, all of them.")
-def list_(
-    url: str, prefix: str, partitions: int, reason: str | None, limit: int, *, as_json: bool
-) -> None:
+def list_(url: str, prefix: str, reason: str | None, limit: int, *, as_json: bool) -> None:
     """List the dead letters, oldest first."""
     with understood():
-        every = _opened(url, prefix, partitions)
+        letters = _opened(url, prefix)
         if as_json:
-            for letter in _all(every, None, reason):
+            for letter in letters.select(None, reason):
                 click.echo(orjson.dumps(listing.summary(letter)))
             return
-        reasons = [one.reasons() for one in every]
-        count = sum(one.total() if reason is None else one[reason] for one in reasons)
-        listing.show_table(_all(every, None, reason), count, limit)
+        reasons = letters.reasons()
+        count = reasons.total() if reason is None else reasons[reason]
+        listing.show_table(letters.select(None, reason), count, limit)
 
 
 @dead.command()
 @of_redis
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_context
-def show(
-    context: click.Context, url: str, prefix: str, partitions: int, ids: tuple[str, ...]
-) -> None:
+def show(context: click.Context, url: str, prefix: str, ids: tuple[str, ...]) -> None:
     """Show dead letters whole: the call, personal data included, and what Customer.io said."""
     with understood():
-        found = list(_all(_opened(url, prefix, partitions), ids, None))
+        found = list(_opened(url, prefix).select(ids))
     for letter in found:
         listing.show_whole(letter)
     listing.end(context, _missing(found, ids))
@@ -65,7 +60,6 @@ def resend(
     context: click.Context,
     url: str,
     prefix: str,
-    partitions: int,
     ids: tuple[str, ...],
     reason: str | None,
     *,
@@ -74,9 +68,9 @@ def resend(
     """Publish dead letters again, by their ids, or with --all or --reason."""
     chosen = listing.chosen(ids, reason, every=every)
     with understood():
-        heaps = _opened(url, prefix, partitions)
-        missing = _missing(list(_all(heaps, ids, None)) if ids else [], ids)
-        count = sum(one.resend(chosen, reason) for one in heaps)
+        letters = _opened(url, prefix)
+        missing = _missing(list(letters.select(ids)) if ids else [], ids)
+        count = letters.resend(chosen, reason)
     click.echo(listing.counted(count, "published again."))
     listing.end(context, missing)
 
@@ -89,7 +83,6 @@ def discard(
     context: click.Context,
     url: str,
     prefix: str,
-    partitions: int,
     ids: tuple[str, ...],
     reason: str | None,
     *,
@@ -98,23 +91,17 @@ def discard(
     """Delete dead letters, by their ids, or with --all or --reason."""
     chosen = listing.chosen(ids, reason, every=every)
     with understood():
-        heaps = _opened(url, prefix, partitions)
-        missing = _missing(list(_all(heaps, ids, None)) if ids else [], ids)
-        count = sum(one.discard(chosen, reason) for one in heaps)
+        letters = _opened(url, prefix)
+        missing = _missing(list(letters.select(ids)) if ids else [], ids)
+        count = letters.discard(chosen, reason)
     click.echo(listing.counted(count, "discarded."))
     listing.end(context, missing)
 
 
-def _opened(url: str, prefix: str, partitions: int) -> list[DeadLetters]:
+def _opened(url: str, prefix: str) -> DeadLetters:
     from cio_events._relay.dead import DeadLetters  # optional: it needs redis-py
 
-    return [DeadLetters(link) for link in links(url, prefix, partitions)]
-
-
-def _all(
-    every: Sequence[DeadLetters], ids: Sequence[str] | None, reason: str | None
-) -> Iterator[DeadLetter]:
-    return itertools.chain.from_iterable(one.select(ids, reason) for one in every)
+    return DeadLetters(link_to(url, prefix))
 
 
 def _missing(found: Sequence[DeadLetter], ids: Sequence[str]) -> list[str]:

@@ -30,8 +30,8 @@ def _without_braces(_context: click.Context, _param: click.Parameter, prefix: st
     return prefix
 
 
-def of_partitions(command: _Command) -> _Command:
-    """The options that say which streams are meant."""
+def of_prefix(command: _Command) -> _Command:
+    """The option that says which stream is meant."""
     prefix = click.option(
         "--prefix",
         envvar="CIO_RELAY_PREFIX",
@@ -40,23 +40,15 @@ def of_partitions(command: _Command) -> _Command:
         callback=_without_braces,
         help="How the keys begin: the option relay_prefix.",
     )
-    partitions = click.option(
-        "--partitions",
-        envvar="CIO_PARTITIONS",
-        type=click.IntRange(1),
-        default=1,
-        show_default=True,
-        help="How many there are: the option partitions.",
-    )
-    return prefix(partitions(command))
+    return prefix(command)
 
 
 def of_redis(command: _Command) -> _Command:
-    """The options that say which Redis is meant, and which streams."""
+    """The options that say which Redis is meant, and which stream."""
     url = click.option(
         "--url", envvar="CIO_RELAY", required=True, help="Where Redis is, or CIO_RELAY."
     )
-    return url(of_partitions(command))
+    return url(of_prefix(command))
 
 
 @contextmanager
@@ -89,8 +81,8 @@ def words_of(error: Exception) -> str:
     return problem_of(error).detail
 
 
-def links(url: str, prefix: str, partitions: int) -> list[Link]:
-    """All partitions, to be used where errors are `understood`."""
+def link_to(url: str, prefix: str) -> Link:
+    """The stream, to be used where errors are `understood`."""
     from cio_events._relay.link import Link  # as above
 
-    return [Link(url, Keys(prefix, number)) for number in range(partitions)]
+    return Link(url, Keys(prefix))

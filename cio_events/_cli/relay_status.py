@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cio_events._cli import listing
-from cio_events._cli.relay_redis import links, of_redis, understood
+from cio_events._cli.relay_redis import link_to, of_redis, understood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +41,6 @@ def status(
     context: click.Context,
     url: str,
     prefix: str,
-    partitions: int,
     max_lag: float | None,
     *,
     watch: bool,
@@ -51,10 +50,10 @@ def status(
     with understood():
         from cio_events._relay.status import look  # optional: it needs redis-py
 
-        every = links(url, prefix, partitions)
+        link = link_to(url, prefix)
 
         def seen() -> list[Status]:
-            return [look(link) for link in every]
+            return [look(link)]
 
         now = seen()
         if watch:

@@ -1,4 +1,4 @@
-"""A relay: all partitions of one Redis, each led by this process or by another."""
+"""A relay: what lies in one Redis, delivered by this process or by another."""
 
 from __future__ import annotations
 
@@ -23,15 +23,10 @@ class Relay:
     """
     Delivers what lies in Redis, as long as no other relay does.
 
-    Attributes:
-        partitions: All of them.
-
     Args:
         url: Where Redis is.
 
         prefix: How the keys begin.
-
-        partitions: How many there are.
 
         options: How to deliver.
 
@@ -49,17 +44,13 @@ class Relay:
         destinations: Sequence[Destination],
         *,
         prefix: str,
-        partitions: int = 1,
         lease: float = SECONDS,
         tell: Callable[[str], None],
     ) -> None:
         diagnostics = Diagnostics(often=options.debug)
         self._destinations = destinations
-        self._links = [Link(url, Keys(prefix, number)) for number in range(partitions)]
-        self.partitions = [
-            Partition(link, options, destinations, lease, diagnostics, tell)
-            for link in self._links
-        ]
+        self._link = Link(url, Keys(prefix))
+        self._partition = Partition(self._link, options, destinations, lease, diagnostics, tell)
 
     def check(self) -> None:
         """
@@ -71,7 +62,7 @@ class Relay:
             ParamError: It is too old, or the URL is none.
         """
         try:
-            with self._links[0].client() as client:
+            with self._link.client() as client:
                 server = look_at(client)
         except ERRORS as error:
             say(f"Redis cannot be asked yet: {problem_of(error).detail}")
@@ -85,23 +76,19 @@ class Relay:
         # Now, and not when the first call waits for it.
         for destination in self._destinations:
             destination.prepare()
-        for partition in self.partitions:
-            partition.start()
+        self._partition.start()
 
     def status(self) -> list[Status]:
         """
-        How the partitions are.
+        How the partitions are: the one that there is.
 
         Raises:
             redis.RedisError, OSError: Redis cannot be asked.
         """
-        return [look(link) for link in self._links]
+        return [look(self._link)]
 
     def stop(self) -> None:
-        """End after the requests under way, and let others lead."""
-        for partition in self.partitions:
-            partition.stop()
-        for partition in self.partitions:
-            partition.join()
-        for link in self._links:
-            link.close()
+        """End after the requests under way, and let another lead."""
+        self._partition.stop()
+        self._partition.join()
+        self._link.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 SECONDS = 3.0
 """What all of it may take."""
 
-# Of more, nobody has heard; and each partition takes a connection.
+# Of more, nobody has heard; and each takes a connection.
 _MOST = 8
-_MOST_PARTITIONS = 64
 
 
 @dataclass(slots=True)
@@ -48,7 +47,7 @@ class Reading:
 
         server: The server itself; None if it could not be asked.
 
-        partitions: How each is; none if they could not be asked, or the server is too old.
+        status: What waits there; None if it could not be asked, or is too old.
     """
 
     set_up: SetUp
@@ -57,7 +56,7 @@ class Reading:
     problem: str = ""
     cause: str = ""
     server: connection.Server | None = None
-    partitions: Sequence[Status] = ()
+    status: Status | None = None
 
 
 class Readings:
@@ -66,17 +65,14 @@ class Readings:
 
     Args:
         set_ups: The pipelines.
-
-        environ: The environment, which says how many partitions there are.
     """
 
-    def __init__(self, set_ups: Sequence[SetUp], environ: Mapping[str, str]) -> None:
+    def __init__(self, set_ups: Sequence[SetUp]) -> None:
         distinct: dict[tuple[str, str], SetUp] = {}
         for one in set_ups:
             if one.options.relay is not None:
                 distinct.setdefault((one.options.relay, one.options.relay_prefix), one)
         self._set_ups = list(distinct.values())[:_MOST]
-        self._partitions = _partitions(environ)
         self._readings: dict[int, Reading] = {}
         self._threads: list[threading.Thread] = []
         self._end = 0.0
@@ -133,18 +129,14 @@ class Readings:
 
         options = reading.set_up.options
         RedisAddress(options.relay or "")  # which takes less than redis-py does
-        links = [
-            Link(options.relay or "", Keys(options.relay_prefix, number))
-            for number in range(self._partitions)
-        ]
+        link = Link(options.relay or "", Keys(options.relay_prefix))
         try:
-            with links[0].client() as client:
+            with link.client() as client:
                 reading.server = connection.look_at(client)
             if reading.server.version >= connection.OLDEST:
-                reading.partitions = [status.look(link) for link in links]
+                reading.status = status.look(link)
         finally:
-            for link in links:
-                link.close()
+            link.close()
 
 
 def _may_ask(one: SetUp) -> bool:
@@ -161,13 +153,6 @@ def _is_elsewhere(one: SetUp) -> bool:
         return RedisAddress(one.options.relay or "").outside() is not None
     except ParamError:
         return False  # it is nowhere
-
-
-def _partitions(environ: Mapping[str, str]) -> int:
-    """As the commands of the relay read it."""
-    text = environ.get("CIO_PARTITIONS", "").strip()
-    count = int(text) if text.isascii() and text.isdigit() and len(text) < len("10000") else 1
-    return min(max(count, 1), _MOST_PARTITIONS)
 
 
 def _late() -> str:

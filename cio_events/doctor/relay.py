@@ -55,9 +55,10 @@ def _judged(one: Reading, setting: str) -> Iterator[Finding]:
         findings.append(found("E901", setting, max_age=max_age, **facts))
     if one.server is not None:
         findings += _of_server(one.server, setting, max_age)
-        findings += _of_partitions(one.partitions, setting)
+        if one.status is not None:
+            findings += _of_status(one.status, setting)
     if not findings and one.server is not None:
-        findings.append(found("I900", setting, summary=_summary(one.server, one.partitions)))
+        findings.append(found("I900", setting, summary=_summary(one.server, one.status)))
     yield from findings
 
 
@@ -71,26 +72,18 @@ def _of_server(server: Server, setting: str, max_age: str) -> Iterator[Finding]:
         yield found("W904", setting)
 
 
-def _of_partitions(partitions: Sequence[Status], setting: str) -> Iterator[Finding]:
-    for one in partitions:
-        facts = {"streams": _name(one, partitions), "waits": _waits(one)}
-        if one.leader is None:
-            yield found("W905", setting, **facts)
-        elif one.seconds > _TAKEN_WITHIN:
-            yield found("W906", setting, **facts)
-    dead = sum(one.dead for one in partitions)
-    if dead:
-        yield found("W909", setting, count=calls(dead))
+def _of_status(one: Status, setting: str) -> Iterator[Finding]:
+    if one.leader is None:
+        yield found("W905", setting, waits=_waits(one))
+    elif one.seconds > _TAKEN_WITHIN:
+        yield found("W906", setting, waits=_waits(one))
+    if one.dead:
+        yield found("W909", setting, count=calls(one.dead))
 
 
-def _summary(server: Server, partitions: Sequence[Status]) -> str:
+def _summary(server: Server, one: Status | None) -> str:
     kept = f"Redis {_dotted(server.version)} keeps what it is told"
-    told = [f"{_leader(one)} leads {_name(one, partitions)}, {_waits(one)}" for one in partitions]
-    return "; ".join([kept, *told])
-
-
-def _name(one: Status, partitions: Sequence[Status]) -> str:
-    return "this Redis" if len(partitions) == 1 else f"partition {one.partition}"
+    return kept if one is None else f"{kept}; {_leader(one)} leads this Redis, {_waits(one)}"
 
 
 def _leader(one: Status) -> str:

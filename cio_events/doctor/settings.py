@@ -41,9 +41,6 @@ _MAY_BE_SHOWN = frozenset(
     | {"retry_base", "retry_cap", "hold_interval", "relay_ack", "relay_bytes"}
 )
 
-# What is read beside the options: by tests, and by the commands of the relay.
-_OTHER_VARIABLES = (ONLY_LOOPBACK, "CIO_PARTITIONS")
-
 
 def look(subject: Subject) -> Iterator[Finding]:
     """Look at the settings of each pipeline, and at the environment."""
@@ -146,7 +143,7 @@ def _of_stage(one: SetUp, environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def _of_variables(environ: Mapping[str, str]) -> Iterator[Finding]:
     known = [*(f"CIO_{name.upper()}" for name, row in ROWS.items() if row.in_environment)]
-    known += _OTHER_VARIABLES
+    known.append(ONLY_LOOPBACK)  # read beside the options
     for variable in sorted(environ):
         if not variable.startswith(("CIO_", "CUSTOMERIO_", "CUSTOMER_IO_")) or variable in known:
             continue

@@ -77,7 +77,7 @@ class Subject:
     @cached_property
     def readings(self) -> Readings:
         """How each relay's Redis is; asked when it is first looked at."""
-        return Readings(self.set_ups, self.environ)
+        return Readings(self.set_ups)
 
     @cached_property
     def records(self) -> Records:

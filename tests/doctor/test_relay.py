@@ -54,9 +54,9 @@ def lease(server: RedisServer) -> Lease:
     return taken
 
 
-def lead(server: RedisServer, partition: int = 0) -> Lease:
+def lead(server: RedisServer) -> Lease:
     """Have this process lead."""
-    lease = Lease(Link(server.url, Keys(partition=partition)), LONG)
+    lease = Lease(Link(server.url, Keys()), LONG)
     assert lease.take()
     return lease
 
@@ -126,7 +126,7 @@ def test_a_redis_that_throws_away_or_forgets(server: RedisServer) -> None:
 
 
 def test_nobody_leads(server: RedisServer) -> None:
-    """What waits is told; a partition that somebody leads is none of them; nor another prefix."""
+    """What waits is told; a stream that somebody leads is not found, one of another prefix is."""
     leave_a_call(server)
     (finding,) = look(server.url)
     assert finding.id == "W905"
@@ -135,8 +135,6 @@ def test_nobody_leads(server: RedisServer) -> None:
     lead(server)
     assert ids(server.url) == ["I900"]
     assert ids(server.url, CIO_RELAY_PREFIX="other") == ["W905"]
-    (finding,) = look(server.url, CIO_PARTITIONS="2")
-    assert (finding.id, finding.title) == ("W905", "Nobody leads partition 1: nothing waits")
 
 
 @pytest.mark.usefixtures("lease")
@@ -159,7 +157,7 @@ def test_dead_letters_are_told(server: RedisServer) -> None:
 
 
 def test_an_old_server(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its partitions are not asked for: it does not know the scripts."""
+    """What waits there is not asked for: it does not know the scripts."""
     real = connection.look_at
     monkeypatch.setattr(
         connection,

@@ -9,6 +9,7 @@ import pytest
 import cio_events
 from cio_events import ParamError, Pipeline
 from cio_events._http import loopback
+from cio_events._pipeline import recording
 from tests.behaviour.watching import balanced, said
 
 
@@ -69,7 +70,8 @@ def test_a_process_bound_to_loopback_reaches_no_redis_beyond(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """As it reaches no Customer.io."""
-    monkeypatch.setenv("CIO_ONLY_LOOPBACK", "1")
+    monkeypatch.setattr(loopback, "_bound", True)
+    monkeypatch.setattr(recording, "on", True)
     with Pipeline(relay="redis://queue.example:6379") as pipeline:
         assert not pipeline.track("5", "kept")
     assert any("queue.example" in line for line in said(caplog))

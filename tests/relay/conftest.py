@@ -135,7 +135,7 @@ def relay(server: RedisServer, sandbox: Sandbox, **options: Any) -> Relay:
     """A relay that delivers to *sandbox*."""
     said = options.pop("say", lambda _: None)
     url = options.pop("url", server.url)
-    known = {"lease": options.pop("lease", 15.0), "partitions": options.pop("partitions", 1)}
+    lease = options.pop("lease", 15.0)
     every = Options(
         **{
             "site_id": "site",
@@ -156,7 +156,7 @@ def relay(server: RedisServer, sandbox: Sandbox, **options: Any) -> Relay:
         (TrackAPI(track, every), AppAPI(app, every)),
         prefix=Keys().prefix,
         tell=said,
-        **known,
+        lease=lease,
     )
 
 

@@ -9,8 +9,7 @@ import pytest
 from cio_events import Pipeline
 from cio_events._calls.messages import SendEmail
 from cio_events._calls.people import Identify, Track, TrackAnonymous
-from cio_events._redis.keys import Keys
-from tests.relay.conftest import Publisher, envelope, relay, running, until
+from tests.relay.conftest import envelope, relay, running, until
 from tests.support.redis_server import Proxy, needs_redis
 
 pytestmark = needs_redis
@@ -160,13 +159,3 @@ def test_answers_of_redis_that_are_lost_lose_nothing(server, publisher, sandbox)
         assert proxy.lost >= 3
     assert len(names(sandbox)) == len(set(names(sandbox))) == 56
     assert len(sandbox.messages) == 6
-
-
-def test_partitions_are_led_each_on_its_own(server, sandbox):
-    """With two partitions, one relay leads both, or two relays one each."""
-    publishers = [Publisher(server, Keys(partition=number)) for number in range(2)]
-    with running(relay(server, sandbox, partitions=2)):
-        for number, one in enumerate(publishers):
-            one.publish(Track("5", f"event {number}"))
-        until(lambda: all(one.balanced() for one in publishers))
-    assert sorted(names(sandbox)) == ["event 0", "event 1"]

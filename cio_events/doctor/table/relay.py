@@ -37,14 +37,14 @@ ROWS: dict[str, Row] = {
     ),
     "W905": Row(
         "relay",
-        "Nobody leads {streams}: {waits}",
+        "Nobody leads this Redis: {waits}",
         "No relay runs that delivers from there, at least none with this relay_prefix.",
         "Start `cio-events relay` with the keys of the workspace, and have a supervisor keep it "
         "running.",
     ),
     "W906": Row(
         "relay",
-        "The relay that leads {streams} is behind: {waits}",
+        "The relay that leads this Redis is behind: {waits}",
         "Customer.io is away or refuses the relay's settings, or calls come faster than it takes "
         "them.",
         "The relay's own log says which, and so does `cio-events doctor` with its environment.",
