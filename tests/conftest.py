@@ -19,7 +19,7 @@ from hypothesis import settings
 from cio_events._pipeline import default as pipelines
 from cio_events._sources import attachment
 from cio_events.sandbox import Sandbox
-from tests.support import nursery, spools, threads
+from tests.support import nursery, spools
 from tests.support.effort import times
 
 if TYPE_CHECKING:
@@ -99,12 +99,7 @@ def sandbox(_running_sandbox: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """
-    No settings in the environment, no default pipeline before and after, and no thread left.
-
-    What a thread that was left sends would arrive during another test.
-    """
-    others = threads.of_ours()
+    """No settings in the environment, and no default pipeline before and after."""
     for name in list(os.environ):
         if name.startswith("CIO_"):
             monkeypatch.delenv(name)
@@ -114,4 +109,3 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     pipelines.process.close()
     for handler in attachment._handlers:  # what becomes of them concerns no other test
         handler.closed = True
-    assert threads.all_ended(but=others), threads.where_they_are()

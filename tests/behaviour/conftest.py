@@ -10,6 +10,7 @@ import pytest
 from cio_events import Pipeline
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import QUICK, Heard, balanced
+from tests.support import threads
 
 MakePipeline: TypeAlias = Callable[..., Pipeline]
 
@@ -28,6 +29,8 @@ def make(sandbox: Sandbox) -> Iterator[MakePipeline]:
     for pipeline in made:
         pipeline.close(0)
         assert balanced(pipeline).pending == 0
+    # No request of this test must arrive during the next one.
+    assert threads.all_ended(made), threads.where_they_are(made)
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def test_closed_pipeline_leaves_its_spool_to_others(
             assert not closed.close(PATIENCE)
         finally:
             go.set()
-    assert threads.all_ended(), threads.where_they_are()
+    assert threads.all_ended([closed]), threads.where_they_are([closed])
 
     assert settled(make(spool=tmp_path)).sent == 3
     assert names(sandbox) == ["first", "0", "1", "2"]

@@ -164,7 +164,7 @@ class Machine(RuleBasedStateMachine):
         if not closed:
             self.left.update(*self.logged.order.values())
         # Its last request may be under way still; a new process would be no sooner.
-        assert threads.all_ended(), threads.where_they_are()
+        assert threads.all_ended(self.pipelines), threads.where_they_are(self.pipelines)
         self.begin(options)
 
     @rule(timeout=st.sampled_from([0, BRIEF]))
@@ -319,7 +319,7 @@ class Machine(RuleBasedStateMachine):
             for pipeline in self.pipelines:
                 pipeline.close(0)
             self.sandbox.heal()
-            assert threads.all_ended(), threads.where_they_are()
+            assert threads.all_ended(self.pipelines), threads.where_they_are(self.pipelines)
 
     def end(self) -> None:
         """Compare what Customer.io knows with what was counted and told."""

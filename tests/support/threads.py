@@ -1,39 +1,35 @@
-"""The threads that pipelines have started: which there are, and where they are."""
+"""The threads that pipelines have started: whether they end, and where they are."""
 
 from __future__ import annotations
 
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Collection
+from collections.abc import Iterable
 
-_NAMES = ("cio_events", "cio_events-single")
+from cio_events import Pipeline
 
 # Far more than one takes to end, also where others use the machine.
 _PATIENCE = 20.0
 
 
-def of_ours() -> list[threading.Thread]:
-    """Those that have not ended."""
-    return [thread for thread in threading.enumerate() if thread.name in _NAMES]
-
-
-def all_ended(but: Collection[threading.Thread] = ()) -> bool:
-    """Whether they end before long, *but* for some."""
+def all_ended(pipelines: Iterable[Pipeline]) -> bool:
+    """Whether those that deliver for *pipelines*, which are closed, end before long."""
+    pipelines = list(pipelines)
     end = time.monotonic() + _PATIENCE
-    while set(of_ours()) - set(but):
+    while any(pipeline._worker._thread is not None for pipeline in pipelines):
         if time.monotonic() > end:
             return False
         time.sleep(0.003)
     return True
 
 
-def where_they_are() -> str:
+def where_they_are(pipelines: Iterable[Pipeline]) -> str:
     """Where they are, for the text of a test that waits for their end in vain."""
     frames = sys._current_frames()
+    found = [(each, each._worker._thread) for each in pipelines]
     return "\n".join(
-        f"{thread.name}\n{''.join(traceback.format_stack(frames[thread.ident]))}"
-        for thread in of_ours()
-        if thread.ident in frames
+        f"{pipeline}\n{''.join(traceback.format_stack(frames[thread.ident]))}"
+        for pipeline, thread in found
+        if thread is not None and thread.ident in frames
     )
