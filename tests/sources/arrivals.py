@@ -34,6 +34,14 @@ class Arrivals:
         (event,) = self.events()
         return event
 
+    def operations(self) -> list[Any]:
+        """What all requests so far have asked for, one by one."""
+        return [
+            one
+            for request in self.sandbox.requests
+            for one in request.body.get("batch", [request.body])
+        ]
+
     def balance(self) -> tuple[int, int, int]:
         """How many were sent, have failed, were dropped; nothing is pending, and they add up."""
         assert self.pipeline.flush(LONG)

@@ -12,6 +12,7 @@ from cio_events._pipeline.pipeline import Pipeline
 from cio_events._process import diagnostics
 from cio_events._sources.logging import CustomerIOHandler
 from tests.sources.arrivals import CREDENTIALS, Arrivals
+from tests.sources.ways import SOURCES, Log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,13 @@ def pipeline(sandbox: Sandbox) -> Iterator[Pipeline]:
 def arrivals(sandbox: Sandbox, pipeline: Pipeline) -> Arrivals:
     """What has arrived of what was logged."""
     return Arrivals(sandbox, pipeline)
+
+
+@pytest.fixture(params=SOURCES, ids=lambda source: source.__name__)
+def log(request: pytest.FixtureRequest, pipeline: Pipeline) -> Log:
+    """A logger of each source."""
+    made: Log = request.param(pipeline)
+    return made
 
 
 @pytest.fixture(autouse=True)

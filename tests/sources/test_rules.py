@@ -16,15 +16,12 @@ import msgspec
 import numpy as np
 import pendulum
 import pydantic
-import pytest
 from asyncpg.pgproto import pgproto  # type: ignore[import-untyped, unused-ignore]
 from django.utils.functional import lazy  # type: ignore[import-untyped, unused-ignore]
 
 from cio_events import Delete, Identifier, Merge
-from cio_events._pipeline.pipeline import Pipeline
-from cio_events.sandbox import Sandbox
 from tests.sources.arrivals import Arrivals
-from tests.sources.ways import SOURCES, Log
+from tests.sources.ways import Log
 
 UUID = "00000000-0000-0000-0000-000000000005"
 MAY = 1714521600
@@ -124,27 +121,13 @@ TIMES: dict[str, Any] = {
 }
 
 
-@pytest.fixture(params=SOURCES, ids=lambda source: source.__name__)
-def log(request: pytest.FixtureRequest, pipeline: Pipeline) -> Log:
-    """A logger of each source."""
-    made: Log = request.param(pipeline)
-    return made
-
-
-def operations(sandbox: Sandbox) -> list[Any]:
-    """What all requests have asked for, one by one."""
-    return [
-        one for request in sandbox.requests for one in request.body.get("batch", [request.body])
-    ]
-
-
 def test_whom_a_call_concerns(log: Log, arrivals: Arrivals) -> None:
     """Read by its shape, unless the type is said."""
     for who, _ in WHO.values():
         log("purchase", cio_customer=who)
 
     assert arrivals.balance() == (len(WHO), 0, 0)
-    heard = sorted(str(one["identifiers"]) for one in operations(arrivals.sandbox))
+    heard = sorted(str(one["identifiers"]) for one in arrivals.operations())
     assert heard == sorted(str(told) for _, told in WHO.values())
 
 
@@ -205,7 +188,7 @@ def test_times(log: Log, arrivals: Arrivals) -> None:
         log("purchase", cio_customer="5", cio_timestamp=when)
 
     assert arrivals.balance() == (len(TIMES), 0, 0)
-    assert [one["timestamp"] for one in operations(arrivals.sandbox)] == [MAY] * len(TIMES)
+    assert [one["timestamp"] for one in arrivals.operations()] == [MAY] * len(TIMES)
 
 
 def test_call_objects(log: Log, arrivals: Arrivals) -> None:
