@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cio_events._buffers.spool import backlog, ownership, sqlite
@@ -54,7 +54,8 @@ class SpoolWriter:
     def put(self, envelope: Envelope) -> None:
         """Write one more call to the file, as `enter` and `write` do together."""
         self._incoming.append(envelope)
-        self.write()
+        with suppress(RecursionError):  # the caller's stack is full; the next call writes it
+            self.write()
 
     def write(self) -> None:
         """
