@@ -62,7 +62,6 @@ process = Pipelines()
 
 
 @exported
-@exported
 @without_locals
 def configure(**options: Unpack[OptionArguments]) -> Pipeline:
     """
@@ -137,6 +136,8 @@ def _find_default() -> Pipeline:
         if process.default is not None:
             return process.default
         of_handlers = [one for one in process.handlers if one is not process.environments]
+        # A handler that dictConfig has replaced may have left calls behind, and is done with.
+        of_handlers = [one for one in of_handlers if process.handlers[one]] or of_handlers
         if process.environments is None and (not of_handlers or _has_credentials(_options({}))):
             process.environments = _made_of({})
         theirs = process.environments

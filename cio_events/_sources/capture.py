@@ -18,7 +18,7 @@ from cio_events._process.forks import late_imports
 from cio_events._process.suppression import interrupted, suppressed
 from cio_events._sources import probing
 from cio_events._sources.debugging import say_outcome, say_untagged
-from cio_events._sources.fields import TAGS, TRIGGERS, Shape, Shapes, misplaced, say_misplaced
+from cio_events._sources.fields import TRIGGERS, Shape, Shapes, misplaced, say_misplaced
 from cio_events._sources.origin import origin_of
 from cio_events._sources.record import Record
 from cio_events._sources.setup.report import expect_report
@@ -231,18 +231,19 @@ def _merged(fields: Mapping[str, Any], shape: Shape, bound: Mapping[str, Any]) -
     Which of the *fields* come from what is *bound* to the context, and say nothing of a person.
 
     What the log call has given stays. Where that cannot be told by its place, the context was
-    merged only if all that is bound is there.
+    merged only if all that is bound is there. Of tags, an identity and its type are for a line
+    that names nobody, and no other says anything where it is bound.
     """
     if not shape.explicit and not all(key in fields for key in bound):
         return set()
-    return {
+    merged = {
         key
         for key, value in bound.items()
-        if key in fields
-        and fields[key] is value
-        and key not in shape.explicit
-        and (key not in TAGS or key in TRIGGERS)
+        if key in fields and fields[key] is value and key not in shape.explicit
     }
+    if "cio_identity" in merged and ("cio_customer" in merged or "cio_customer" not in fields):
+        merged -= {"cio_identity", "cio_id_type"}
+    return merged
 
 
 def _count_lost(pipeline: Pipeline | None, error: Exception) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from cio_events._exported import exported
+from cio_events._interrupts import faults
 from cio_events._pipeline.default import leave, pipeline_of_handler
 from cio_events._process import debugging
 from cio_events._process.diagnostics import warn_once
@@ -160,8 +162,10 @@ class CustomerIOHandler(logging.Handler):
         message = record.msg
         # Not isinstance(), which asks a lazy object what it is.
         if issubclass(type(message), dict):
-            if "cio_customer" in message or "cio" in message:
-                self._capture_message(record, attributes, cast("dict[str, Any]", message))
+            told = cast("dict[str, Any]", message)
+            # By dict's own method: a class of the application's may raise.
+            if dict.__contains__(told, "cio_customer") or dict.__contains__(told, "cio"):
+                self._capture_message(record, attributes, told)
         elif issubclass(type(message), str) and _is_rendered_tag(message):
             _say_once("rendered", _WAS_RENDERED, record)
         for nest in _NESTS:
@@ -182,18 +186,21 @@ class CustomerIOHandler(logging.Handler):
         """Capture a record whose message is a dictionary with tags."""
         if not _is_foreign(record):
             if debugging.on:
-                self._of_dictionaries.pass_by(message, message.get("event"), OURS)
+                self._of_dictionaries.pass_by(message, dict.get(message, "event"), OURS)
             return
         if "_logger" in attributes and "_name" in attributes:
             # structlog's wrap_for_formatter has been here: the event is the record's own.
             captured = self._of_structlog(
-                message, message.get("event"), _time_of(record), source=record
+                message, dict.get(message, "event"), _time_of(record), source=record
             )
         else:
-            # The application's, which may log it again.
-            record.msg = message = dict(message)
-            name = message.get("event", message.get("message", message.get("msg")))
-            captured = self._of_dictionaries(message, name, _time_of(record), source=record)
+            # The application's, which may log it again, and whose class may raise anything.
+            fields = dict(dict.items(message))
+            name = fields.get("event", fields.get("message", fields.get("msg")))
+            captured = self._of_dictionaries(fields, name, _time_of(record), source=record)
+            if captured:
+                record.msg = _shown(message, fields)
+            message = fields
         if captured:
             _mark(attributes, message)
 
@@ -221,6 +228,20 @@ class CustomerIOHandler(logging.Handler):
             )
         if captured:
             _mark(attributes, fields)
+
+
+def _shown(message: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """A copy of *message* with these *fields*, of its own class if that can be copied."""
+    if type(message) is dict:
+        return fields
+    try:
+        copied = copy(message)
+    except faults(Exception):  # whatever the class raises
+        return fields
+    if copied is message or not issubclass(type(copied), dict):
+        return fields
+    dict.update(copied, fields)
+    return copied
 
 
 def _say_once(kind: str, message: str, record: logging.LogRecord) -> None:
@@ -266,5 +287,5 @@ def _time_of(record: logging.LogRecord) -> float | None:
 
 def _mark(attributes: dict[str, Any], fields: dict[str, Any]) -> None:
     for mark in MARKS:
-        if mark in fields:
-            attributes[mark] = fields[mark]
+        if dict.__contains__(fields, mark):
+            attributes[mark] = dict.__getitem__(fields, mark)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from structlog.contextvars import get_contextvars
 
 from cio_events._calls.people import Customer, Identifier, IdType, identifier_of
-from cio_events._calls.times import unix_seconds
 from cio_events._calls.validation import Data
-from cio_events._interrupts import faults
 from cio_events._pipeline import recording
 from cio_events._sources.fields import Shape
 from cio_events.errors import ParamError
@@ -103,25 +100,8 @@ class Record(NamedTuple):
         When it happened: ``cio_timestamp``, or when the record was logged.
 
         Raises:
-            ParamError: ``cio_timestamp`` is a text that tells no time.
+            ParamError: ``cio_timestamp`` is None.
         """
         if "cio_timestamp" not in self.fields:
             return None if recording.keeps_time() else self.logged_at
-        value = self.required("cio_timestamp")
-        return _time_of(value) if isinstance(value, str) else value
-
-
-def _time_of(text: str) -> float:
-    """The time that a *text* tells: Unix seconds, or ISO 8601."""
-    text = text.strip()
-    try:
-        return float(text)
-    except faults(ValueError):
-        pass
-    try:
-        # Python 3.10 does not read the Z.
-        iso = f"{text[:-1]}+00:00" if text.endswith(("Z", "z")) else text
-        return unix_seconds(datetime.fromisoformat(iso))
-    except faults(ValueError):
-        message = "must be Unix seconds, a date, a datetime, or ISO 8601 text"
-        raise ParamError("cio_timestamp", message) from None
+        return self.required("cio_timestamp")

@@ -18,6 +18,7 @@ from cio_events._calls.people import (
     Identify,
     Track,
     TrackAnonymous,
+    type_by_shape,
 )
 from cio_events._calls.validation import EventType
 from cio_events._process.diagnostics import warn_few, where
@@ -61,7 +62,7 @@ def summary_tags(call: Call) -> dict[str, object]:
         who = getattr(call, param, None)
         if isinstance(who, Identifier):
             tags["cio_customer"] = who.value
-            if who.type != "id":
+            if who.type != "id" or type_by_shape(who.value) != "id":
                 tags["cio_id_type"] = who.type
     return tags
 
