@@ -188,8 +188,8 @@ def assert_nothing_is_left(pipeline: Pipeline, where: str) -> None:
     assert stats.in_memory == 0, where
 
 
-# One comes between a file's opening and the ``with`` that closes it; its finalizer does then.
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+# What is interrupted while it is opened, a file or a database, is closed by its finalizer.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("new", [False, True], ids=["", "first"])
 @pytest.mark.parametrize("way", list(WAYS))
 @pytest.mark.parametrize("spooled", [False, True], ids=["memory", "spool"])
