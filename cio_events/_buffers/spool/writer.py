@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from cio_events._buffers.spool import backlog, ownership, sqlite
@@ -54,8 +54,10 @@ class SpoolWriter:
     def put(self, envelope: Envelope) -> None:
         """Write one more call to the file, as `enter` and `write` do together."""
         self._incoming.append(envelope)
-        with suppress(RecursionError):  # the caller's stack is full; the next call writes it
+        try:  # noqa: SIM105 - there may be no room for a call of suppress()
             self.write()
+        except RecursionError:
+            pass  # the caller's stack is full; the next call writes it
 
     def write(self) -> None:
         """
