@@ -43,6 +43,9 @@ OURS = str(Path(cio_events.__file__).parent)
 # A signal comes the first time that a place is reached, at each of so many places.
 _STEP = 2 if THOROUGH else 7
 
+# Before these, Python looks for no signal.
+_QUIET = ("NOP", "SETUP_FINALLY", "SETUP_WITH")
+
 
 class LimitError(Exception):
     """What a time limit raises: an `Exception`, as those of Celery and RQ are."""
@@ -123,7 +126,7 @@ class Interrupt:
             if name.startswith("CALL"):
                 self._called[frame] = line
             return called is not None and (called == line or not between)
-        return not between and name != "NOP" and not self._leaves(frame, line)
+        return not between and name not in _QUIET and not self._leaves(frame, line)
 
     def _leaves(self, frame: FrameType, line: int) -> bool:
         """Whether the ``with`` of that *line* is left."""
