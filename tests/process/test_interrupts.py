@@ -43,8 +43,12 @@ OURS = str(Path(cio_events.__file__).parent)
 # A signal comes the first time that a place is reached, at each of so many places.
 _STEP = 2 if THOROUGH else 7
 
-# Before these, Python looks for no signal.
-_QUIET = ("NOP", "SETUP_FINALLY", "SETUP_WITH")
+# Before these, Python looks for no signal; to raise amid a call, of which the names of arguments
+# are known already, would even crash it.
+_QUIET = (
+    *("NOP", "SETUP_FINALLY", "SETUP_WITH"),
+    *("PRECALL", "CALL", "CALL_KW", "CALL_FUNCTION_EX", "CALL_FUNCTION_KW"),
+)
 
 
 class LimitError(Exception):
@@ -101,7 +105,7 @@ class Interrupt:
         sys.settrace(None)
 
     def _trace(self, frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.startswith(OURS):
+        if not frame.f_code.co_filename.startswith(OURS) or _finalizes(frame):
             return None
         frame.f_trace_opcodes = True
         if event in ("line", "opcode") and self._may_come(frame, event):
@@ -136,6 +140,15 @@ class Interrupt:
         entered = (frame, line) in self._entered
         self._entered.add((frame, line))
         return entered
+
+
+def _finalizes(frame: FrameType | None) -> bool:
+    """Whether the garbage collector has called this; what is raised there reaches nobody."""
+    while frame is not None and frame.f_code.co_filename.startswith(OURS):
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def apart(call: Callable[[], object]) -> Iterator[object]:

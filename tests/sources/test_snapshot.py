@@ -81,7 +81,7 @@ NATURAL: dict[str, tuple[Any, Any]] = {
     "duration": (timedelta(seconds=90), 90.0),
     "price": (decimal.Decimal("13.99"), 13.99),
     "colour": (Colour["RED"], "red"),
-    "path": (pathlib.PurePosixPath("/tmp/a"), "/tmp/a"),
+    "path": (pathlib.PurePosixPath("tea/a"), "tea/a"),
     "bytes": (b"tea", "dGVh"),
     "set": ({1}, [1]),
     "frozen set": (frozenset({1}), [1]),

@@ -132,6 +132,7 @@ def test_a_spool_in_a_test_is_apart_from_a_real_one(
         test.stop()
         before.track("5", "pending")
         assert eventually(lambda: before.stats().retries)
+        before._worker.stop(SECONDS)
         before._worker.release("exit")  # as one that is killed leaves it
         exits.forget(before)
         test.start()
