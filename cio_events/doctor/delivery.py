@@ -12,7 +12,8 @@ from cio_events._delivery.condition import DestinationCondition
 from cio_events._delivery.ledger import Stats
 from cio_events._process.diagnostics import shown
 from cio_events.doctor.finding import Finding
-from cio_events.doctor.subject import SetUp, Subject
+from cio_events.doctor.set_up import SetUp
+from cio_events.doctor.subject import Subject
 from cio_events.doctor.table import found
 from cio_events.doctor.words import calls, since, span
 

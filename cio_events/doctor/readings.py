@@ -20,7 +20,7 @@ from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
     from cio_events._relay.status import Status
-    from cio_events.doctor.subject import SetUp
+    from cio_events.doctor.set_up import SetUp
 
 SECONDS = 3.0
 """What all of it may take."""

@@ -13,7 +13,8 @@ from cio_events._http.loopback import bound, is_loopback
 from cio_events._process.diagnostics import shown
 from cio_events.doctor import stage
 from cio_events.doctor.finding import Finding
-from cio_events.doctor.subject import SetUp, Subject
+from cio_events.doctor.set_up import SetUp
+from cio_events.doctor.subject import Subject
 from cio_events.doctor.table import found
 from cio_events.errors import ParamError
 from cio_events.options import ROWS
