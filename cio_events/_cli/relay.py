@@ -90,6 +90,7 @@ def run(
     with understood():
         from cio_events._relay.health import Health  # optional: they need redis-py
         from cio_events._relay.relay import Relay
+        from cio_events._relay.threads import course_of
 
         options, track, app = _endpoints()
         signals = _noted_signals()
@@ -105,11 +106,15 @@ def run(
     watched = None if health is None else _answering(Health, health, running, max_lag)
     sys.setswitchinterval(SWITCH_SECONDS)
     running.start()
-    while not signals:
+    while not (signals or running.failure):
         time.sleep(SIGNAL_TICK_SECONDS)
     running.stop()
     if watched is not None:
         watched.stop()
+    if running.failure is not None:
+        raise click.ClickException(
+            f"it ends, as a thread of it died: {course_of(running.failure)}"
+        )
 
 
 def _answering(make: type[Health], port: int, running: Relay, max_lag: float | None) -> Health:

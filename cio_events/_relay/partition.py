@@ -14,6 +14,7 @@ from cio_events._relay.buffer import Memory
 from cio_events._relay.lease import RENEWALS, Lease
 from cio_events._relay.link import ERRORS
 from cio_events._relay.reign import Reign
+from cio_events._relay.threads import thread
 
 if TYPE_CHECKING:
     from cio_events._relay.link import Link
@@ -29,6 +30,8 @@ class Partition:
 
     Attributes:
         lease: Ours, or what it would be.
+
+        failure: By what one of its threads has died, after which it has ended; None so far.
 
     Args:
         say: Told of who leads, and of trouble.
@@ -52,7 +55,8 @@ class Partition:
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self.lease = Lease(link, lease_seconds)
-        self._thread = threading.Thread(target=self._run, name="cio_events-relay")
+        self.failure: BaseException | None = None
+        self._thread = thread("cio_events-relay", self._run, self._die)
 
     def start(self) -> None:
         """Begin to lead or to stand by."""
@@ -66,6 +70,11 @@ class Partition:
     def join(self) -> None:
         """Wait until it has."""
         self._thread.join()
+
+    def _die(self, error: BaseException) -> None:
+        # What another of its threads dies of meanwhile follows from the first.
+        self.failure = self.failure or error
+        self.stop()
 
     def _run(self) -> None:
         standing_by = False
@@ -99,8 +108,19 @@ class Partition:
             self._diagnostics,
             wake=self._wake.set,
             trouble=self._trouble,
+            died=self._die,
         )
         reign.begin()
+        try:
+            self._hold(reign)
+        finally:
+            reign.end()
+            if not reign.over:
+                self._release()
+
+    def _hold(self, reign: Reign) -> None:
+        """Renew the lease, until another has it or this is to end."""
+        lease = self.lease
         between = lease.seconds / RENEWALS
         renew_at = monotonic() + between
         while not (self._stopping.is_set() or reign.over):
@@ -112,13 +132,15 @@ class Partition:
                 renew_at = monotonic()
         if reign.over:
             lease.end()
-            self._say(f"does not lead partition {number} any more: another relay does")
-        reign.end()
-        if not reign.over:
-            try:
-                lease.release()
-            except ERRORS as error:
-                self._trouble(error)
+            self._say(
+                f"does not lead partition {self._link.keys.partition} any more: another relay does"
+            )
+
+    def _release(self) -> None:
+        try:
+            self.lease.release()
+        except ERRORS as error:
+            self._trouble(error)
 
     def _warn_of_eviction(self) -> None:
         # Each time, as Redis may have been away when this process started, or be another one.

@@ -14,6 +14,7 @@ from cio_events._redis import entries
 from cio_events._relay import letters, scripts
 from cio_events._relay.buffer import InHand, StreamBuffer
 from cio_events._relay.link import ERRORS, GROUP, FencedError
+from cio_events._relay.threads import thread
 
 if TYPE_CHECKING:
     from cio_events._delivery.ledger import Ledger
@@ -52,6 +53,8 @@ class Reader:
 
         trouble: Told of each error.
 
+        died: Told of an error that nobody expects, by which the thread has died.
+
         say: Told of entries that cannot be read: which kind of trouble, and what there is to say.
     """
 
@@ -65,6 +68,7 @@ class Reader:
         notify: Callable[[], None],
         fenced: Callable[[], None],
         trouble: Callable[[Exception], None],
+        died: Callable[[BaseException], None],
         say: Callable[[str, str], None],
     ) -> None:
         self._link = link
@@ -76,7 +80,7 @@ class Reader:
         self._trouble = trouble
         self._say = say
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cio_events-reader", daemon=True)
+        self._thread = thread("cio_events-reader", self._run, died)
 
     def start(self) -> None:
         """Begin."""

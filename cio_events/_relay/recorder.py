@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cio_events._relay import scripts
 from cio_events._relay.link import ERRORS, GROUP, FencedError
+from cio_events._relay.threads import thread
 
 if TYPE_CHECKING:
     from cio_events._relay.buffer import InHand
@@ -29,6 +30,8 @@ class Recorder:
         fenced: Called when it is not ours.
 
         trouble: Told of each error.
+
+        died: Told of an error that nobody expects, by which the thread has died.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Recorder:
         lease: Lease,
         fenced: Callable[[], None],
         trouble: Callable[[Exception], None],
+        died: Callable[[BaseException], None],
     ) -> None:
         self._link = link
         self._lease = lease
@@ -44,7 +48,7 @@ class Recorder:
         self._trouble = trouble
         self._ended: queue.SimpleQueue[InHand | None] = queue.SimpleQueue()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cio_events-recorder", daemon=True)
+        self._thread = thread("cio_events-recorder", self._run, died)
         self.put = self._ended.put
 
     def start(self) -> None:

@@ -39,6 +39,8 @@ class Reign:
         wake: Called when the lease is not ours: it is over, or has to be renewed.
 
         trouble: Told of each error of Redis.
+
+        died: Told of any other error, by which one of its threads has died.
     """
 
     def __init__(
@@ -53,13 +55,14 @@ class Reign:
         *,
         wake: Callable[[], None],
         trouble: Callable[[Exception], None],
+        died: Callable[[BaseException], None],
     ) -> None:
         self.over = False
         self._timeout = min(options.timeout, lease.longest_request)
         # What was published has waited for company, and no disk of this machine's has a part.
         options = replace(options, timeout=self._timeout, flush_interval=0.0, spool=None)
         ledger = Ledger(options.max_pending, options.max_pending_bytes)
-        self._recorder = Recorder(link, lease, wake, trouble)
+        self._recorder = Recorder(link, lease, wake, trouble, died)
         buffer = StreamBuffer(link, lease, memory, self._recorder.put)
         self._worker = Worker(
             sender,
@@ -77,6 +80,7 @@ class Reign:
             notify=self._worker.notify,
             fenced=wake,
             trouble=trouble,
+            died=died,
             say=diagnostics.warn,
         )
 

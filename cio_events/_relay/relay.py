@@ -87,6 +87,11 @@ class Relay:
         """
         return [look(self._link)]
 
+    @property
+    def failure(self) -> BaseException | None:
+        """By what one of its threads has died; it delivers nothing then, and is to be stopped."""
+        return self._partition.failure
+
     def stop(self) -> None:
         """End after the requests under way, and let another lead."""
         self._partition.stop()

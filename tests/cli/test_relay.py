@@ -17,6 +17,9 @@ import pytest
 from cio_events._calls.people import Track
 from cio_events._cli import relay_status
 from cio_events._redis.keys import Keys
+from cio_events._relay.lease import Lease
+from cio_events._relay.reader import Reader
+from cio_events._relay.recorder import Recorder
 from tests.cli import commands
 from tests.relay.conftest import Publisher, relay, running, until
 from tests.support.redis_server import PROGRAM, RedisServer, free_port, needs_redis
@@ -166,6 +169,32 @@ def test_what_is_wrong_is_said_without_secrets(monkeypatch, arguments, status, w
     assert done.exit_code == status
     assert words in done.stderr
     assert "secret" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("dying", "method"), [(Lease, "renew"), (Reader, "_read"), (Recorder, "_write")]
+)
+def test_when_a_thread_dies_the_command_ends(
+    server, publisher, sandbox, monkeypatch, dying, method
+):
+    """With 1, why and where, nothing of what was in hand, and another relay may lead at once."""
+    name = "ada@example.com"
+
+    def die(*_):
+        raise RuntimeError(name)
+
+    settings = {"SITE_ID": "site", "API_KEY": "key", "APP_API_KEY": "app"}
+    for option, value in {**settings, "TRACK_URL": sandbox.url, "APP_URL": sandbox.url}.items():
+        monkeypatch.setenv(f"CIO_{option}", value)
+    monkeypatch.setattr(sys, "setswitchinterval", lambda _: None)
+    monkeypatch.setattr(dying, method, die)
+    publisher.publish(Track("5", "bought"))
+    done = commands.run("relay", server.url, "--lease", "1.5")
+    assert done.exit_code == 1
+    assert f'a thread of it died: RuntimeError\n  File "{ROOT}' in done.stderr
+    assert name not in done.output
+    assert server.do("EXISTS", publisher.keys.lease) == 0
+    assert publisher.left == (dying is not Lease)
 
 
 def test_without_credentials_it_says_so(server):
