@@ -6,6 +6,7 @@ Who has them says what a verb does with its call, and what it returns.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, ParamSpec, TypeVar
 from uuid import UUID
@@ -52,9 +53,10 @@ would differ from those of a pipeline.
 """
 
 
-class Verbs(Generic[OutcomeT, TimeoutT]):
+class Verbs(ABC, Generic[OutcomeT, TimeoutT]):
     """Has a verb for each call."""
 
+    @abstractmethod
     def _perform(
         self,
         timeout: TimeoutT | None,
@@ -64,7 +66,6 @@ class Verbs(Generic[OutcomeT, TimeoutT]):
         **kwargs: _P.kwargs,
     ) -> OutcomeT:
         """Do what a verb does with the call that these arguments make."""
-        raise NotImplementedError
 
     def _perform_event(
         self,

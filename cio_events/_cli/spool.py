@@ -18,13 +18,13 @@ import orjson
 from rich.filesize import decimal
 from rich.table import Table
 
-from cio_events._buffers.base import ADOPT_INTERVAL
 from cio_events._buffers.spool.dead_letters import DeadLetters, Heap
 from cio_events._buffers.spool.inspection import FileSeen, files_in, set_aside_in
 from cio_events._buffers.spool.problems import described
 from cio_events._buffers.spool.sqlite import ERRORS, bytes_of
 from cio_events._buffers.workspace import workspace_of
 from cio_events._cli import listing, workspaces
+from cio_events._delivery.buffer import ADOPT_INTERVAL
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from cio_events._buffers.base import ADOPT_INTERVAL, Buffer
+from cio_events._delivery.buffer import ADOPT_INTERVAL, Adopter, Buffer
 from cio_events._delivery.condition import DestinationCondition
 from cio_events._delivery.couriers import Couriers
 from cio_events._delivery.destination import (
@@ -41,6 +41,8 @@ _COURIERS = 12
 # How soon calls that come while requests are under way are seen.
 _LOOK_SECONDS = 0.05
 
+NEVER = float("inf")
+
 # Short, and still a time that a request can be given.
 _SHORTEST_TIMEOUT = 0.001
 
@@ -65,9 +67,9 @@ class Dispatcher:
 
         stopping: Set to True, it lets no further request begin.
 
-        adopted: Whether the buffer was asked for the calls of processes that are gone.
+        adopted: Whether the calls of processes that are gone were looked for.
 
-        adopt_at: When it will be asked again (`monotonic`).
+        adopt_at: When they will be again (`monotonic`); `NEVER` where nobody adopts.
 
         over: Why everything was released; None while it was not.
 
@@ -75,6 +77,8 @@ class Dispatcher:
         outcomes: Who is told.
 
         destinations: Where calls go.
+
+        adopter: Takes over the calls of processes that are gone; None where nobody does.
     """
 
     def __init__(
@@ -84,9 +88,11 @@ class Dispatcher:
         ledger: Ledger,
         outcomes: Outcomes,
         destinations: Sequence[Destination],
+        adopter: Adopter | None = None,
     ) -> None:
         self._options = options
         self._buffer = buffer
+        self._adopter = adopter
         self._ledger = ledger
         self._outcomes = outcomes
         self.flights: tuple[InFlight, ...] = tuple(map(InFlight, destinations))
@@ -99,8 +105,8 @@ class Dispatcher:
         self._out = 0  # requests that couriers have
         self._noted: set[Envelope] = set()  # messages of which it is noted that they are sent
         self.stopping = False
-        self.adopted: bool = options.spool is None or not options.enabled
-        self.adopt_at: float = 0.0
+        self.adopted: bool = adopter is None or not options.enabled
+        self.adopt_at: float = NEVER if adopter is None else 0.0
         self.over: DroppedReason | None = None
         self._lost = 0  # calls of a damaged spool that the ledger knows of
         self._fill_at = 0.0  # when a round that lasts looks for more (`monotonic`)
@@ -125,8 +131,9 @@ class Dispatcher:
 
     def adopt_soon(self) -> None:
         """Have the next round look for calls that nobody delivers."""
-        self.adopt_at = 0.0
-        self.adopted = False
+        if self._adopter is not None:
+            self.adopt_at = 0.0
+            self.adopted = False
 
     def try_now(self) -> None:
         """Let what waits have an attempt now: somebody waits for it."""
@@ -211,7 +218,8 @@ class Dispatcher:
         tasks: list[_Task] = []
         if self.stopping or self.over is not None:
             return tasks
-        self._adopt()
+        if self._adopter is not None:
+            self._adopt(self._adopter)
         for flight in self.flights:
             self._give_up_expired(flight)
         self._fill()
@@ -222,21 +230,21 @@ class Dispatcher:
                 break
         return tasks
 
-    def _adopt(self) -> None:
+    def _adopt(self, adopter: Adopter) -> None:
         now = monotonic()
-        if now >= self.adopt_at or self._buffer.behind:
+        if now >= self.adopt_at or adopter.behind:
             self.adopt_at = now + ADOPT_INTERVAL
-            count, size = self._buffer.adopt()
-            self._ledger.make_room(*self._buffer.adopted)
+            count, size = adopter.adopt()
+            self._ledger.make_room(*adopter.adopted)
             if count:
                 self._ledger.adopt(count, size)
                 self._more = True
-            self.adopted = not self._buffer.behind
-        lost = self._buffer.lost - self._lost
+            self.adopted = not adopter.behind
+        lost = adopter.lost - self._lost
         if lost > 0:
             self._lost += lost
             self._ledger.lose(lost)
-        self._ledger.make_room(*self._buffer.adopted)
+        self._ledger.make_room(*adopter.adopted)
 
     def _fill(self) -> None:
         """Take calls from the buffer, until what may be sent is enough for a request."""

@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cio_events import signals
-from cio_events._buffers.base import Buffer
 from cio_events._buffers.failures import Failure
 from cio_events._calls.messages import Receipt
 from cio_events._calls.people import Call
+from cio_events._delivery.buffer import Buffer
 from cio_events._delivery.destination import Batch, Hold, Split, TryAgain, Verdict
 from cio_events._delivery.ledger import Ledger
 from cio_events._process.clock import monotonic

@@ -5,19 +5,18 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
 from operator import length_hint
 from queue import Empty
 from typing import NamedTuple
 
-from cio_events._buffers.base import Buffer
+from cio_events._delivery.blocked import Blocked, Caller
+from cio_events._delivery.buffer import Adopter, Buffer
 from cio_events._delivery.condition import Condition, ThreadState
 from cio_events._delivery.destination import Destination
-from cio_events._delivery.dispatcher import Dispatcher
+from cio_events._delivery.dispatcher import NEVER, Dispatcher
 from cio_events._delivery.ledger import Ledger
 from cio_events._delivery.outcomes import Outcomes
 from cio_events._interrupts import faults, holds
@@ -45,8 +44,6 @@ _SECONDS_BETWEEN_STARTS = 1.0
 # Somebody who waits for longer looks again; more than some weeks overflows what waits.
 _LONGEST_SLEEP = 86_400.0
 
-NEVER = float("inf")
-
 
 class _State(Enum):
     AWAKE = "awake"
@@ -64,24 +61,19 @@ class _Waiter(NamedTuple):
     bell: Mailbox[None]
 
 
-@dataclass(slots=True, eq=False)
-class _Blocked:
-    size: int
-    entering: Iterator[Envelope]  # the call, as long as it waits for room
-    bell: Mailbox[bool]  # True when it is admitted, False to look again
-
-
 class Worker:
     """
     Delivers what the buffer holds, on a thread of its own, or on the caller's where none starts.
 
     Attributes:
-        blocked: Callers that wait for room, in order.
+        blocked: Callers that wait for room.
 
     Args:
         sender: The pipeline, as the sender of signals.
 
         destinations: Where calls go.
+
+        adopter: Takes over the calls of processes that are gone; None where nobody does.
 
         threaded: Whether a thread may be started at all.
     """
@@ -95,14 +87,16 @@ class Worker:
         diagnostics: Diagnostics,
         destinations: Sequence[Destination],
         *,
+        adopter: Adopter | None = None,
         threaded: bool = True,
     ) -> None:
         self._options = options
-        self._buffer = buffer
         self._ledger = ledger
         self._diagnostics = diagnostics
         self._outcomes = Outcomes(sender, options, buffer, ledger, diagnostics)
-        self._dispatcher = Dispatcher(options, buffer, ledger, self._outcomes, destinations)
+        self._dispatcher = Dispatcher(
+            options, buffer, ledger, self._outcomes, destinations, adopter
+        )
         self._threaded = threaded
         # Bytes that fill a request, so that nothing is gained by waiting for more.
         self._full = min((each.sharing.room for each in destinations if each.sharing), default=0)
@@ -115,8 +109,7 @@ class Worker:
         self._bell: Mailbox[None] | None = None
         self._state = _State.AWAKE
         self._waiters: list[_Waiter] = []
-        self.blocked: deque[_Blocked] = deque()
-        self._admitting = threading.RLock()  # held by whoever admits those who are blocked
+        self.blocked = Blocked()
 
     # What other threads call.
 
@@ -163,62 +156,46 @@ class Worker:
             self._waiters.remove(waiter)
 
     def wait_for_room(
-        self, size: int, entering: Iterator[Envelope], is_open: Callable[[], bool]
+        self,
+        entering: Iterator[Envelope],
+        admit: Callable[[], bool],
+        is_open: Callable[[], bool],
     ) -> bool:
         """
-        Wait until the call *entering*, of *size* bytes, is admitted: first come, first served.
+        Wait until the call *entering* is admitted: first come, first served.
 
-        Returns False once *is_open* no longer holds.
+        Args:
+            entering: The call, as long as it waits.
+
+            admit: Lets it in, if there is room; returns whether there was.
+
+            is_open: Whether it is of any use to wait.
+
+        Returns:
+            Whether it was admitted.
         """
-        if self.runs_here() or holds(self._admitting):
+        if self.runs_here() or self.blocked.admits_here():
             return False
-        caller = _Blocked(size, entering, Mailbox())
+        caller = Caller(entering, admit)
         try:
-            self.blocked.append(caller)
+            self.blocked.callers.append(caller)
             while is_open():
                 if self._thread is None:
                     self._start()
                 self._ring()
-                self._admit_blocked()
+                self.blocked.admit()
                 if self._thread is None:
                     # Nobody else makes room.
                     self._deliver_inline(
-                        monotonic() + _BLOCKED_SECONDS, lambda: caller not in self.blocked
+                        monotonic() + _BLOCKED_SECONDS, lambda: caller not in self.blocked.callers
                     )
-                    self._admit_blocked()
+                    self.blocked.admit()
                 with suppress(Empty):
                     if caller.bell.get(timeout=_BLOCKED_SECONDS if self._thread else 0):
                         break
         finally:
-            with self._admitting:  # whoever admits it does so entirely
-                self._dismiss(caller)
+            self.blocked.leave(caller)
         return not length_hint(entering)
-
-    def _admit_blocked(self) -> None:
-        # One look for all who wait: each is woken once, when it is its turn.
-        if not self.blocked or holds(self._admitting):
-            return
-        try:
-            if not self._admitting.acquire(blocking=False):
-                return
-            while self.blocked:
-                first = self.blocked[0]
-                # It has entered already if an exception came in the midst of this before.
-                if length_hint(first.entering) and not self._ledger.admit(
-                    first.size, self._buffer.enter, first.entering
-                ):
-                    return
-                self._dismiss(first)
-                first.bell.put(True)
-        finally:
-            try:  # noqa: SIM105 - one call, before which no interrupt comes
-                self._admitting.release()
-            except RuntimeError:  # it was somebody else's
-                pass
-
-    def _dismiss(self, caller: _Blocked) -> None:
-        with suppress(ValueError):  # somebody else has
-            self.blocked.remove(caller)
 
     def condition(self) -> Condition:
         """How delivery fares, for whoever looks into it; nothing is changed."""
@@ -287,8 +264,7 @@ class Worker:
         (`monotonic`).
         """
         lost = self._dispatcher.release(reason)
-        for caller in list(self.blocked):
-            caller.bell.put(False)
+        self.blocked.look_again()
         self._outcomes.announce(end)
         self._tell_waiters()
         return lost
@@ -296,8 +272,7 @@ class Worker:
     def discard(self, reason: DroppedReason) -> None:
         """Give up all that is pending, what lies in the spool too; another may then deliver."""
         self._dispatcher.discard(reason)
-        for caller in list(self.blocked):
-            caller.bell.put(False)
+        self.blocked.look_again()
         self._outcomes.announce()
         self._tell_waiters()
 
@@ -376,9 +351,7 @@ class Worker:
             if not self.idle():
                 self._state = _State.AWAKE
                 return
-            seconds = (
-                NEVER if self._options.spool is None else max(self._dispatcher.adopt_at - now, 0.0)
-            )
+            seconds = max(self._dispatcher.adopt_at - now, 0.0)
         elif ready_at:
             # What was taken from the buffer has waited for company.
             self._state = _State.PAUSED
@@ -432,7 +405,7 @@ class Worker:
         try:
             self._deliverer = threading.get_ident()
             for _ in self._dispatcher.run(end):
-                self._admit_blocked()
+                self.blocked.admit()
                 # Whoever woke for each request would take the interpreter from this thread.
                 for waiter in list(self._waiters):
                     if waiter.condition():

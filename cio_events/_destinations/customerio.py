@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from urllib.parse import urlsplit
 
 from cio_events._delivery.destination import (
@@ -34,7 +35,7 @@ _LATER = frozenset({408, 421, 425})
 _HEADER_LESS_COMMA = HEADER_BYTES - 1
 
 
-class _Api:
+class _Api(ABC):
     """
     What both APIs have in common.
 
@@ -53,8 +54,9 @@ class _Api:
         self._options = options
         self._given_up = False
 
+    @abstractmethod
     def _stand_in(self) -> Endpoint | None:
-        raise NotImplementedError
+        """Where requests go instead, while somebody stands in for the API."""
 
     @property
     def _endpoint(self) -> Endpoint | None:

@@ -6,10 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from cio_events._buffers.base import Buffer
 from cio_events._buffers.failures import Failure
 from cio_events._buffers.memory import MemoryBuffer
-from cio_events._calls.limits import ATTRIBUTE_VALUE_BYTES
 from cio_events._calls.messages import Message
 from cio_events._calls.people import Call, IdType
 from cio_events._calls.ulid import IdSource
@@ -21,21 +19,20 @@ from cio_events._delivery.worker import Worker
 from cio_events._destinations import endpoints
 from cio_events._destinations.chosen import chosen
 from cio_events._exported import exported
-from cio_events._interrupts import faults
 from cio_events._pipeline import recording
+from cio_events._pipeline.before_send import BeforeSend
+from cio_events._pipeline.encoding import Encoder
 from cio_events._pipeline.exit import EndOfProcess
 from cio_events._pipeline.guard import Guard
-from cio_events._pipeline.unsaid import UnsaidValues
 from cio_events._pipeline.verbs import BackgroundVerbs
 from cio_events._process import debugging, exits, forks, suppression
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics
-from cio_events._process.suppression import mark_records, suppressed, without_capture
+from cio_events._process.suppression import mark_records, suppressed
 from cio_events._process.tracebacks import without_locals
-from cio_events._wire.encode import encode, encode_refused, too_long_attribute
+from cio_events._wire.encode import encode_refused
 from cio_events._wire.envelope import Envelope
 from cio_events._wire.plain_event import encode_event
-from cio_events._wire.walk import Unsaid
 from cio_events.errors import ParamError
 from cio_events.options import Options, options_from
 from cio_events.signals import DroppedReason, FailedReason
@@ -44,6 +41,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from cio_events._buffers.failures import DeadLetter
+    from cio_events._buffers.spool import Spool
     from cio_events.options import OptionArguments
 
 
@@ -73,13 +71,14 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._closed: DroppedReason | None = None if self.options.enabled else "disabled"
         found = endpoints.find(self.options, options, problem)
         _, self._track, self._app, self._relay, self._no_track, self._no_app = found
-        self._buffer = self._new_buffer(found)
+        self._spool = self._new_spool(found)
+        self._buffer = MemoryBuffer() if self._spool is None else self._spool
         self._begin()
         if self.options.session is not None:
             mark_records()
         forks.watch(self)
         forks.in_child(suppression.renew)
-        if self.options.spool is not None and self._closed is None and not recording.diverted():
+        if self._spool is not None and self._closed is None and not recording.diverted():
             # What an earlier process left there does not wait for this one's first call.
             self._worker.adopt()
 
@@ -92,11 +91,14 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._worker = self._new_worker(threaded=True)
         self._ids = IdSource()
         # Looked up for each call.
-        self._api = options.api
         self.id_type: IdType | Literal["auto"] = options.id_type
-        self._unsaid = UnsaidValues(self._diagnostics, strict=lambda: self.strict)
+        self._encoder = Encoder(options.api, self._diagnostics, strict=lambda: self.strict)
         self._guard = Guard()
-        self._before_send = options.before_send
+        self._before_send = (
+            None
+            if options.before_send is None
+            else BeforeSend(options.before_send, self._diagnostics)
+        )
         # Whether an event needs no `Track`: nobody looks at it, and v1 has another form of it.
         self._fast_path = (
             self._no_track is None
@@ -105,8 +107,6 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             # Nobody overtakes who waits for room.
             and options.on_full == "drop"
         )
-        # Looked up for each call.
-        self._spooled = options.spool is not None
         self._expects_exit = False
         # Once the end has come: how many seconds of exit_timeout were not used yet.
         self._exit_left: float | None = None
@@ -183,8 +183,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             # Inline, as another call would take as long as one of these lines.
             if not self._ledger.admit(len(envelope), self._buffer.enter, iter((envelope,))):
                 return None
-            if self._spooled:
-                self._buffer.write()
+            if self._spool is not None:
+                self._spool.write()
             self._worker.notify()
             if not self._expects_exit or self._exit_left is not None:
                 self._mind_exit()
@@ -217,7 +217,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         reason = self._shut(call)
         if self._before_send is not None and reason is None:
             ledger = self._ledger
-            filtered = self._filtered(call)
+            filtered = self._before_send.filter(call)
             if self._ledger is not ledger:
                 # before_send has forked: in the child, the call is the parent's
                 return id_, None
@@ -228,18 +228,12 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
                 id_ = getattr(call, "id", None) or id_
         if reason is not None:
             return id_, self._drop(call, id_, reason)
-        unsaid: list[Unsaid] = []
         try:
-            envelope = encode(call, id_, now, self._api, unsaid)
-            if unsaid:
-                self._unsaid.say(unsaid)
+            envelope = self._encoder.envelope(call, id_, now)
         except ParamError as error:
             failed = self._fail(call, id_, error)
             self._keep_refused(call, id_, now, Failure(failed, None, str(error)))
             return id_, failed
-        size = len(envelope)
-        if size > ATTRIBUTE_VALUE_BYTES:
-            self._look_for_long_attributes(call)
         if recorder is not None:
             recording.record(recorder, self, self._ledger, envelope)
             return id_, None
@@ -249,7 +243,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             self._refusals.say_blocked(blocked)
             return id_, self._drop(call, id_, "disabled")
         try:
-            if not self._admit(size, iter((envelope,))):
+            if not self._admit(len(envelope), iter((envelope,))):
                 return id_, self._drop(call, id_, self._closed or "full")
             self._deliver()
         except BaseException:
@@ -281,8 +275,8 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
 
     def _deliver(self) -> None:
         """Have what was admitted delivered; to do so again does no harm."""
-        if self._spooled:
-            self._buffer.write()
+        if self._spool is not None:
+            self._spool.write()
         self._worker.notify()
         self._mind_exit()
 
@@ -297,53 +291,29 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
 
     def _keep_refused(self, call: Call, id_: str, now: int, failure: Failure) -> None:
         """Have *call* kept as a dead letter, where there is a spool."""
-        if self.options.spool is None or recording.diverted():
+        if self._spool is None or recording.diverted():
             return
         envelope = encode_refused(call, id_, now)
         if envelope is not None:
-            self._buffer.keep_refused(envelope, failure)
+            self._spool.keep_refused(envelope, failure)
             self._worker.notify()  # its thread writes
             if not self._expects_exit:
                 self._expect_exit()
 
-    def _filtered(self, call: Call) -> Call | None:
-        """What ``before_send`` makes of *call*; it fails closed."""
-        before_send = self._before_send
-        assert before_send is not None  # noqa: S101 - the caller has looked
-        mark_records()
-        try:
-            filtered = without_capture(before_send, call)
-        except faults(Exception) as error:
-            self._diagnostics.warn(
-                "before_send", f"a call is dropped: before_send raised {type(error).__name__}"
-            )
-            return None
-        if filtered is not None and not isinstance(filtered, Call):
-            self._diagnostics.warn(
-                "before_send", "a call is dropped: before_send returned neither a call nor None"
-            )
-            return None
-        return filtered
-
-    def _look_for_long_attributes(self, call: Call) -> None:
-        name = too_long_attribute(call)
-        if name is not None:
-            self._diagnostics.warn_once(
-                "long attribute",
-                f"the value of {name!r} is over Customer.io's limit of {ATTRIBUTE_VALUE_BYTES} "
-                "bytes; it is sent all the same",
-            )
-
     def _admit(self, size: int, entering: Iterator[Envelope]) -> bool:
         """Let a call of *size* bytes in, once there is room, if callers are to wait for that."""
+
+        def admit() -> bool:
+            return self._ledger.admit(size, self._buffer.enter, entering)
+
         # Nobody overtakes who waits for room.
-        if not self._worker.blocked and self._ledger.admit(size, self._buffer.enter, entering):
+        if not self._worker.blocked.callers and admit():
             return True
         options = self.options
         if options.on_full != "block" or suppressed() or size > options.max_pending_bytes:
             return False
         return self._worker.wait_for_room(
-            size, entering, lambda: self._closed is None and not exits.exiting()
+            entering, admit, lambda: self._closed is None and not exits.exiting()
         )
 
     # What has been taken.
@@ -397,7 +367,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
 
         They are those of all pipelines that share its directory.
         """
-        return self._buffer.failures()
+        return iter(()) if self._spool is None else self._spool.failures()
 
     def resend(self, ids: Sequence[str] | None = None) -> int:
         """
@@ -410,7 +380,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             How many there were. They count as received once more, in whichever process takes
             them first.
         """
-        count = self._buffer.resend(ids)
+        count = 0 if self._spool is None else self._spool.resend(ids)
         if count and self._closed is None:
             self._worker.adopt()
         return count
@@ -425,13 +395,13 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         Returns:
             How many there were.
         """
-        return self._buffer.discard(ids)
+        return 0 if self._spool is None else self._spool.discard(ids)
 
     def stats(self) -> Stats:
         """What became of all calls so far."""
         if forks.forks_without_hooks:
             forks.detect_fork()
-        return self._ledger.stats(self._buffer.in_memory)
+        return self._ledger.stats(0 if self._spool is None else self._spool.in_memory)
 
     def condition(self) -> Condition:
         """How delivery fares, for the doctor; nothing is changed."""
@@ -451,9 +421,9 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         """Keep no thread once nothing is pending; a later call starts one again."""
         self._worker.retire()
 
-    def _new_buffer(self, found: endpoints.Found) -> Buffer:
+    def _new_spool(self, found: endpoints.Found) -> Spool | None:
         if self.options.spool is None or recording.only_looked_at:
-            return MemoryBuffer()
+            return None
         # Not imported above: a process without a spool does not need SQLite.
         with forks.late_imports():
             from cio_events._buffers.spool import Spool
@@ -474,6 +444,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             self._ledger,
             self._diagnostics,
             self._destinations,
+            adopter=self._spool,
             threaded=threaded,
         )
 

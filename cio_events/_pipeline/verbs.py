@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Literal, NoReturn, ParamSpec, TypeVar, cast
 from uuid import UUID
@@ -29,19 +30,19 @@ class BackgroundVerbs(Verbs[bool, NoReturn]):
     id_type: IdType | Literal["auto"] = "auto"
     """What a plain text, integer or UUID means as a customer."""
 
+    @abstractmethod
     def send(self, call: Call) -> bool:
         """Accept *call* for delivery; returns whether it was accepted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def accept_event(
         self, customer: object, name: object, data: Data, logged_at: float | None = None
     ) -> str | None:
         """Take a plain event; returns None if it has to be sent as a `Track`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse(self, error: ParamError) -> FailedReason:
         """Count something of which no call can be made."""
-        raise NotImplementedError
 
     def _perform(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,7 +18,6 @@ from cio_events._relay.link import ERRORS, FencedError
 from cio_events._wire.envelope import Envelope
 
 if TYPE_CHECKING:
-    from cio_events._buffers.failures import DeadLetter
     from cio_events._relay.lease import Lease
     from cio_events._relay.link import Link
 
@@ -105,11 +104,6 @@ class StreamBuffer:
     Args:
         ended: Told of each entry that has.
     """
-
-    in_memory = 0
-    lost = 0
-    adopted = (0, 0)
-    behind = False
 
     def __init__(
         self,
@@ -215,37 +209,6 @@ class StreamBuffer:
         """Whether an earlier relay was about to send it, and did not note how that ended."""
         return self._entry_of[id(envelope)].marked
 
-    # What a buffer on disk has.
-
-    def enter(self, envelopes: Iterable[Envelope]) -> None:
-        """Nobody puts single calls."""
-        raise NotImplementedError
-
-    def write(self) -> None:
-        """Nothing to do: they are written."""
-
-    def keep_refused(self, envelope: Envelope, failure: Failure) -> None:
-        """Nobody is refused here."""
-
-    def adopt(self) -> tuple[int, int]:
-        """Nothing."""
-        return 0, 0
-
     def close(self, taken: Sequence[Envelope], *, ending: bool = False) -> list[Envelope]:
         """Nothing is lost: all that has not ended is in the stream."""
         return []
-
-    def failures(self) -> Iterator[DeadLetter]:
-        """They are in Redis."""
-        return iter(())
-
-    def resend(self, ids: Sequence[str] | None = None) -> int:
-        """Not from here."""
-        return 0
-
-    def discard(self, ids: Sequence[str] | None = None) -> int:
-        """Not from here."""
-        return 0
-
-    def abandon(self) -> None:
-        """A relay does not fork."""

@@ -60,7 +60,7 @@ class Reign:
         self.over = False
         self._timeout = min(options.timeout, lease.longest_request)
         # What was published has waited for company, and no disk of this machine's has a part.
-        options = replace(options, timeout=self._timeout, flush_interval=0.0, spool=None)
+        options = replace(options, timeout=self._timeout, flush_interval=0.0)
         ledger = Ledger(options.max_pending, options.max_pending_bytes)
         self._recorder = Recorder(link, lease, wake, trouble, died)
         buffer = StreamBuffer(link, lease, memory, self._recorder.put)

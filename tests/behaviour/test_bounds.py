@@ -313,7 +313,7 @@ def test_blocked_callers_get_room_in_their_order(make: MakePipeline) -> None:
             threads.append(threading.Thread(target=log, args=(n,)))
             threads[-1].start()
             assert eventually(
-                lambda waiting=n + 1: len(order) + len(pipeline._worker.blocked) >= waiting
+                lambda waiting=n + 1: len(order) + len(pipeline._worker.blocked.callers) >= waiting
             )
         for thread in threads:
             thread.join(LONG)

@@ -182,7 +182,7 @@ def locks_of(pipeline: Pipeline) -> list[Any]:
     found = [
         pipeline._ledger._lock,
         worker._starting,
-        worker._admitting,
+        worker.blocked._admitting,
         worker._turn,
         default._lock,
         forks._guard,
