@@ -98,8 +98,11 @@ class Dispatcher:
         self.flights: tuple[InFlight, ...] = tuple(map(InFlight, destinations))
         self._order = Order(flight.line for flight in self.flights)
         # Guards what is in flight against a close that could not wait for the request under way.
-        # Never held while the application's code runs.
+        # Never held while the application's code runs, nor over a disk or a network.
         self._moving = threading.RLock()
+        # Held while it is noted that messages are sent, so that no close gives them up meanwhile:
+        # whoever finds them next would send them too. Taken before `_moving`, where both are.
+        self._noting = threading.RLock()
         self._couriers: Couriers[_Task, Verdict] = Couriers(self._send, _COURIERS)
         self._began = time.time(), monotonic()
         self._out = 0  # requests that couriers have
@@ -158,7 +161,7 @@ class Dispatcher:
 
         The same holds for what is put into the buffer later, once this is called again.
         """
-        with self._moving:
+        with self._noting, self._moving:
             self.over = reason
             left = [one for flight in self.flights for one in flight.all_of_it()]
             for flight in self.flights:
@@ -172,7 +175,7 @@ class Dispatcher:
 
     def discard(self, reason: DroppedReason) -> None:
         """Give up all that is pending, what lies in the spool too; another may then deliver."""
-        with self._moving:
+        with self._noting, self._moving:
             self.over = reason
             left = [one for flight in self.flights for one in flight.all_of_it()]
             for flight in self.flights:
@@ -299,7 +302,7 @@ class Dispatcher:
         if not once:
             return self._request(flight, load, end)
         # At most once, also over the death of this process.
-        with self._moving:
+        with self._noting:
             if load not in flight.under_way:
                 return _HANDED_OVER
             if any(one not in self._noted and self._buffer.maybe_sent(one) for one in once):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from cio_events import Pipeline, SendPush
 from cio_events.sandbox import Sandbox
+from tests.behaviour.watching import LONG, balanced, eventually, settled
 from tests.support.effort import times
 
 ROUNDS = times(60)
@@ -34,3 +37,28 @@ def test_a_close_without_time_leaves_a_message_to_one_sender(
 
     sent = Counter(one.fields["transactional_message_id"] for one in sandbox.messages)
     assert max(sent.values()) == 1
+
+
+def test_others_go_on_while_it_is_noted_that_a_message_is_sent(
+    make: Callable[..., Pipeline], sandbox: Sandbox
+) -> None:
+    """A disk or a Redis that takes its time over one message holds up neither calls nor looks."""
+    pipeline = make(flush_interval=3600, app_url=sandbox.url)
+    begun, noted = threading.Event(), threading.Event()
+
+    def slow(envelope: object) -> bool:
+        begun.set()
+        return noted.wait(LONG)
+
+    pipeline._buffer.sending = slow  # type: ignore[method-assign]
+    try:
+        pipeline.send(SendPush(transactional_message_id=1, identifiers="5"))
+        pipeline.flush(0)
+        assert begun.wait(LONG)
+        pipeline.track("6", "bought")
+        pipeline.flush(0)
+        assert eventually(lambda: balanced(pipeline).sent == 1)
+        assert pipeline.condition().destinations
+    finally:
+        noted.set()
+    assert settled(pipeline).sent == 2
