@@ -22,12 +22,11 @@ from cio_events._redis import entries
 from cio_events._redis.connection import connect
 from cio_events._redis.keys import Keys
 from cio_events._wire.encode import encode
-from cio_events._wire.envelope import Envelope, ulid_of
 
 CUSTOMERS = 5
 
 # Each so many entries there is a message.
-_MESSAGE_EVERY = 7
+MESSAGE_EVERY = 7
 
 _SECONDS = 2.0
 _WAIT_MILLISECONDS = 1_000
@@ -43,8 +42,8 @@ class Publishing:
         self._ids = IdSource()
         self._client = None
 
-    def publish(self, calls: list[Call], sequence: int) -> list[Envelope] | None:
-        """Publish *calls*; returns them once a replica has them, None if it is to end before."""
+    def publish(self, calls: list[Call], sequence: int) -> bool:
+        """Publish *calls*; returns whether a replica has them: if not, it is to end."""
         now = time.time_ns() // 1_000_000
         envelopes = [encode(call, self._ids.new_id(now), now, "v2") for call in calls]
         flat = entries.encode(entries.entry_of(envelopes, self._name, sequence))
@@ -55,8 +54,8 @@ class Publishing:
                 self._client = None
                 stop.wait(0.05)
             else:
-                return envelopes
-        return None
+                return True
+        return False
 
     def _add(self, flat: list[bytes], count: int) -> None:
         if self._client is None:
@@ -86,7 +85,7 @@ def main(url: str, notes: str, name: str, rate: float) -> None:
         if stop.wait(1 / rate):
             return
         lines: list[str] = []
-        if sequence % _MESSAGE_EVERY == 0:
+        if sequence % MESSAGE_EVERY == 0:
             to = f"{name}.{sequence}@example.com"
             calls: list[Call] = [SendEmail(to=to, identifiers=to, transactional_message_id=1)]
         else:
@@ -94,10 +93,9 @@ def main(url: str, notes: str, name: str, rate: float) -> None:
             names = [f"{name}.{who}.{next(numbers[who])}" for _ in range(3)]
             calls = [Track(f"{name}.{who}", one) for one in names]
             lines = [f"event {one}" for one in names]
-        envelopes = publishing.publish(calls, sequence)
-        if envelopes is None:
+        if not publishing.publish(calls, sequence):
             return
-        lines = lines or [f"message {ulid_of(envelopes[0])} {to}"]
+        lines = lines or [f"message {to}"]
         os.write(noted, "".join(f"{line}\n" for line in lines).encode())
 
 

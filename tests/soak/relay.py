@@ -1,9 +1,10 @@
 """
 The soak of the relay: rounds in each of which something goes wrong, under load.
 
-``python -m tests.soak --relay --rounds 100``. Three relays, two publishers and a Redis with a
-replica: a leader is killed, frozen beyond its lease and woken, or stopped; Redis is killed and
-started again, full, or breaks all connections; the replica is promoted; a publisher is killed.
+``python -m tests.soak --relay --rounds 100``. Three relays, two publishers, one of which is
+a pipeline with a spool, and a Redis with a replica: a leader is killed, frozen beyond its lease and
+woken, or stopped; Redis is killed and started again, full, or breaks all connections; the replica
+is promoted; a publisher is killed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from cio_events._calls.messages import SendEmail
 from cio_events._redis.keys import Keys
 from cio_events._relay.dead import DeadLetters
 from cio_events._relay.link import Link
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
 
 LEASE = 1.5
 _RELAYS = 3
-_PUBLISHERS = 2
 _PAUSE_SECONDS = 1.0
 _END_SECONDS = 120.0
 
@@ -53,7 +54,7 @@ class Soaked:
 
         events: What was confirmed, in no order: a replica of Redis had it.
 
-        messages: The ids of the messages that were confirmed, and to whom they go.
+        messages: To whom the messages go that were confirmed.
 
         arrived: The events that Customer.io has, in the order of their arrival, each once.
 
@@ -61,7 +62,7 @@ class Soaked:
 
         sent_to: To whom messages went.
 
-        ambiguous: The ids of messages that nobody knows of whether they arrived.
+        ambiguous: To whom messages go of which nobody knows whether they arrived.
 
         end: How the partition was in the end.
 
@@ -70,7 +71,7 @@ class Soaked:
 
     faults: Counter[str] = field(default_factory=Counter)
     events: set[str] = field(default_factory=set)
-    messages: dict[str, str] = field(default_factory=dict)
+    messages: set[str] = field(default_factory=set)
     arrived: list[str] = field(default_factory=list)
     requests: int = 0
     sent_to: Counter[str] = field(default_factory=Counter)
@@ -81,11 +82,8 @@ class Soaked:
     @property
     def lost(self) -> set[str]:
         """What was confirmed, and neither arrived nor is told to be ambiguous."""
-        lost = self.events - set(self.arrived)
-        for id_, to in self.messages.items():
-            if not self.sent_to[to] and id_ not in self.ambiguous:
-                lost.add(to)
-        return lost
+        unsent = self.messages - set(self.sent_to) - self.ambiguous
+        return (self.events - set(self.arrived)) | unsent
 
     @property
     def disordered(self) -> list[str]:
@@ -202,7 +200,8 @@ class Fleet:
         self.link = Link(self.place.url, Keys())
         self.relays = [self._relay() for _ in range(_RELAYS)]
         self._lives = 0
-        self.publishers = [self._publisher() for _ in range(_PUBLISHERS)]
+        self._kinds = [self._publishes_itself, self._publishes_by_a_pipeline]
+        self.publishers = [begin() for begin in self._kinds]
         self.faults: dict[str, Callable[[], None]] = {
             "leader killed": self._kill_leader,
             "leader frozen and woken": self._freeze_leader,
@@ -218,19 +217,26 @@ class Fleet:
         url, lease = self.place.url, ("--lease", LEASE)
         return RelayProcess(url, self._sandbox.url, *lease, log=self._log)
 
-    def _publisher(self) -> subprocess.Popen[bytes]:
-        self._lives += 1
-        notes = self._directory / f"{self._lives}.notes"
-        arguments = [self.place.url, str(notes), f"life{self._lives}", str(self._rate)]
-        return subprocess.Popen([sys.executable, "-m", "tests.soak.publishing", *arguments])
+    def _publishes_itself(self) -> subprocess.Popen[bytes]:
+        return self._publisher("publishing")
 
-    def noted(self) -> list[str]:
-        """What was confirmed so far."""
-        return [
-            line
+    def _publishes_by_a_pipeline(self) -> subprocess.Popen[bytes]:
+        return self._publisher("spooling", str(self._directory / "spool"))
+
+    def _publisher(self, module: str, *more: str) -> subprocess.Popen[bytes]:
+        self._lives += 1
+        notes = self._directory / f"{module}.notes"
+        arguments = [self.place.url, str(notes), f"life{self._lives}", str(self._rate), *more]
+        return subprocess.Popen([sys.executable, "-m", f"tests.soak.{module}", *arguments])
+
+    def noted(self, kind: str) -> set[str]:
+        """What was confirmed so far of that *kind*."""
+        return {
+            line.removeprefix(f"{kind} ")
             for path in self._directory.glob("*.notes")
             for line in path.read_text(encoding="utf-8").splitlines()
-        ]
+            if line.startswith(f"{kind} ")
+        }
 
     def _leader(self) -> RelayProcess | None:
         end = time.monotonic() + 5 * LEASE
@@ -281,7 +287,7 @@ class Fleet:
         place = self._dice.randrange(len(self.publishers))
         self.publishers[place].kill()
         self.publishers[place].wait()
-        self.publishers[place] = self._publisher()
+        self.publishers[place] = self._kinds[place]()
 
     def end(self) -> Status | None:
         """Have the publishers end, and wait until nothing is left; None if Redis says nothing."""
@@ -333,17 +339,13 @@ def soak(rounds: int, rate: float, seed: int, console: Console) -> Soaked:
             time.sleep(_PAUSE_SECONDS)
         sandbox.heal()
         result.end = fleet.end()
-        for line in fleet.noted():
-            kind, *rest = line.split(" ")
-            if kind == "event":
-                result.events.add(rest[0])
-            else:
-                result.messages[rest[0]] = rest[1]
+        result.events, result.messages = fleet.noted("event"), fleet.noted("message")
         result.arrived = [event.name for event in sandbox.events]
         result.requests = len(sandbox.requests)
         result.sent_to = Counter(message.fields["to"] for message in sandbox.messages)
-        letters = DeadLetters(fleet.link).select(reason="ambiguous")
-        result.ambiguous = {letter.id for letter in letters}
+        for letter in DeadLetters(fleet.link).select(reason="ambiguous"):
+            if isinstance(letter.call, SendEmail):
+                result.ambiguous.add(str(letter.call.to))
         leader = fleet.place.server.do("HGET", Keys().leader, "generation")
         result.generations = int(leader or 0)
     return result
