@@ -2,9 +2,9 @@
 The soak of the relay: rounds in each of which something goes wrong, under load.
 
 ``python -m tests.soak --relay --rounds 100``. Three relays, two publishers, one of which is
-a pipeline with a spool, and a Redis with a replica: a leader is killed, frozen beyond its lease and
-woken, or stopped; Redis is killed and started again, full, or breaks all connections; the replica
-is promoted; a publisher is killed.
+a pipeline with a spool, and a Redis with a replica: a leader is killed, frozen beyond its lease
+and woken, or stopped; Redis is killed and started again, full, or breaks all connections; the
+replica is promoted; a publisher is killed.
 """
 
 from __future__ import annotations

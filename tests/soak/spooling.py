@@ -1,7 +1,7 @@
 """
 The process that publishes by a pipeline with a spool in a soak of the relay.
 
-``python -m tests.soak.spooling REDIS NOTES NAME RATE SPOOL``, until SIGTERM, or until it is killed.
+``python -m tests.soak.spooling REDIS NOTES NAME RATE SPOOL``, until SIGTERM, or it is killed.
 What the pipeline has accepted is noted in the file NOTES, with the server that stood in Redis'
 place then. It is confirmed, and noted once more, when the pipeline says that nothing is pending
 and a replica of that same server has all: from then on it must arrive. What one who was killed has
