@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from operator import index
@@ -16,6 +17,9 @@ EventType: TypeAlias = Literal["event", "page", "screen"]
 Platform: TypeAlias = Literal["ios", "android"]
 
 Data: TypeAlias = Mapping[str, object]
+
+# What no text has but one that was cut in two, or decoded with errors let through.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # HTTP clients fold them into another path.
 _NO_DOTS = 'must not be "." or ".."'
@@ -164,7 +168,7 @@ def valid_number(value: object, param: str, most: int) -> int:
 
 def valid_event_name(name: object) -> str:
     """
-    *name* as an event's, trimmed.
+    *name* as an event's, trimmed; a lone surrogate is replaced, as it is in what is sent with it.
 
     Raises:
         ParamError: It is no text, blank or too long.
@@ -172,6 +176,8 @@ def valid_event_name(name: object) -> str:
     text = valid_text(name, "name").strip()
     if not text:
         raise ParamError("name", "must not be blank")
+    if not text.isascii():
+        text = _SURROGATE.sub("\ufffd", text)
     if not text.isascii() or len(text) > limits.EVENT_NAME_BYTES:
         _check_bytes(text, "name", limits.EVENT_NAME_BYTES)
     return text

@@ -17,8 +17,10 @@ from cio_events._process.diagnostics import origin, warn_few, warn_once
 from cio_events._process.forks import late_imports
 from cio_events._process.suppression import interrupted, suppressed
 from cio_events._sources import probing
+from cio_events._sources.copies import is_original
 from cio_events._sources.debugging import say_outcome, say_untagged
-from cio_events._sources.fields import TRIGGERS, Shape, Shapes, misplaced, say_misplaced
+from cio_events._sources.fields import TRIGGERS, Shape, Shapes, say_misplaced
+from cio_events._sources.line import keys_given
 from cio_events._sources.origin import origin_of
 from cio_events._sources.record import Record
 from cio_events._sources.setup.report import expect_report
@@ -36,6 +38,7 @@ _TRIGGER_IS_BOUND = (
 
 OURS = "not captured, since a receiver, before_send or what sends our calls has logged it"
 _MARKED = "not captured, since its marks say that it was before"
+_COPIED = "not captured, since another handler has captured it, beside the queue or behind it"
 _BOUND = "not captured, since what would make a call of it is bound to the context"
 
 
@@ -52,11 +55,14 @@ class Capture:
 
         from_factory: Whether the records come from logging's record factory.
 
+        way: What tells its handler from others, if what it gets are records of logging, which
+            queues copy.
+
     Raises:
         ParamError: *pipeline* is none.
     """
 
-    __slots__ = ("_event_key", "_from_factory", "_hidden", "_pipeline", "_shapes")
+    __slots__ = ("_event_key", "_from_factory", "_hidden", "_pipeline", "_shapes", "_way")
 
     def __init__(
         self,
@@ -65,6 +71,7 @@ class Capture:
         event_key: str | None = None,
         hidden: frozenset[str] = frozenset(),
         from_factory: bool = False,
+        way: object = None,
     ) -> None:
         if pipeline is not None:
             # Not imported above: a process that only sets up its loggers does not need it yet.
@@ -79,6 +86,7 @@ class Capture:
         self._event_key = event_key
         self._hidden = hidden
         self._from_factory = from_factory
+        self._way = way
         self._shapes: tuple[Pipeline | None, Shapes] = (None, Shapes())
 
     def __call__(
@@ -116,6 +124,8 @@ class Capture:
                 return self.pass_by(fields, event, _MARKED)
             if suppressed() and not interrupted():
                 return self.pass_by(fields, event, OURS)
+            if self._way is not None and not is_original(source, self._way):
+                return self.pass_by(fields, event, _COPIED)
             if probing.on and (probe := probing.current.get()) and probe.is_in(fields):
                 self._let_arrive(probe, fields, event)
                 return True
@@ -127,7 +137,7 @@ class Capture:
             read = fields if type(fields) is dict else dict(fields)
             shape = shapes[tuple(read)]
             if copy_context() and (bound := context()):
-                left_out = _merged(read, shape, bound)
+                left_out = _merged(read, shape, bound, partial(keys_given, fields, source))
                 if not TRIGGERS.isdisjoint(left_out):
                     said_of = partial(origin_of, event, read, source)
                     warn_once("bound", lambda: f"{_TRIGGER_IS_BOUND} ({said_of()})")
@@ -137,7 +147,7 @@ class Capture:
                     if TRIGGERS.isdisjoint(read):
                         return self.pass_by(fields, event, _BOUND)
             if shape.hidden or shape.misplaced:
-                for key in misplaced(read, shape):
+                for key in shapes.misplaced(read, shape, partial(keys_given, fields, source)):
                     say_misplaced(key, partial(origin_of, event, read, source))
             id_ = reason = None
             if shape.plain:
@@ -226,21 +236,30 @@ def _accept(pipeline: Pipeline, record: Record) -> tuple[str, str | None]:
     return pipeline.accept(call)
 
 
-def _merged(fields: Mapping[str, Any], shape: Shape, bound: Mapping[str, Any]) -> set[str]:
+def _merged(
+    fields: Mapping[str, Any],
+    shape: Shape,
+    bound: Mapping[str, Any],
+    given: Callable[[], frozenset[Any] | None],
+) -> set[str]:
     """
     Which of the *fields* come from what is *bound* to the context, and say nothing of a person.
 
-    What the log call has given stays. Where that cannot be told by its place, the context was
-    merged only if all that is bound is there. Of tags, an identity and its type are for a line
-    that names nobody, and no other says anything where it is bound.
+    What the log call has *given* stays. Where that can be told neither by its place nor by the
+    call, the context was merged only if all that is bound is there. Of tags, an identity and its
+    type are for a line that names nobody, and no other says anything where it is bound.
     """
-    if not shape.explicit and not all(key in fields for key in bound):
-        return set()
     merged = {
         key
         for key, value in bound.items()
         if key in fields and fields[key] is value and key not in shape.explicit
     }
+    if merged and not shape.explicit:
+        told = given()
+        if told is not None:
+            merged -= told
+        elif not all(key in fields for key in bound):
+            return set()
     if "cio_identity" in merged and ("cio_customer" in merged or "cio_customer" not in fields):
         merged -= {"cio_identity", "cio_id_type"}
     return merged

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from structlog.processors import CallsiteParameter
 
@@ -48,19 +48,18 @@ _OF_THE_VENDOR_WITH_UNDERSCORE = frozenset({"_timestamp", "_update"})
 
 _CALL_SITE = frozenset(parameter.value for parameter in CallsiteParameter)
 
-# What structlog's processors and the arguments of logging's methods put into a record.
-_ABOUT_LOGGING = _CALL_SITE | {
+# What processors put into an event that structlog makes.
+_BY_PROCESSORS = _CALL_SITE | {
     "level",
     "level_number",
     "logger",
     "timestamp",
-    "exc_info",
     "exception",
     "stack",
-    "stack_info",
-    "stacklevel",
-    "positional_args",
 }
+
+# And what is an argument of a log call.
+_ABOUT_LOGGING = _BY_PROCESSORS | {"exc_info", "stack_info", "stacklevel", "positional_args"}
 
 _LEVELS = frozenset(
     [
@@ -110,9 +109,9 @@ class Shape(NamedTuple):
 
         explicit: Keys that the log call or ``bind`` gave for certain, and no processor.
 
-        hidden: Keys that are about logging, but may hold something else.
+        hidden: Keys that are no payload because of their names, which others may have too.
 
-        misplaced: Keys that somebody has probably meant to be sent, and are not.
+        misplaced: Keys that somebody has certainly meant to be sent, and are not.
     """
 
     payload: tuple[Any, ...]
@@ -121,6 +120,10 @@ class Shape(NamedTuple):
     explicit: frozenset[Any]
     hidden: tuple[str, ...]
     misplaced: tuple[str, ...]
+
+
+# The keys that a log call has given for certain; None if that cannot be told.
+_Given: TypeAlias = Callable[[], "frozenset[Any] | None"]
 
 
 class Shapes(dict[tuple[object, ...], Shape]):
@@ -153,6 +156,8 @@ class Shapes(dict[tuple[object, ...], Shape]):
         self._globs = globs
         self._only_data = only_data
         self._from_factory = from_factory
+        # Whose keys the log call was asked for, if they have such as may be its own.
+        self._asked: set[Shape] = set()
         self._hidden = TAGS | MARKS | _ABOUT_LOGGING | hidden
         if event_key is not None:
             self._hidden |= {event_key}
@@ -174,19 +179,41 @@ class Shapes(dict[tuple[object, ...], Shape]):
             tuple(rest) if len(rest) < len(payload) else None,
             _TAGS_OF_OTHERS.isdisjoint(keys) and obviously_fits(payload),
             explicit,
-            tuple(key for key in ("level", "logger", "timestamp") if key in keys),
-            tuple(
-                key
-                for key in keys
-                if isinstance(key, str)
-                and (_is_misspelt(key) or (key in _CALL_SITE and key in explicit))
-            ),
+            tuple(key for key in keys if isinstance(key, str) and self._may_be_meant(key)),
+            tuple(key for key in keys if isinstance(key, str) and _is_misspelt(key)),
         )
         if len(keys) <= limits.ATTRIBUTES and all(map(_is_usual, keys)):
             if len(self) >= _SHAPES_REMEMBERED:
                 self.clear()
+                self._asked.clear()
             self[keys] = shape
         return shape
+
+    def misplaced(self, fields: Mapping[str, object], shape: Shape, given: _Given) -> list[str]:
+        """
+        The keys with what somebody has probably meant to be sent, and is not.
+
+        That is a tag that is none, what has the name of something that is left out and was
+        *given* by the log call, and what is hidden as being about logging and holds what no
+        processor writes.
+        """
+        keys = list(shape.misplaced)
+        explicit = shape.explicit
+        # Once for a shape, since it takes time, and is said once.
+        if shape.hidden and not explicit and shape not in self._asked:
+            self._asked.add(shape)
+            explicit = given() or explicit
+        for key in shape.hidden:
+            if key in explicit or not _is_about_logging(key, fields[key]):
+                keys.append(key)
+        return keys
+
+    def _may_be_meant(self, key: str) -> bool:
+        if self._from_factory and key in OF_LOG_RECORDS:
+            return False
+        if not (key in _BY_PROCESSORS or written_by_instrumentation(key)):
+            return False
+        return not any(fnmatchcase(key, glob) for glob in self._globs)
 
     def _is_payload(self, key: object, made: frozenset[str]) -> bool:
         if not isinstance(key, str):
@@ -210,35 +237,28 @@ def _is_misspelt(key: str) -> bool:
     )
 
 
-def misplaced(fields: Mapping[str, object], shape: Shape) -> list[str]:
-    """
-    The keys with what somebody has probably meant to be sent, and is not.
-
-    That is a tag that is none, and what is hidden as being about logging and holds what no
-    processor writes.
-    """
-    keys = list(shape.misplaced)
-    for key in shape.hidden:
-        value = fields[key]
-        if type(value) is str and (key != "level" or value in _LEVELS):
-            continue
-        if key == "level":
-            fits = isinstance(value, str) and value.lower() in _LEVELS
-        else:
-            fits = isinstance(value, (str, float) if key == "timestamp" else str)
-        if not fits:
-            keys.append(key)
-    return keys
+def _is_about_logging(key: str, value: object) -> bool:
+    """Whether what a record has under such a *key* may be what a processor has written."""
+    kind = type(value)
+    if key == "level":
+        return issubclass(kind, str) and str.lower(value) in _LEVELS  # type: ignore[arg-type]
+    if key == "timestamp":
+        return kind is str or issubclass(kind, (str, float))
+    return key != "logger" or issubclass(kind, str)
 
 
 def say_misplaced(key: str, where: Callable[[], str]) -> None:
     """Say once of a misplaced *key* how to send it; *where* tells of the record."""
-    what = "is no tag" if _is_misspelt(key) else "is about logging"
+    if _is_misspelt(key):
+        what, cure = "is no tag", ""
+    else:
+        what = "is about logging" if key in _BY_PROCESSORS else "is written by instrumentation"
+        cure = f', and the option hidden=("{key}",) says that it is meant to be left out'
     warn_few(
         "misplaced",
         key,
         lambda: (
-            f"{what} and is not sent; an attribute of that name can be sent in cio_data "
+            f"{what} and is not sent; an attribute of that name can be sent in cio_data{cure} "
             f"({where()})"
         ),
     )

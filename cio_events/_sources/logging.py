@@ -99,13 +99,14 @@ class CustomerIOHandler(logging.Handler):
             raise ParamError("pipeline", "has its options already; give either it or options")
         self._own = pipeline_of_handler(options) if options else None
         self._pipeline = self._own or pipeline
-        self._of_structlog = Capture(self._pipeline, event_key="event")
+        way = id(self)
+        self._of_structlog = Capture(self._pipeline, event_key="event", way=way)
         self._of_dictionaries = Capture(
-            self._pipeline, hidden=frozenset({"event", "message", "msg"})
+            self._pipeline, hidden=frozenset({"event", "message", "msg"}), way=way
         )
-        self._of_nests = Capture(self._pipeline)
+        self._of_nests = Capture(self._pipeline, way=way)
         self._of_attributes = Capture(
-            self._pipeline, hidden=OF_LOG_RECORDS | MARKS, from_factory=True
+            self._pipeline, hidden=OF_LOG_RECORDS | MARKS, from_factory=True, way=way
         )
         super().__init__(level)
         self.closed: bool = False
@@ -215,8 +216,8 @@ class CustomerIOHandler(logging.Handler):
         if not MARKS.isdisjoint(attributes):
             return
         if nest == "extra":
-            # loguru's, made for this record alone; its text may end in a traceback.
-            if issubclass(type(name), str):
+            # loguru's, made for this record alone; as logging's, its text ends in a traceback.
+            if issubclass(type(name), str) and (record.exc_info or record.args is None):
                 name = name.partition("\n")[0]
             captured = self._of_nests(
                 fields, name, _time_of(record), loguru.bound_to_context, record

@@ -32,6 +32,8 @@ def record_of(message: object) -> logging.LogRecord | None:
             "created": theirs["time"].timestamp(),
             "pathname": theirs["file"].path,
             "lineno": theirs["line"],
+            "process": theirs["process"].id,
+            "thread": theirs["thread"].id,
             "extra": theirs["extra"],
         }
     )

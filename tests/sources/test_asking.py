@@ -187,6 +187,20 @@ def test_a_tag_of_none_is_named(log: Log, pipeline: Pipeline, arrivals: Arrivals
     assert arrivals.balance() == (0, len(BESIDE), 0)
 
 
+def test_a_tag_of_none_that_says_nothing_refuses_nothing(
+    log: Log, arrivals: Arrivals, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would not be used if it held something; nor is an identity, beside who is named."""
+    for tag, fields in UNUSED.items():
+        log("it", **{**fields, tag: None})
+    log("it", cio_customer="5", cio_identity=None)
+    log("it", cio="track", cio_anonymous="a1", cio_identity=None)
+
+    assert arrivals.balance() == (len(UNUSED) + 2, 0, 0)
+    said = [message.partition(" says nothing beside")[0] for message in caplog.messages]
+    assert said == list(UNUSED)
+
+
 def test_a_tag_that_says_nothing_is_said_once(
     log: Log, arrivals: Arrivals, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,6 +18,7 @@ from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources.logging import CustomerIOHandler
 from cio_events._sources.origin import origin_of
 from cio_events._sources.structlog import CustomerIOProcessor
+from tests.sources.records import logger_with
 from tests.sources.ways import SOURCES, Log, by_structlog
 
 each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.__name__)
@@ -96,13 +97,17 @@ def test_structlog_s_own_name_of_a_logger(
     pipeline: Pipeline, app: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     """That of logging, or of a processor that adds it."""
-    processors = [CustomerIOProcessor(pipeline)]
-    structlog.wrap_logger(app, processors=[*processors, lambda *_: ""]).info("a", cio_customer="")
-    by_structlog(pipeline)("b", cio_customer=None, logger="billing")
+
+    def add_name(_: object, __: str, event_dict: Any) -> Any:
+        return {**event_dict, "logger": "billing"}
+
+    ours = CustomerIOProcessor(pipeline)
+    structlog.wrap_logger(app, processors=[ours, lambda *_: ""]).info("a", cio_customer="")
+    logger_with(add_name, ours)[0].info("b", cio_customer=None)
 
     first, second = caplog.messages
     assert 'record "a" of app, test_origin.py:' in first
-    assert 'record "b" of billing, ways.py:' in second
+    assert 'record "b" of billing, test_origin.py:' in second
 
 
 def test_another_thread_s_line_is_known_or_not_made_up(

@@ -174,6 +174,19 @@ def test_an_identify_overwrites_nothing_with_what_cannot_be_said(
     assert {key: person.attributes[key] for key in wanted} == wanted
 
 
+def test_a_lone_surrogate_is_replaced_in_names(log: Log, arrivals: Arrivals) -> None:
+    """The event's, said either way, and those of its data; an id with one is somebody else's."""
+    log("a\ud800b", cio_customer="5", **{"c\udc00d": "e\udfff"})
+    log("x", cio_customer="5", cio_event="\ud800")
+    assert log("x", cio_customer="5\ud800")["cio_refused"] == "invalid"
+
+    assert arrivals.balance() == (2, 1, 0)
+    assert {one.name: one.data for one in arrivals.sandbox.events} == {
+        "a\ufffdb": {"c\ufffdd": "e\ufffd"},
+        "\ufffd": {},
+    }
+
+
 def test_what_is_refused(log: Log, arrivals: Arrivals) -> None:
     """As invalid, which the line shows."""
     for fields in REFUSED.values():
