@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from cio_events._delivery.condition import DestinationCondition
 from cio_events._delivery.destination import Batch, Destination, Hold, Sharing, TryAgain
 from cio_events._delivery.order import Line, Order, Pending, free_of
-from cio_events._delivery.retry import Pace, asked_for, backoff
+from cio_events._delivery.retry import URGENT_SECONDS, Pace, asked_for, backoff
 from cio_events._delivery.suspects import STRIKES, TRIES, Load, Suspects
 from cio_events._wire.envelope import Envelope, accepted_at
 from cio_events.options import Options
@@ -283,7 +283,9 @@ class InFlight:
                 self.again.remove(load)
                 suspects.add(load)
         own = options.hold_interval if final else backoff(load.tries - STRIKES, options)
-        load.retry_at = now + (asked_for(verdict) or own)
+        asked = asked_for(verdict)
+        load.retry_at = now + (asked or own)
+        load.urgent_at = load.retry_at if asked else now + URGENT_SECONDS
         if not self.doubtful and (load.convicted or (alone and (known or final))):
             # Others pass, as far as is known: only who is suspected waits.
             return load.retry_at - now

@@ -13,6 +13,12 @@ RETRY_AFTER_CAP = 300.0
 # Less would be a loop without a pause.
 SHORTEST_DELAY = 0.1
 
+URGENT_SECONDS = 0.5
+"""
+How long after a failure nothing is sent for somebody who waits: a process that flushes with each
+record must not ask a server that is down with each.
+"""
+
 # 2 ** 30 times any delay is over every cap, and still a number.
 _DOUBLINGS = 30
 
@@ -49,20 +55,23 @@ class Pace:
         self.ready_at: float = 0.0
         self.held: bool = False
         self.failures = 0
-        self._asked = False  # whether the server itself asked for this pause
         self._urgent = False
+        self._urgent_at = 0.0  # when somebody who waits gets an attempt, whatever the pause
         self._hurried = False  # whether the request under way began during a pause
 
     def open(self, now: float) -> bool:
         """Whether a request may begin."""
-        return now >= self.ready_at or (self._urgent and not self._asked)
+        return now >= self.opens_at(now)
 
     def opens_at(self, now: float) -> float:
         """Return when one may (`monotonic`)."""
-        return now if self.open(now) else self.ready_at
+        at = min(self.ready_at, self._urgent_at) if self._urgent else self.ready_at
+        return max(at, now)
 
     def try_now(self) -> None:
-        """Let one request begin whatever pause is on, unless the server asked for it."""
+        """
+        Let one request begin soon, whatever pause is on, unless the server asked for it.
+        """
         self._urgent = True
 
     def begin(self, now: float) -> None:
@@ -77,6 +86,7 @@ class Pace:
             self.failures = 0
             self.held = False
             self.ready_at = min(self.ready_at, now)
+            self._urgent_at = 0.0
 
     def pause(
         self, verdict: TryAgain | Hold, now: float, options: Options, *, held: bool = True
@@ -98,5 +108,6 @@ class Pace:
             delay = backoff(self.failures, options)
         if now + delay >= self.ready_at:
             self.ready_at = now + delay
-            self._asked = asked is not None
+        urgent_at = now + (URGENT_SECONDS if asked is None else asked)
+        self._urgent_at = max(self._urgent_at, urgent_at)
         return delay

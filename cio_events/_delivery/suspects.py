@@ -37,6 +37,8 @@ class Load(Batch):
 
         retry_at: When it may be tried again although nothing has passed since (`monotonic`).
 
+        urgent_at: When it may be, should somebody wait for it.
+
         convicted: Whether its one call is the cause.
 
         guilty: Whether it failed although others had passed since it did before.
@@ -62,6 +64,7 @@ class Load(Batch):
     tries: int = 0
     failed_at: int = -1
     retry_at: float = 0.0
+    urgent_at: float = 0.0
     convicted: bool = False
     guilty: bool = False
     refusal: Hold | None = None
@@ -188,9 +191,9 @@ class Suspects:
         )
 
     def try_now(self) -> None:
-        """Have all of them tried without delay."""
+        """Have all of them tried soon, unless the server asked for the delay."""
         for load in self._loads:
-            load.retry_at = 0.0
+            load.retry_at = min(load.retry_at, load.urgent_at)
 
     def due(self, now: float) -> Load | None:
         """Return what to try now, while others pass."""
