@@ -73,6 +73,13 @@ relay.add_command(status)
     help="After how many seconds another relay goes on for one that was killed.",
 )
 @click.option(
+    "--replicas",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="How many replicas must know of a message before it is sent, as one may be promoted.",
+)
+@click.option(
     "--health", type=click.IntRange(0, 65535), help="A port of loopback to answer /health on."
 )
 @click.option(
@@ -82,6 +89,7 @@ def run(
     url: str,
     prefix: str,
     lease: float,
+    replicas: int,
     health: int | None,
     max_lag: float | None,
 ) -> None:
@@ -100,6 +108,7 @@ def run(
             (TrackAPI(track, options), AppAPI(app, options)),
             prefix=prefix,
             lease=lease,
+            replicas=replicas,
             tell=_tell,
         )
         running.check()

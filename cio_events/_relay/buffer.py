@@ -184,15 +184,17 @@ class StreamBuffer:
     # What must not be sent twice.
 
     def sending(self, envelope: Envelope) -> bool:
-        """Mark that a call is about to be sent; returns whether Redis has that."""
+        """Mark that a call is about to be sent; returns whether Redis has that for sure."""
         entry = self._entry_of[id(envelope)]
         keys = self._link.keys
         arguments = [self._lease.token, entry.id, self._lease.generation]
         try:
-            self._link.run(scripts.MARK, [keys.lease, keys.marks], arguments)
+            if self._link.run_surely(scripts.MARK, [keys.lease, keys.marks], arguments):
+                return True
         except (FencedError, *ERRORS):
             return False
-        return True
+        self.unsent(envelope)
+        return False
 
     def unsent(self, envelope: Envelope) -> None:
         """It has certainly not arrived."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
+from cio_events._process.diagnostics import warn
 from cio_events._redis import connection
 from cio_events._relay import scripts
 
@@ -29,6 +30,9 @@ _READ_BYTES = 1 << 19
 # Longer than any script takes, and than a reader waits for something new.
 _SECONDS = 5.0
 
+# For replicas, well under that.
+_WAIT_MILLISECONDS = 1_000
+
 
 class FencedError(Exception):
     """Another relay leads the partition."""
@@ -43,11 +47,14 @@ class Link:
 
     Args:
         url: Where Redis is.
+
+        replicas: How many must have what `run_surely` writes.
     """
 
-    def __init__(self, url: str, keys: Keys) -> None:
+    def __init__(self, url: str, keys: Keys, replicas: int = 0) -> None:
         self._url = url
         self.keys = keys
+        self._replicas = replicas
         self._idle: deque[redis.Redis] = deque()
 
     def __repr__(self) -> str:
@@ -93,20 +100,54 @@ class Link:
             FencedError: Another relay leads.
             redis.RedisError, OSError: Redis cannot be asked, or refuses.
         """
-        try:
-            try:
-                return self.do("EVALSHA", _sha(script), len(keys), *keys, *arguments)
-            except redis.exceptions.NoScriptError:
-                return self.do("EVAL", script, len(keys), *keys, *arguments)
-        except redis.ResponseError as error:
-            if str(error).startswith(scripts.FENCED):
-                raise FencedError from None
-            raise
+        with _fenced(), self.client() as client:
+            return _run(client, script, keys, arguments)
+
+    def run_surely(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> bool:
+        """
+        Run *script*; returns whether as many replicas have what it has written as must have it.
+
+        Raises:
+            FencedError: Another relay leads.
+            redis.RedisError, OSError: Redis cannot be asked, or refuses.
+        """
+        with _fenced(), self.client() as client:
+            _run(client, script, keys, arguments)
+            if not self._replicas:
+                return True
+            # Redis waits for the writes of this one connection.
+            have = client.execute_command("WAIT", self._replicas, _WAIT_MILLISECONDS)  # type: ignore[no-untyped-call]
+        if have < self._replicas:
+            warn(
+                "replicas",
+                f"messages wait, as {have} replicas of Redis have their marks, and "
+                f"{self._replicas} must have them",
+            )
+        return bool(have >= self._replicas)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
         while self._idle:
             connection.close(self._idle.pop())
+
+
+def _run(client: redis.Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    execute = client.execute_command
+    try:
+        return execute("EVALSHA", _sha(script), len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
+    except redis.exceptions.NoScriptError:
+        return execute("EVAL", script, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _fenced() -> Iterator[None]:
+    """Tell apart what Redis refuses because another relay leads."""
+    try:
+        yield
+    except redis.ResponseError as error:
+        if str(error).startswith(scripts.FENCED):
+            raise FencedError from None
+        raise
 
 
 @cache

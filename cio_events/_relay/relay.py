@@ -34,6 +34,8 @@ class Relay:
 
         lease: How long a lease lasts, in seconds.
 
+        replicas: How many replicas of Redis must have a message's mark before it is sent.
+
         tell: Told of who leads.
     """
 
@@ -45,11 +47,12 @@ class Relay:
         *,
         prefix: str,
         lease: float = SECONDS,
+        replicas: int = 0,
         tell: Callable[[str], None],
     ) -> None:
         diagnostics = Diagnostics(often=options.debug)
         self._destinations = destinations
-        self._link = Link(url, Keys(prefix))
+        self._link = Link(url, Keys(prefix), replicas)
         self._partition = Partition(self._link, options, destinations, lease, diagnostics, tell)
 
     def check(self) -> None:

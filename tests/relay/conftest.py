@@ -135,7 +135,7 @@ def relay(server: RedisServer, sandbox: Sandbox, **options: Any) -> Relay:
     """A relay that delivers to *sandbox*."""
     said = options.pop("say", lambda _: None)
     url = options.pop("url", server.url)
-    lease = options.pop("lease", 15.0)
+    own = {name: options.pop(name) for name in ("lease", "replicas") if name in options}
     every = Options(
         **{
             "site_id": "site",
@@ -156,7 +156,7 @@ def relay(server: RedisServer, sandbox: Sandbox, **options: Any) -> Relay:
         (TrackAPI(track, every), AppAPI(app, every)),
         prefix=Keys().prefix,
         tell=said,
-        lease=lease,
+        **own,
     )
 
 

@@ -170,3 +170,19 @@ def test_a_server_that_leads_no_longer_is_left_for_the_one_at_its_address(sandbo
             expected += some(new)
             until(new.balanced)
     assert names(sandbox) == list(dict.fromkeys(expected))
+
+
+def test_a_message_waits_until_a_replica_has_its_mark(sandbox):
+    """So that whoever leads after a promotion knows that it may have been sent."""
+    settings = {"tcp": True, "repl_diskless_sync_delay": 0}
+    with RedisServer(**settings) as server, RedisServer(**settings) as replica:
+        publisher = Publisher(server, Keys())
+        sandbox.delay(60, times=1, path="/v1/send")
+        with RelayProcess(server.url, sandbox.url, "--replicas", 1) as one:
+            publisher.publish(Track("6", "bought"), EMAIL)
+            one.wait_until_it("0 replicas of Redis have their marks")
+            until(lambda: names(sandbox) == ["bought"])
+            assert not sandbox.messages
+            replica.do("REPLICAOF", "127.0.0.1", server.port)
+            until(lambda: sandbox.messages)
+            assert replica.do("HLEN", publisher.keys.marks) == 1

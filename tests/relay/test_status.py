@@ -93,8 +93,9 @@ class Watched(Link):
         return super().do(*command)
 
     def run(self, *arguments: Any) -> Any:
-        """Leave a letter first."""
+        """Leave a letter first, and note that too."""
         self.leave()
+        self.commands.append("EVALSHA")
         return super().run(*arguments)
 
     def leave(self) -> None:

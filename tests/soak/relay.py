@@ -214,8 +214,8 @@ class Fleet:
         }
 
     def _relay(self) -> RelayProcess:
-        url, lease = self.place.url, ("--lease", LEASE)
-        return RelayProcess(url, self._sandbox.url, *lease, log=self._log)
+        settings = ("--lease", LEASE, "--replicas", 1)
+        return RelayProcess(self.place.url, self._sandbox.url, *settings, log=self._log)
 
     def _publishes_itself(self) -> subprocess.Popen[bytes]:
         return self._publisher("publishing")
