@@ -16,8 +16,12 @@ ADOPT_INTERVAL = 10.0
 class Buffer(Protocol):
     """Hands out calls, and is told how each of them ends. Only the flushing thread takes."""
 
-    def take(self, most: int) -> list[Envelope]:
-        """Return the next calls not taken yet, oldest first; they stay until they have ended."""
+    def take(self, most: int) -> Sequence[Envelope]:
+        """
+        Return the next calls not taken yet, oldest first; they stay until they have ended.
+
+        A `Bundle` comes alone, and may have more than *most*.
+        """
 
     def forget(self, envelopes: Sequence[Envelope]) -> None:
         """These calls have arrived at Customer.io, or were given up."""

@@ -6,7 +6,7 @@ A destination knows its protocol and its vendor; nothing in this folder does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -23,14 +23,14 @@ class Batch:
     Calls that travel in one request.
 
     Attributes:
-        envelopes: The calls, in order.
+        envelopes: The calls, in order; a `Bundle` where they came as the body of a request.
 
         attempts: How many requests they were part of.
 
         again: Whether its last request has to be repeated.
     """
 
-    envelopes: list[Envelope] = field(repr=False)
+    envelopes: Sequence[Envelope] = field(repr=False)
     attempts: int = 0
     again: bool = False
 

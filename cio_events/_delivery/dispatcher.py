@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from cio_events._delivery.buffer import ADOPT_INTERVAL, Adopter, Buffer
+from cio_events._delivery.bundle import Bundle
 from cio_events._delivery.condition import DestinationCondition
 from cio_events._delivery.couriers import Couriers
 from cio_events._delivery.destination import (
@@ -263,16 +264,16 @@ class Dispatcher:
             wanted = min(room, enough)
             taken = self._buffer.take(wanted)
             # What comes later waits for company, and for the next round.
-            self._more = len(taken) == wanted
+            self._more = len(taken) >= wanted or isinstance(taken, Bundle)
             room -= len(taken)
             self._line_up(taken)
 
-    def _line_up(self, taken: list[Envelope]) -> None:
+    def _line_up(self, taken: Sequence[Envelope]) -> None:
         first = self.flights[0]
         routes = first.sharing.routes
         if not any(flight.line.pending for flight in self.flights):
-            if all(envelope[0] in routes for envelope in taken):
-                first.waiting += taken
+            if isinstance(taken, Bundle) or all(envelope[0] in routes for envelope in taken):
+                first.waiting.add(taken)
                 return
             for flight in self.flights:
                 flight.tangle(self._order)

@@ -7,9 +7,9 @@ alone, or may be the cause of failures, `order` says what waits for what. Nothin
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from cio_events._delivery.bundle import Bundle, Queue, size_of
 from cio_events._delivery.condition import DestinationCondition
 from cio_events._delivery.destination import Batch, Destination, Hold, Sharing, TryAgain
 from cio_events._delivery.order import Line, Order, Pending, free_of
@@ -38,7 +38,7 @@ class InFlight:
 
         routes: The first bytes of its envelopes.
 
-        waiting: While all is one queue: what is part of no request yet, oldest first.
+        waiting: What is part of no request yet, while all is one queue.
 
         line: What stands in order otherwise.
 
@@ -53,7 +53,7 @@ class InFlight:
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
-        self.waiting: deque[Envelope] = deque()
+        self.waiting = Queue()
         self.sharing = destination.sharing or _ALONE
         self.routes = destination.routes
         self.line = Line(self.sharing.routes)
@@ -181,7 +181,7 @@ class InFlight:
     def _fresh(self) -> Load | None:
         shared_busy, singles = self._busy()
         if not shared_busy:
-            envelopes = self._leading()
+            envelopes = self.waiting.take(int(self._room), self.sharing.spared)
             if envelopes:
                 return Load(envelopes)
             calls = self.line.take_shared(int(self._room), self.sharing.spared)
@@ -192,21 +192,6 @@ class InFlight:
             if call is not None:
                 return Load([call.envelope], calls=[call])
         return None
-
-    def _leading(self) -> list[Envelope]:
-        """
-        Take from the one queue what a request can carry.
-
-        Most calls go this way, so that it looks at no more than it must.
-        """
-        waiting, spared = self.waiting, self.sharing.spared
-        room, count = int(self._room), 0
-        for envelope in waiting:
-            room -= len(envelope) - spared
-            if room < 0 and count:
-                break
-            count += 1
-        return [waiting.popleft() for _ in range(count)]
 
     def _has_slot(self, load: Load) -> bool:
         shared_busy, singles = self._busy()
@@ -220,7 +205,8 @@ class InFlight:
         return bool(shared), len(others) - shared
 
     def _is_shared(self, load: Batch) -> bool:
-        return load.envelopes[0][0] in self.sharing.routes
+        envelopes = load.envelopes
+        return isinstance(envelopes, Bundle) or envelopes[0][0] in self.sharing.routes
 
     def is_quick(self, load: Load) -> bool:
         """
@@ -330,10 +316,10 @@ class InFlight:
         if len(load.envelopes) == 1 or load in self.suspects:
             return load
         first, second = load.halves()
-        size = sum(map(len, first.envelopes))
+        size = size_of(first.envelopes)
         self._room = max(float(size), float(_SMALLEST_ROOM))
         if second.calls is None:
-            self.waiting.extendleft(reversed(second.envelopes))
+            self.waiting.put_back(second.envelopes)
         for call in second.calls or ():
             call.claimed = False
             self.line.offer(call)
@@ -343,21 +329,19 @@ class InFlight:
         """Take those that were refused, as another has passed since."""
         return self.suspects.refused()
 
-    def expired(self, born_before: int) -> Iterator[tuple[list[Envelope], int]]:
+    def expired(self, born_before: int) -> Iterator[tuple[Sequence[Envelope], int]]:
         """Take the calls accepted before that (Unix milliseconds), with their attempts."""
         loads: list[Load] | Suspects
         for loads in (self.again, self.suspects):
             for load in [one for one in loads if not self.suspects.is_out(one)]:
-                if any(accepted_at(one) < born_before for one in load.envelopes):
+                if _has_older(load.envelopes, born_before):
                     old, young = load.by_age(born_before)
                     yield old.envelopes, old.attempts
                     self.ended(old)
                     load.keep(young)
                     if not load.envelopes:
                         loads.remove(load)
-        old_ones: list[Envelope] = []
-        while self.waiting and accepted_at(self.waiting[0]) < born_before:
-            old_ones.append(self.waiting.popleft())
+        old_ones = self.waiting.take_older(born_before)
         for call in list(self.line.pending):
             if accepted_at(call.envelope) >= born_before:
                 break
@@ -366,3 +350,9 @@ class InFlight:
                 self.line.end(call)
         if old_ones:
             yield old_ones, 0
+
+
+def _has_older(envelopes: Sequence[Envelope], born_before: int) -> bool:
+    if isinstance(envelopes, Bundle):
+        return envelopes.first < born_before
+    return any(accepted_at(one) < born_before for one in envelopes)

@@ -18,6 +18,7 @@ from cio_events._buffers.failures import Failure
 from cio_events._calls.messages import Receipt
 from cio_events._calls.people import Call
 from cio_events._delivery.buffer import Buffer
+from cio_events._delivery.bundle import size_of
 from cio_events._delivery.destination import Batch, Hold, Split, TryAgain, Verdict
 from cio_events._delivery.ledger import Ledger
 from cio_events._process.clock import monotonic
@@ -68,7 +69,7 @@ class Outcomes:
         """Customer.io has accepted these calls."""
         self._buffer.forget(envelopes)
         heard = self._count_if_heard(signals.sent, envelopes)
-        self._ledger.settle(sum(map(len, envelopes)), sent=len(envelopes), unannounced=heard)
+        self._ledger.settle(size_of(envelopes), sent=len(envelopes), unannounced=heard)
         if heard:
             report = partial(
                 Report, attempts=attempts, status=status, receipt=receipt, to=self._options.to
@@ -89,9 +90,7 @@ class Outcomes:
             envelopes, [Failure(reason, status, detail) for detail in details]
         )
         heard = self._count_if_heard(signals.failed, envelopes)
-        self._ledger.settle(
-            sum(map(len, envelopes)), failed={reason: len(envelopes)}, unannounced=heard
-        )
+        self._ledger.settle(size_of(envelopes), failed={reason: len(envelopes)}, unannounced=heard)
         self._say_failed(envelopes[-1], len(envelopes), reason, status, details[-1])
         if heard:
             report = partial(

@@ -7,7 +7,7 @@ destination, or the way there: then suspects take turns, and only a part of one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cio_events._delivery.destination import Batch, Hold, TryAgain
@@ -111,7 +111,7 @@ class Load(Batch):
         self.envelopes, self.calls = other.envelopes, other.calls
         self.untested, self.tries, self.probes = True, min(self.tries, STRIKES), 1
 
-    def _with(self, envelopes: list[Envelope], calls: list[Pending] | None) -> Load:
+    def _with(self, envelopes: Sequence[Envelope], calls: list[Pending] | None) -> Load:
         return Load(
             envelopes,
             self.attempts,

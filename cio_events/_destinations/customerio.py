@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from urllib.parse import urlsplit
 
+from cio_events._delivery.bundle import Bundle
 from cio_events._delivery.destination import (
     Batch,
     Delivered,
@@ -177,11 +178,14 @@ class TrackAPI(_Api):
 
     def deliver(self, batch: Batch, timeout: float) -> Verdict:
         """Send *batch* and judge the answer."""
+        envelopes = batch.envelopes
         try:
-            if route_of(batch.envelopes[0]) is Route.BATCH:
-                request = Request("POST", v2.BATCH_PATH, v2.batch(batch.envelopes))
+            if isinstance(envelopes, Bundle):
+                request = Request("POST", v2.BATCH_PATH, envelopes.body)
+            elif route_of(envelopes[0]) is Route.BATCH:
+                request = Request("POST", v2.BATCH_PATH, v2.batch(envelopes))
             else:
-                (envelope,) = batch.envelopes
+                (envelope,) = envelopes
                 request = v1.request_of(body_of(envelope))
         except ParamError as error:
             # A dead letter that was too large, and is sent again.
@@ -191,7 +195,7 @@ class TrackAPI(_Api):
         answer = self._ask(request, timeout, repeatable=True)
         if isinstance(answer, NoAnswerError):
             return self._no_answer(answer, timeout)
-        return self._judge(answer, len(batch.envelopes))
+        return self._judge(answer, len(envelopes))
 
     def _judge(self, answer: Answer, count: int) -> Verdict:
         status = answer.status

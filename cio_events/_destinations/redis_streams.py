@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -239,7 +240,7 @@ class RedisStreams:
         except NoScriptError:
             return int(execute("EVAL", PUBLISH, len(self._keys), *head, *arguments))
 
-    def _end_in_doubt(self, envelopes: list[Envelope]) -> Verdict:
+    def _end_in_doubt(self, envelopes: Sequence[Envelope]) -> Verdict:
         if len(envelopes) > 1:
             return Split()
         self._doubted.difference_update(envelopes)

@@ -32,6 +32,7 @@ ENCODING = 1
 """How calls are written in them: the form of headers and of each route's body."""
 
 _BATCH_START, _BATCH_END = v2.batch([bytes(HEADER_BYTES)]).split(b"]}", 1)[0], b"]}"
+_FRAME_BYTES = len(_BATCH_START) + len(_BATCH_END)
 
 
 class Kind(bytes, Enum):
@@ -89,6 +90,12 @@ class Entry:
     def count(self) -> int:
         """How many calls it holds."""
         return len(self.headers) // HEADER_BYTES
+
+    @property
+    def size(self) -> int:
+        """How many bytes the envelopes of its calls have."""
+        frame = 0 if self.kind is not Kind.BATCH else _FRAME_BYTES + self.count - 1
+        return len(self.headers) + len(self.body) - frame
 
     @property
     def first(self) -> int:
@@ -216,7 +223,7 @@ def _check(entry: Entry, count: int) -> None:
         raise ValueError("an entry with another number of calls than it says")
     length = sum(_unpacked(entry.sizes))
     if entry.kind is Kind.BATCH:
-        length += len(_BATCH_START) + len(_BATCH_END) + count - 1
+        length += _FRAME_BYTES + count - 1
         whole = entry.body.startswith(_BATCH_START) and entry.body.endswith(_BATCH_END)
     else:
         whole = count == 1

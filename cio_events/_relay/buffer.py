@@ -9,12 +9,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, TypeAlias
 
 from cio_events._buffers.failures import Failure
+from cio_events._delivery.bundle import Bundle
+from cio_events._redis.entries import Entry, Kind
 from cio_events._relay import letters, scripts
 from cio_events._relay.link import ERRORS, FencedError
+from cio_events._wire.batch import BATCH_ROOM
 from cio_events._wire.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -26,6 +30,9 @@ Number: TypeAlias = "tuple[str, int]"
 
 # What is taken at once, and as much again: few enough to stay at hand for the processor.
 _ENOUGH = 8_192
+
+# What fills so much of a request travels as it is; smaller entries share one.
+_WHOLE_BYTES = BATCH_ROOM // 2
 
 # Of how many entries it is known that they have ended, should Redis come back from before that.
 _REMEMBERED = 10_000
@@ -116,18 +123,34 @@ class StreamBuffer:
         self._lease = lease
         self._memory = memory
         self.end = ended
-        self._waiting: deque[Envelope] = deque()
-        # By the calls' identity: two entries may hold equal ones.
+        self._waiting: deque[Envelope | Bundle] = deque()
+        self._added = self._taken = 0  # calls; each is counted on one thread
+        # By the identity of calls and of bundles: two entries may hold equal ones.
         self._entry_of: dict[int, InHand] = {}
         self._in_hand: dict[Number, InHand] = {}
         self._lock = threading.Lock()  # held while an entry ends, or is found once more
         self.room = threading.Event()
 
-    def add(self, entry: InHand, envelopes: Sequence[Envelope]) -> None:
-        """Have the calls of *entry* delivered."""
+    def add(self, entry: InHand, found: Entry) -> None:
+        """Have the calls of *entry*, which is that *found*, delivered."""
         self._in_hand[entry.number] = entry
+        if found.kind is Kind.BATCH and len(found.body) >= _WHOLE_BYTES:
+            take_apart = partial(self._take_apart, entry, found)
+            bundle = Bundle(found.body, found.count, found.size, found.first, take_apart)
+            self._entry_of[id(bundle)] = entry
+            self._waiting.append(bundle)
+        else:
+            self._waiting += self._calls_of(entry, found)
+        self._added += found.count
+
+    def _take_apart(self, entry: InHand, found: Entry, bundle: Bundle) -> list[Envelope]:
+        del self._entry_of[id(bundle)]
+        return self._calls_of(entry, found)
+
+    def _calls_of(self, entry: InHand, found: Entry) -> list[Envelope]:
+        envelopes = found.envelopes()
         self._entry_of.update(zip(map(id, envelopes), repeat(entry)))
-        self._waiting.extend(envelopes)
+        return envelopes
 
     def knows(self, number: Number, id_: bytes, size: int) -> bool:
         """
@@ -145,20 +168,39 @@ class StreamBuffer:
                 self.end(ended)
             return True
 
-    def take(self, most: int) -> list[Envelope]:
-        """The next calls, oldest first."""
-        waiting = self._waiting
-        taken = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+    def take(self, most: int) -> Sequence[Envelope]:
+        """The next calls, oldest first; a bundle comes alone."""
+        taken = self._next(most)
+        self._taken += len(taken)
         self.room.set()
         return taken
+
+    def _next(self, most: int) -> Sequence[Envelope]:
+        waiting = self._waiting
+        calls: list[Envelope] = []
+        while waiting and len(calls) < most:
+            following = waiting.popleft()
+            if not isinstance(following, Bundle):
+                calls.append(following)
+            elif calls:
+                waiting.appendleft(following)
+                break
+            else:
+                return following
+        return calls
 
     @property
     def has_enough(self) -> bool:
         """Whether more calls wait to be taken than are taken at once."""
-        return len(self._waiting) > _ENOUGH
+        return self._added - self._taken > _ENOUGH
 
     def forget(self, envelopes: Sequence[Envelope]) -> None:
         """These calls have arrived."""
+        if isinstance(envelopes, Bundle) and envelopes.is_whole:
+            entry = self._entry_of.pop(id(envelopes))
+            entry.counts["relay_sent"] += len(envelopes)
+            self._end_some(entry, len(envelopes))
+            return
         # Thousands at a time, of a few entries.
         for entry, count in Counter(map(self._entry_of.pop, map(id, envelopes))).items():
             entry.counts["relay_sent"] += count

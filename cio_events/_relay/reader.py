@@ -143,7 +143,6 @@ class Reader:
     def _take(self, id_: bytes, fields: dict[bytes, bytes], *, marked: bool) -> None:
         try:
             entry = entries.decode(fields)
-            envelopes = entry.envelopes()
         except entries.NewerEntryError as error:
             self._say(
                 "newer",
@@ -158,8 +157,8 @@ class Reader:
         size = entries.size_of(fields)
         if self._buffer.knows(number, id_, size):
             return
-        self._ledger.adopt(len(envelopes), sum(map(len, envelopes)))
-        self._buffer.add(InHand(number, {id_: size}, len(envelopes), marked=marked), envelopes)
+        self._ledger.adopt(entry.count, entry.size)
+        self._buffer.add(InHand(number, {id_: size}, entry.count, marked=marked), entry)
 
     def _refuse(self, id_: bytes, fields: dict[bytes, bytes], what: str) -> None:
         """Have an entry that is none kept as a dead letter, whole."""

@@ -51,7 +51,7 @@ class Lines:
         for envelope in envelopes:
             flight = self.flights[route_of(envelope) is Route.APP]
             if queue:
-                flight.waiting.append(envelope)
+                flight.waiting.add([envelope])
             else:
                 self.order.add(envelope, customers_of(envelope), flight.line)
 

@@ -50,6 +50,7 @@ def test_what_was_published_is_read_again():
         assert again == entry
         assert again.ids == [ulid_of(one) for one in part]
         assert again.count == len(part)
+        assert again.size == sum(map(len, part))
         found += [(again.kind, again.repeatable, again.envelopes())]
     assert [kind for kind, *_ in found] == [
         *(Kind.BATCH, Kind.CALL, Kind.CALL, Kind.MESSAGE, Kind.BATCH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cio_events import Pipeline
 from cio_events._calls.messages import SendEmail
 from cio_events._calls.people import Identify, Track, TrackAnonymous
+from cio_events._redis import entries
 from tests.relay.conftest import envelope, relay, running, until
 from tests.support.redis_server import Proxy, needs_redis
 
@@ -62,6 +64,75 @@ def test_small_entries_that_wait_travel_together(server, publisher, sandbox):
         until(publisher.balanced)
     assert names(sandbox) == [f"event {number}" for number in range(200)]
     assert len([one for one in sandbox.requests if one.path == "/api/v2/batch"]) < 20
+
+
+def _full(first, count=15):
+    """Events that are half a request together, and more."""
+    pad = "x" * 25_000
+    return [Track("5", f"event {number}", {"pad": pad}) for number in range(first, first + count)]
+
+
+def _bodies(sandbox):
+    """What requests carried."""
+    return [one.body for one in sandbox.requests if one.path == "/api/v2/batch"]
+
+
+def test_a_full_entry_travels_as_it_is(server, publisher, sandbox, monkeypatch):
+    """Nobody takes it apart while it is accepted; order holds between it and small ones."""
+    taken_apart = []
+    envelopes = entries.Entry.envelopes
+    monkeypatch.setattr(
+        entries.Entry, "envelopes", lambda one: taken_apart.append(one.count) or envelopes(one)
+    )
+    for start in (0, 16, 32):
+        publisher.publish(*_full(start))
+        publisher.publish(Track("5", f"event {start + 15}"))
+    bodies = [
+        json.loads(fields[b"body"]) for _, fields in server.client.xrange(publisher.keys.stream)
+    ]
+    with running(relay(server, sandbox)):
+        until(publisher.balanced)
+    assert names(sandbox) == [f"event {number}" for number in range(48)]
+    assert taken_apart == [1, 1, 1]
+    assert _bodies(sandbox) == bodies
+
+
+def test_a_refused_call_of_a_full_entry_takes_no_other_with_it(server, publisher, sandbox):
+    """The entry is taken apart for it: one dead letter, and all others in order."""
+    publisher.publish(*_full(0))
+    publisher.publish(*_full(15))
+    sandbox.fail_next(400, times=None, text='"event 7"')
+    with running(relay(server, sandbox)):
+        until(publisher.balanced)
+    assert names(sandbox) == [f"event {number}" for number in range(30) if number != 7]
+    assert server.do("XLEN", publisher.keys.dead) == 1
+
+
+def test_the_answer_to_a_full_entry_tells_which_call_was_refused(server, publisher, sandbox):
+    """As to any other request, each item has a place."""
+    (*_, refused) = publisher.publish(*_full(0, 12))
+    publisher.publish(*_full(12, 12))
+    item = {"batch_index": 11, "reason": "invalid", "message": "no such thing"}
+    sandbox.fail_next(503)
+    sandbox.fail_next(207, body={"errors": [item]})
+    with running(relay(server, sandbox)):
+        until(publisher.balanced)
+    ((_, flat),) = server.client.xrange(publisher.keys.dead)
+    assert (flat[b"id"], flat[b"status"]) == (refused.encode(), b"207")
+    assert publisher.counts["relay_sent"] == 23
+    assert [len(body["batch"]) for body in _bodies(sandbox)] == [12, 12, 12]
+
+
+def test_a_full_entry_expires_call_by_call(server, publisher, sandbox):
+    """What is too old is a dead letter, and what is not is sent."""
+    old = int((time.time() - 1_000) * 1000)
+    calls = [envelope(call, old) for call in _full(0)] + [envelope(call) for call in _full(15, 4)]
+    publisher.add(calls, 1)
+    sandbox.fail_next(503)
+    with running(relay(server, sandbox, max_age=500.0)):
+        until(publisher.balanced)
+    assert names(sandbox) == [f"event {number}" for number in range(15, 19)]
+    assert publisher.counts["relay_failed:expired"] == 15
 
 
 def test_what_was_stored_twice_is_sent_once(server, publisher, sandbox):

@@ -1,0 +1,93 @@
+"""Calls that came as the body of a request wait in order with others, and travel as they came."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cio_events._delivery.bundle import Bundle, Queue, size_of
+from cio_events._wire.envelope import Envelope, accepted_at, seal
+from tests.support.effort import times
+
+SPARED = 30
+
+
+def envelope(number: int, size: int = 0) -> Envelope:
+    """A call that was accepted at that millisecond."""
+    return seal(b"2", number, "0" * 26, b"." * (size + 1))
+
+
+def bundle(*envelopes: Envelope) -> Bundle:
+    """These as they came."""
+    size, first = sum(map(len, envelopes)), accepted_at(envelopes[0])
+    return Bundle(b"body", len(envelopes), size, first, lambda _: list(envelopes))
+
+
+def test_a_bundle_is_a_sequence_that_is_made_when_somebody_looks() -> None:
+    """Length and size are known before, and each call is the same object whenever it is seen."""
+    calls = [envelope(number) for number in range(5)]
+    one = bundle(*calls)
+    assert (len(one), size_of(one), one.first, one.is_whole) == (5, size_of(calls), 0, True)
+    assert repr(one) == "<Bundle calls=5>"
+    assert one[0] is calls[0]
+    assert not one.is_whole
+    assert one[1:3] == calls[1:3]
+    assert all(found is call for found, call in zip(one, calls, strict=True))
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["add", "bundle"]), st.integers(1, 4), st.integers(0, 200)),
+        st.tuples(st.just("take"), st.integers(1, 900), st.just(0)),
+        st.tuples(st.just("put back"), st.integers(1, 3), st.just(0)),
+        st.tuples(st.just("older"), st.integers(0, 30), st.just(0)),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=times(100), deadline=None)
+@given(STEPS)
+def test_the_queue_keeps_the_order_of_all(steps: list[tuple[str, int, int]]) -> None:
+    """Whatever came as a bundle: what is taken stood first, and fits into a request."""
+    queue, model, number = Queue(), list[Envelope](), 0
+    taken: list[Envelope] = []
+    for step, count, size in steps:
+        if step in ("add", "bundle"):
+            calls = [envelope(number + n, size) for n in range(count)]
+            number += count
+            queue.add(calls if step == "add" else bundle(*calls))
+            model += calls
+        elif step == "take":
+            took = queue.take(count, SPARED)
+            assert bool(took) == bool(model)
+            taken, model = model[: len(took)], model[len(took) :]
+            assert list(took) == taken
+            assert len(took) <= 1 or size_of(took) - SPARED * len(took) <= count
+        elif step == "put back":
+            back, taken = taken[-count:], taken[:-count]
+            queue.put_back(back)
+            model = back + model
+        else:
+            older = queue.take_older(count)
+            assert older == [one for one in model if accepted_at(one) < count]
+            model = model[len(older) :]
+        assert len(queue) == len(model)
+        assert bool(queue) == bool(model)
+    assert list(queue) == model
+    queue.clear()
+    assert not queue
+
+
+def test_the_queue_takes_no_bundle_apart_that_fits() -> None:
+    """It is what a request carries; one that is too large, or stands behind others, is not."""
+    first, second, third = (bundle(*map(envelope, range(n, n + 3))) for n in (0, 3, 6))
+    queue = Queue()
+    queue.add(first)
+    queue.add(second)
+    assert queue.take(1_000, SPARED) is first
+    assert first.is_whole
+    assert len(queue.take(5, SPARED)) == 1
+    queue.add(third)
+    assert [*map(accepted_at, queue.take(1_000, SPARED))] == [4, 5, 6, 7, 8]
+    assert not second.is_whole
