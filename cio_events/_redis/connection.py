@@ -7,6 +7,8 @@ when a connection is made and no sooner.
 
 from __future__ import annotations
 
+import re
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -77,7 +79,14 @@ def connect(url: str, timeout: float, read_bytes: int = 65_536) -> redis.Redis:
         "decode_responses": False,
         "protocol": 2,
     }
-    pool = redis.ConnectionPool(**options)
+    if issubclass(options.get("connection_class", redis.Connection), redis.SSLConnection):
+        # Before redis-py 6 any trusted certificate would do for any host.
+        options.setdefault("ssl_check_hostname", options.get("ssl_cert_reqs") != "none")
+    try:
+        pool = redis.ConnectionPool(**options)
+        pool.make_connection()  # which connects nowhere yet
+    except (TypeError, ValueError, redis.RedisError):
+        raise ParamError("relay", "has a setting that redis-py does not know") from None
     return redis.Redis(connection_pool=pool, single_connection_client=True)
 
 
@@ -166,6 +175,9 @@ def problem_of(error: Exception) -> Problem:
     from redis import exceptions  # there must be an error of its
 
     words = shown(str(error), _DETAIL_CHARACTERS)
+    tls = _tls_problem_of(error)
+    if tls is not None:
+        return Problem("settings", tls)
     if isinstance(error, (exceptions.AuthenticationError, exceptions.AuthorizationError)):
         return Problem("settings", words)
     if isinstance(error, exceptions.BusyLoadingError):
@@ -186,6 +198,22 @@ def problem_of(error: Exception) -> Problem:
         return Problem("settings", "what answers there is no Redis")
     return Problem("unanswered", words or type(error).__name__)
 
+
+def _tls_problem_of(error: Exception) -> str | None:
+    cause = error.__cause__ or error.__context__
+    # Not imported: where it is not, nothing of it was raised.
+    ssl = sys.modules.get("ssl")
+    if ssl is not None and isinstance(cause, ssl.SSLCertVerificationError):
+        why = shown(cause.verify_message, _DETAIL_CHARACTERS).rstrip(".")
+        return f"its certificate is not trusted ({why}); ssl_ca_certs=FILE in the URL says by whom"
+    to_a_host = _CONNECTING_TO_A_HOST.search(str(error))
+    if isinstance(cause, FileNotFoundError) and to_a_host:
+        return "a file that the URL names for TLS is not there"
+    return None
+
+
+# What redis-py says of a socket's path has a slash, or no port, there.
+_CONNECTING_TO_A_HOST = re.compile(r" connecting to [^/\s]+:\d+")
 
 # The first words of answers that stay the same until somebody mends something.
 _WRONG = frozenset({"ERR", "WRONGTYPE", "DENIED", "NOPROTO", "unknown", "DB", "Error"})

@@ -206,6 +206,7 @@ def test_a_frozen_redis_stores_once_what_it_is_asked_again(
 
 def test_on_disk_is_what_fsync_waits_for(mortal: RedisServer, publish: MakePipeline):
     """A call is pending until then, and goes again when Redis starts anew meanwhile."""
+    mortal.do("CONFIG", "SET", "appendfsync", "no")
     pipeline = publish(mortal.url, relay_ack="fsync")
     pipeline.track("5", "one")
     assert eventually(lambda: names(mortal))
@@ -221,9 +222,12 @@ def test_a_time_shorter_than_the_wait_for_the_disk_suffices(
     mortal: RedisServer, publish: MakePipeline, heard: Heard
 ):
     """The wait goes on over several attempts, and nothing is stored twice meanwhile."""
+    mortal.do("CONFIG", "SET", "appendfsync", "no")
     pipeline = publish(mortal.url, relay_ack="fsync", timeout=0.8)
     pipeline.track("5", "one")
     pipeline.send(MESSAGE)
+    assert eventually(lambda: heard.retries)
+    mortal.do("CONFIG", "SET", "appendfsync", "always")
     assert settled(pipeline).sent == 2
     assert names(mortal) == ["one", "send_email"]
     assert {retry.reason for retry in heard.retries} == {"no_answer"}

@@ -53,6 +53,21 @@ def test_one_leads_until_it_stops_and_the_next_goes_on_at_once(server, publisher
     assert names(sandbox) == expected
 
 
+def test_a_lease_that_nobody_renews_is_taken_over(server, publisher, sandbox):
+    """Within 20 seconds where it lasts 15, as when its holder was killed just after it renewed."""
+    lease = 4.5
+    said: list[str] = []
+    with running(relay(server, sandbox, lease=lease, say=said.append)):
+        until(lambda: said)
+    server.do("SET", publisher.keys.lease, "1:gone", "PX", int(lease * 1000))
+    began = time.monotonic()
+    with running(relay(server, sandbox, lease=lease, say=said.append)):
+        until(lambda: "leads partition 0, generation 2" in said)
+        took = time.monotonic() - began
+    assert "stands by for partition 0" in said
+    assert took <= lease * 20 / 15
+
+
 def test_a_stop_waits_for_the_request_under_way(server, publisher, sandbox):
     """What was sent when the signal came has its end written, and is not sent again."""
     sandbox.delay(0.3, times=1)
