@@ -43,6 +43,17 @@ Errors
 
 from __future__ import annotations
 
+# First of all, as it is what refuses: by then nothing else is imported in vain.
+try:
+    import orjson as _orjson  # noqa: F401
+except ImportError as _error:
+    if "subinterpreters" not in str(_error):
+        raise
+    raise ImportError(
+        "cio_events cannot be imported in an isolated sub-interpreter: orjson, which it needs, "
+        "does not load there. Log tagged records in the main interpreter, or in another process"
+    ) from _error
+
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 

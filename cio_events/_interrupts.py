@@ -23,9 +23,12 @@ _KNOWN = sys.stdlib_module_names | {
     "blinker",
     "charset_normalizer",
     "cio_events",
+    "idna",
     "loguru",
     "orjson",
+    "redis",
     "requests",
+    "socks",
     "structlog",
     "urllib3",
 }
@@ -57,6 +60,40 @@ class suppress_faults(suppress):  # noqa: N801 - named as the class that it is m
         """Whether *error* ends here."""
         caught = super().__exit__(kind, error, traceback)  # type: ignore[arg-type]
         return bool(caught) and error is not None and not is_interrupt(error)
+
+
+def interrupt_behind(
+    error: BaseException | None, handled: BaseException | None
+) -> BaseException | None:
+    """
+    The interrupt that *error* is, or that the libraries beneath us have made it of; None if none.
+
+    They take what is raised amid a request for an error of the connection, if it is of its kind;
+    and urllib3 gives its own error the traceback of what it was made of.
+
+    Args:
+        error: What was caught.
+
+        handled: What was being handled before, which is no part of it.
+    """
+    found = None
+    while error is not None and error is not handled:
+        if not isinstance(error, Exception) or is_interrupt(error):
+            found = error
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def bare(interrupt: BaseException) -> BaseException:
+    """
+    Return *interrupt* without the frames that it has come through, but a handler's own.
+
+    Those of a request hold credentials, and error trackers show the variables of each frame.
+    """
+    traceback = interrupt.__traceback__
+    while traceback is not None and not handles_signal(traceback.tb_frame):
+        traceback = traceback.tb_next
+    return interrupt.with_traceback(traceback)
 
 
 def is_interrupt(error: BaseException) -> bool:
@@ -112,7 +149,7 @@ def _is_known(module: object) -> bool:
 def _is_foreign(error: BaseException) -> bool:
     """Whether its class is Python code of somebody else's: no extension raises it by itself."""
     name = type(error).__module__
-    if _is_known(name) and name != "__main__":
+    if _is_known(name):
         return False
     file = getattr(sys.modules.get(name), "__file__", None)
     return name == "__main__" or str(file).endswith((".py", ".pyc"))

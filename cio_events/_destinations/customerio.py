@@ -19,6 +19,7 @@ from cio_events._delivery.destination import (
 from cio_events._destinations import answers
 from cio_events._destinations.endpoints import instead
 from cio_events._http.endpoint import APP_URLS, TRACK_URLS, Answer, Endpoint
+from cio_events._interrupts import faults
 from cio_events._wire import app, encode
 from cio_events._wire import batch as v2
 from cio_events._wire import single as v1
@@ -190,7 +191,7 @@ class TrackAPI(_Api):
         except ParamError as error:
             # A dead letter that was too large, and is sent again.
             return Refused("invalid" if error.limit is None else "too_large", None, str(error))
-        except (ValueError, TypeError, LookupError, AttributeError):
+        except faults(ValueError, TypeError, LookupError, AttributeError):
             return _UNREADABLE
         answer = self._ask(request, timeout, repeatable=True)
         if isinstance(answer, NoAnswerError):
@@ -242,21 +243,32 @@ class AppAPI(_Api):
     _url_option = "app_url"
     _keys = "app_api_key"
 
+    def __init__(self, endpoint: Endpoint | None, options: Options) -> None:
+        super().__init__(endpoint, options)
+        self._interrupted: set[Envelope] = set()  # messages that may have arrived
+
     def _stand_in(self) -> Endpoint | None:
         return instead.app
 
     def deliver(self, batch: Batch, timeout: float) -> Verdict:
         """Send *batch* and judge the answer."""
         (envelope,) = batch.envelopes
+        if envelope in self._interrupted:
+            self._interrupted.discard(envelope)
+            return Refused("ambiguous", None, "its request was interrupted")
         try:
             request = app.request_of(body_of(envelope))
-        except (ValueError, TypeError, LookupError, AttributeError):
+        except faults(ValueError, TypeError, LookupError, AttributeError):
             return _UNREADABLE
         try:
             answer = self._ask(request, timeout, repeatable=False)
-        except Exception as error:  # noqa: BLE001
+        except faults(Exception) as error:
             # A fault of ours, or of an adapter of the application's.
             return Refused("ambiguous", None, type(error).__name__)
+        except BaseException:
+            # It is given here again, and must not be sent twice.
+            self._interrupted.add(envelope)
+            raise
         if isinstance(answer, NoAnswerError):
             if answer.maybe_received:
                 return Refused("ambiguous", None, answer.message)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import sys
 import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import urllib3
+
+from cio_events._interrupts import faults, interrupt_behind
 
 if TYPE_CHECKING:
     import requests
@@ -54,6 +57,7 @@ def read_body(response: requests.Response, over: Callable[[], bool]) -> tuple[by
 
 def _read(raw: Any, over: Callable[[], bool]) -> tuple[bytes, str | None]:
     body = bytearray()
+    handled = sys.exc_info()[1]
     try:
         while chunk := raw.read(_CHUNK_BYTES, decode_content=False):
             body += chunk
@@ -62,6 +66,8 @@ def _read(raw: Any, over: Callable[[], bool]) -> tuple[bytes, str | None]:
             if over():  # for connections that are not observed
                 raise TooLateError
     except _FAILURES as error:
+        if interrupt_behind(error, handled) is not None:
+            raise
         if over() or isinstance(error, (TimeoutError, urllib3.exceptions.TimeoutError)):
             raise TooLateError from None
         return bytes(body), "cut off"
@@ -72,7 +78,7 @@ def _gunzipped(body: bytes, broken: str | None) -> tuple[bytes, str | None]:
     decoder = zlib.decompressobj(_GZIP)
     try:
         plain = decoder.decompress(body, MAX_BYTES + 1)
-    except zlib.error:
+    except faults(zlib.error):
         return b"", "not to be decoded"
     if len(plain) > MAX_BYTES:
         return plain[:MAX_BYTES], "too long"

@@ -23,6 +23,7 @@ from urllib3.exceptions import (
 from urllib3.util import connection
 
 from cio_events._http.exchange import Exchange, current
+from cio_events._interrupts import faults
 from cio_events._process.clock import monotonic
 
 _LINE_BYTES = 65536
@@ -108,7 +109,7 @@ class _Timed(HTTPConnection):
                 connection.allowed_gai_family(),
                 socket.SOCK_STREAM,
             )
-        except (OSError, UnicodeError) as error:
+        except faults(OSError, UnicodeError) as error:
             raise NewConnectionError(self, "name resolution failed") from error
         failure: OSError = OSError("the name has no address")
         for index, address in enumerate(found):
@@ -119,7 +120,7 @@ class _Timed(HTTPConnection):
                 sock = self._connect_to(address, share)
                 # For the TLS handshake, which comes next.
                 sock.settimeout(exchange.left())
-            except OSError as error:
+            except faults(OSError) as error:
                 failure = error
             else:
                 self._made = sock

@@ -18,6 +18,7 @@ from cio_events._http.credentials import Credentials
 from cio_events._http.deadline import next_end
 from cio_events._http.exchange import Answer, Exchange
 from cio_events._http.loopback import blocked, bound, is_loopback
+from cio_events._interrupts import faults
 from cio_events._process import forks
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import warn_once
@@ -246,7 +247,7 @@ class Endpoint:
             all_headers["Content-Type"] = "application/json"
         try:
             transport = self._transport()
-        except (OSError, ImportError) as error:
+        except faults(OSError, ImportError) as error:
             # Without a descriptor nothing can be imported.
             cause = (isinstance(error, OSError) and error.strerror) or type(error).__name__
             text = f"no connection to {self.base_url}: {cause}"

@@ -24,6 +24,7 @@ from cio_events._http.body import TooLateError, read_body
 from cio_events._http.exchange import Answer, Exchange, current
 from cio_events._http.failures import no_answer, too_late
 from cio_events._http.loopback import is_loopback
+from cio_events._interrupts import bare, interrupt_behind
 from cio_events._process.clock import monotonic
 from cio_events.errors import NoAnswerError
 
@@ -85,6 +86,9 @@ class Transport:
 
         An error is returned, not raised, so that it has no context: requests' own exceptions
         quote the URL, and with it an identifier.
+
+        Raises:
+            BaseException: What interrupts this thread raises: a time limit, say.
         """
         handled = sys.exc_info()[1]
         exchange.observed = self._observes_all
@@ -95,18 +99,27 @@ class Transport:
                     method, self._base_url + path, headers=headers, data=body, auth=auth
                 ),
                 exchange,
+                handled,
             )
         # Also what adapters and hooks of the application's raise. How far the exchange has come
         # says what it means, wherever it surfaces.
-        except Exception as error:  # noqa: BLE001
-            if exchange.tunnel_status == _PROXY_WANTS_CREDENTIALS:
-                return Answer(_PROXY_WANTS_CREDENTIALS, {}, b"", "of the proxy")
-            if exchange.status is not None and not exchange.over:
-                answered = CaseInsensitiveDict((exchange.headers or {}).items())
-                return Answer(exchange.status, answered, b"", "cut off")
-            return no_answer(self._base_url, error, handled, exchange)
+        except BaseException as error:  # noqa: BLE001
+            interrupt = interrupt_behind(error, handled)
+            if interrupt is None:
+                return self._failed(error, handled, exchange)
         finally:
             current.reset(token)
+        raise bare(interrupt)
+
+    def _failed(
+        self, error: BaseException, handled: BaseException | None, exchange: Exchange
+    ) -> Answer | NoAnswerError:
+        if exchange.tunnel_status == _PROXY_WANTS_CREDENTIALS:
+            return Answer(_PROXY_WANTS_CREDENTIALS, {}, b"", "of the proxy")
+        if exchange.status is not None and not exchange.over:
+            answered = CaseInsensitiveDict((exchange.headers or {}).items())
+            return Answer(exchange.status, answered, b"", "cut off")
+        return no_answer(self._base_url, error, handled, exchange)
 
     def outside(self) -> str | None:
         """
@@ -124,7 +137,9 @@ class Transport:
         if self._adapter is not None:
             self._adapter.close()
 
-    def _exchange(self, request: requests.Request, exchange: Exchange) -> Answer | NoAnswerError:
+    def _exchange(
+        self, request: requests.Request, exchange: Exchange, handled: BaseException | None
+    ) -> Answer | NoAnswerError:
         prepared = self._session.prepare_request(request)
         answered: list[requests.Response] = []
         location: list[str] = []
@@ -145,10 +160,13 @@ class Transport:
             response = self._session.send(
                 prepared, timeout=exchange.left(), allow_redirects=False, **self._settings()
             )
-        except Exception:
+        except BaseException as error:
             if not answered:
                 raise
             response = answered[0]
+            if interrupt_behind(error, handled) is not None:
+                response.close()
+                raise
         try:
             body, broken = read_body(response, lambda: exchange.over)
         except TooLateError:

@@ -21,9 +21,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from billiard.pool import soft_timeout_sighandler
-from celery.exceptions import SoftTimeLimitExceeded
-from rq.timeouts import JobTimeoutException, TimerDeathPenalty, UnixSignalDeathPenalty
+from rq.timeouts import JobTimeoutException, TimerDeathPenalty
 
 import cio_events
 from cio_events import Pipeline
@@ -32,6 +30,7 @@ from cio_events._pipeline import default
 from cio_events._process import diagnostics, forks, suppression
 from cio_events.sandbox import Sandbox
 from tests.support.effort import THOROUGH
+from tests.support.limits import LIMITS, LimitError, alarmed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,10 +48,6 @@ _QUIET = (
     *("NOP", "SETUP_FINALLY", "SETUP_WITH"),
     *("PRECALL", "CALL", "CALL_KW", "CALL_FUNCTION_EX", "CALL_FUNCTION_KW"),
 )
-
-
-class LimitError(Exception):
-    """What a time limit raises: an `Exception`, as those of Celery and RQ are."""
 
 
 def exceed(signum: int, frame: FrameType | None) -> None:
@@ -257,49 +252,6 @@ def test_a_time_limit_at_every_line(
     received += pipeline.stats().sent
     ids = [event["id"] for request in sandbox.requests for event in request.body["batch"]]
     assert len(ids) == len(set(ids)) == received
-
-
-def alarmed(handler: Callable[..., object], block: Callable[[], object]) -> None:
-    """Have *handler* called while *block* waits on this thread."""
-    before = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-    try:
-        block()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def timed_out(*_: object) -> None:
-    """What `signal.alarm` is often used for."""
-    raise TimeoutError
-
-
-def forgetful(signum: int, frame: FrameType | None) -> None:
-    """A handler that has let go of the frame when it raises."""
-    del frame
-    raise LimitError
-
-
-class Job:
-    """Something with a handler of its own."""
-
-    def stop(self, *_: object) -> None:
-        """Raise from a call further down."""
-        timed_out()
-
-
-LIMITS: dict[str, tuple[Callable[..., object], type[BaseException]]] = {
-    "celery": (soft_timeout_sighandler, SoftTimeLimitExceeded),
-    "rq": (
-        UnixSignalDeathPenalty(1, JobTimeoutException).handle_death_penalty,
-        JobTimeoutException,
-    ),
-    "alarm": (timed_out, TimeoutError),
-    "Ctrl-C": (signal.default_int_handler, KeyboardInterrupt),
-    "forgetful": (forgetful, LimitError),
-    "method": (Job().stop, TimeoutError),
-}
 
 
 @pytest.fixture
