@@ -8,9 +8,14 @@ that is marked ``alone`` comes last, and no other test runs beside it.
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import signal
 import sys
+import warnings
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,12 +49,53 @@ settings.load_profile("ours")
 # Twice as many as the smallest machine has cores: the tests wait more than they compute.
 WORKERS = 4
 
+ROOT = Path(__file__).parents[1]
+
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Test a file, or what a file holds, in this process; what the environment says goes first."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     return 0 if any(".py" in argument for argument in config.args) else WORKERS
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """
+    Look for garbage neither while tests are collected nor, later, among what all of them share.
+
+    That is over a million objects; to go through them takes longer than most tests do.
+    """
+    gc.disable()
+    try:
+        _import_own_share_first(session.config)
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
+def _import_own_share_first(config: pytest.Config) -> None:
+    """
+    Have each worker begin with another file, so that in a new checkout none compiles them all.
+
+    What fails here fails again as its file is collected, and is told there.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    files = sorted(file for one in config.args for file in Path(one).glob("**/test_*.py"))
+    left_out = [Path(one).absolute() for one in config.getoption("ignore") or ()]
+    first = len(files) * number // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for file in (*files[first:], *files[:first]):
+            if not {file.absolute(), *file.absolute().parents}.intersection(left_out):
+                with suppress(Exception, pytest.skip.Exception):
+                    import_module(
+                        ".".join(file.absolute().relative_to(ROOT).with_suffix("").parts)
+                    )
 
 
 def _is_alone(item: pytest.Item) -> bool:
