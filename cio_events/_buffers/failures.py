@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cio_events._calls.people import Call
 from cio_events._exported import exported
-from cio_events._wire.encode import call_of
+from cio_events._wire.encode import remade
 from cio_events._wire.envelope import Envelope
 
 
@@ -64,6 +64,6 @@ class DeadLetter:
         return f"<DeadLetter {self.id} reason={self.reason} status={self.status}>"
 
     @property
-    def call(self) -> Call:
-        """The call, made again from what was to be sent."""
-        return call_of(self.envelope)
+    def call(self) -> Call | None:
+        """The call, made again from what was to be sent; None where nothing can be read there."""
+        return remade(self.envelope)

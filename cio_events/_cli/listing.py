@@ -77,7 +77,12 @@ def show_whole(letter: DeadLetter) -> None:
         click.echo(_LINE.sub(_escaped, letter.detail))
     if letter.envelope:
         here = console()
-        content = json.loads(_content(letter.envelope).decode("utf-8", "replace"))
+        waiting = _content(letter.envelope).decode("utf-8", "replace")
+        try:
+            content = json.loads(waiting)
+        except (ValueError, RecursionError):  # not written by us
+            click.echo(_LINE.sub(_escaped, waiting))
+            return
         narrow = not here.encoding.startswith("utf")
         text = json.dumps(content, indent=2, ensure_ascii=narrow)
         here.print(JSONHighlighter()(_LINE.sub(_as_json, text)), soft_wrap=True)
@@ -124,9 +129,8 @@ def summary(letter: DeadLetter) -> dict[str, object]:
 
 def kind(letter: DeadLetter) -> str:
     """The word that asks for such a call in a log record's ``cio``."""
-    try:
-        call = letter.call
-    except Exception:  # noqa: BLE001 - it may be of any version, and is listed all the same
+    call = letter.call
+    if call is None:  # it may be of any version, and is listed all the same
         return "unknown"
     if isinstance(call, Track) and call.type != "event":
         return call.type
@@ -136,7 +140,7 @@ def kind(letter: DeadLetter) -> str:
 def _content(envelope: Envelope) -> bytes:
     """What was to be sent, as JSON."""
     if route_of(envelope) is Route.APP:
-        return app.request_of(body_of(envelope)).body or b"null"
+        return app.content_of(body_of(envelope))
     return body_of(envelope)
 
 

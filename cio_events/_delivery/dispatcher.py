@@ -114,6 +114,7 @@ class Dispatcher:
         self.over: DroppedReason | None = None
         self._lost = 0  # calls of a damaged spool that the ledger knows of
         self._fill_at = 0.0  # when a round that lasts looks for more (`monotonic`)
+        self._expired = False  # whether calls were given up that another may come after
         self._more = False  # whether the buffer may have more of those that this round is about
 
     def ready_at(self) -> float:
@@ -214,19 +215,21 @@ class Dispatcher:
                 if done is not None:
                     self._out -= 1
                     self._conclude(*done)
-            elif not tasks:
+            elif not tasks and not self._expired:
                 return
             yield
 
     def _next_tasks(self, end: float) -> list[_Task]:
         tasks: list[_Task] = []
+        self._expired = False
         if self.stopping or self.over is not None:
             return tasks
         if self._adopter is not None:
             self._adopt(self._adopter)
-        for flight in self.flights:
-            self._give_up_expired(flight)
         self._fill()
+        # What an earlier process has left may be too old as it comes.
+        for flight in self.flights:
+            self._expired |= self._give_up_expired(flight)
         while not self.stopping and (now := monotonic()) < end:
             loads = [(flight, load) for flight in self.flights if (load := flight.next(now))]
             tasks += [(flight, load, end) for flight, load in loads]
@@ -282,14 +285,17 @@ class Dispatcher:
             flight = flight_of.get(envelope[0], first)
             self._order.add(envelope, flight.destination.concerns(envelope), flight.line)
 
-    def _give_up_expired(self, flight: InFlight) -> None:
+    def _give_up_expired(self, flight: InFlight) -> bool:
         # By both clocks: neither one that jumps nor one that stands still makes a call old.
         steady = self._began[0] + monotonic() - self._began[1]
         oldest = min(time.time(), steady) - self._options.max_age
         if oldest <= 0:
-            return
+            return False
+        expired = False
         for envelopes, attempts in flight.expired(int(oldest * 1000)):
             self._outcomes.failed(envelopes, attempts, "expired")
+            expired = True
+        return expired
 
     def _send_safely(self, task: _Task) -> Verdict | BaseException:
         try:

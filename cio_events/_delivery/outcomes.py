@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 from cio_events import signals
 from cio_events._buffers.failures import Failure
 from cio_events._calls.messages import Receipt
-from cio_events._calls.people import Call
 from cio_events._delivery.buffer import Buffer
 from cio_events._delivery.bundle import size_of
 from cio_events._delivery.destination import Batch, Hold, Split, TryAgain, Verdict
 from cio_events._delivery.ledger import Ledger
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import Diagnostics, calls, say
-from cio_events._wire.encode import call_of
+from cio_events._wire.encode import remade
 from cio_events._wire.envelope import Envelope, body_of, ulid_of
 from cio_events._wire.masking import masked, named, values_in
 from cio_events.options import Options
@@ -236,7 +235,7 @@ class Outcomes:
             signals.announce(
                 signal,
                 self._sender,
-                report=report(_remade(envelope), ulid_of(envelope), detail=detail),
+                report=report(remade(envelope), ulid_of(envelope), detail=detail),
             )
         finally:
             self._ledger.announced(1)
@@ -250,7 +249,7 @@ class Outcomes:
 
 def _named(envelope: Envelope) -> str:
     """Which call it is, without anything that is personal."""
-    call = _remade(envelope)
+    call = remade(envelope)
     if call is None:
         return ulid_of(envelope)
     return f"{named(call)} {ulid_of(envelope)}"
@@ -274,10 +273,3 @@ def _with(status: int | None) -> str:
 
 def _answers(status: int | None) -> str:
     return "refuses us" if status is None else f"answers with status {status}"
-
-
-def _remade(envelope: Envelope) -> Call | None:
-    try:
-        return call_of(envelope)
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return None  # its bytes were damaged where it waited

@@ -433,6 +433,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             report=self._diagnostics.warn,
             adopts=any(map(endpoints.may_be_reached, (self._track, self._app, self._relay))),
             workspace=found.workspace(),
+            max_age=self.options.max_age,
         )
 
     def _new_worker(self, *, threaded: bool) -> Worker:

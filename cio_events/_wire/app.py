@@ -12,7 +12,8 @@ import orjson
 
 from cio_events._calls.messages import Message, Receipt
 from cio_events._wire.encode import dump
-from cio_events._wire.registry import kind_of
+from cio_events._wire.envelope import Route
+from cio_events._wire.registry import kind_called, kind_of
 from cio_events._wire.request import Request
 from cio_events._wire.walk import Unsaid
 from cio_events.errors import ParamError
@@ -34,10 +35,23 @@ def request(message: Message, unsaid: list[Unsaid] | None = None) -> Request:
     return Request(method, path, dump(kind, body, unsaid))
 
 
+def content_of(waiting: bytes) -> bytes:
+    """The JSON of a waiting message."""
+    return waiting.partition(b"\n")[2]
+
+
 def request_of(waiting: bytes) -> Request:
-    """The request for a waiting message."""
+    """
+    The request for a waiting message.
+
+    Raises:
+        LookupError, ValueError: It is of no kind that there is, as where a stranger wrote it.
+    """
     word, _, body = waiting.partition(b"\n")
-    return Request("POST", f"/v1/send/{word.decode('ascii')}", body)
+    name = word.decode("ascii")
+    if kind_called(name).route is not Route.APP:
+        raise LookupError("it is no message")
+    return Request("POST", f"/v1/send/{name}", body)
 
 
 def receipt_of(answer: bytes) -> Receipt | None:

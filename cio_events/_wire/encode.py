@@ -150,6 +150,14 @@ def call_of(envelope: Envelope) -> Call:
     return kind.read(body)
 
 
+def remade(envelope: Envelope) -> Call | None:
+    """The same; None where its bytes were damaged where it waited, or a stranger wrote them."""
+    try:
+        return call_of(envelope)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None
+
+
 def customers_of(envelope: Envelope) -> tuple[str, ...]:
     """Whom *envelope* is about, as keys to keep the order by."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,10 +21,15 @@ from cio_events import (
     Track,
     TrackAnonymous,
 )
-from cio_events._buffers.spool import backlog, file
+from cio_events._buffers.spool import backlog, file, too_old
+from cio_events._buffers.workspace import NOBODYS
+from cio_events._calls.ulid import new_id
+from cio_events._delivery import dispatcher
 from cio_events._delivery.worker import Worker
+from cio_events._wire.encode import encode
 from cio_events.sandbox import Sandbox
-from tests.behaviour.watching import QUICK, balanced, eventually, names, settled
+from tests.behaviour.watching import LONG, QUICK, balanced, eventually, names, settled
+from tests.support.spools import opened
 
 MakePipeline = Callable[..., Pipeline]
 
@@ -233,3 +239,95 @@ def test_flush_is_not_done_after_a_close_that_left_calls(
     assert not pipeline.flush(0.05)
     sandbox.heal()
     assert settled(make(spool=tmp_path)).sent == 1
+
+
+# A clock that is wrong.
+
+AHEAD = 5 * 86_400.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """By how many seconds the clock on the wall is wrong."""
+    wrong, real, real_ns = [0.0], time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: real() + wrong[0])
+    monkeypatch.setattr(time, "time_ns", lambda: real_ns() + int(wrong[0] * 1e9))
+    monkeypatch.setattr(dispatcher, "ADOPT_INTERVAL", 0.05)
+    return wrong
+
+
+def test_clock_that_is_ahead_at_the_start_expires_no_backlog(
+    make: MakePipeline, sandbox: Sandbox, tmp_path: Path, clock: list[float]
+) -> None:
+    """The backlog waits until the clock is right again; what is new does not wait for it."""
+    leave(tmp_path, sandbox.url, "left", "left too")
+    clock[0] = AHEAD
+    pipeline = make(spool=tmp_path)
+    pipeline.track("5", "new")
+    assert settled(pipeline).sent == 1
+    clock[0] = 0.0
+
+    assert eventually(lambda: balanced(pipeline).sent == 3)
+    assert balanced(pipeline).failed == 0
+    assert names(sandbox) == ["new", "left", "left too"]
+
+
+def test_backlog_that_is_too_old_for_long_expires(
+    make: MakePipeline,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    clock: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A clock that says the same for a while is believed."""
+    monkeypatch.setattr(too_old, "CLOCK_SECONDS", 0.1)
+    leave(tmp_path, sandbox.url, "left")
+    clock[0] = AHEAD
+    pipeline = make(spool=tmp_path)
+    pipeline.track("5", "new")
+
+    assert eventually(lambda: balanced(pipeline).failed_by_reason == {"expired": 1})
+    assert eventually(lambda: names(sandbox) == ["new"])
+    assert list(tmp_path.glob("*.spool")) == [] or pipeline.close(LONG)
+
+
+def test_clock_that_is_ahead_for_a_moment_expires_nothing_that_is_adopted_then(
+    make: MakePipeline, sandbox: Sandbox, tmp_path: Path, clock: list[float]
+) -> None:
+    """A process that runs goes by its own clock."""
+    pipeline = make(spool=tmp_path)
+    pipeline.track("5", "first")
+    assert settled(pipeline).sent == 1
+    clock[0] = AHEAD
+    leave(tmp_path, sandbox.url, "left ahead")
+    clock[0] = 0.0
+    leave(tmp_path, sandbox.url, "left")
+    clock[0] = AHEAD
+    pipeline.track("5", "new")
+    assert eventually(lambda: balanced(pipeline).sent >= 3)
+    clock[0] = 0.0
+
+    assert eventually(lambda: balanced(pipeline).sent == 4)
+    assert balanced(pipeline).failed == 0
+
+
+@pytest.mark.parametrize("count", [1, 3000], ids=["one", "many"])
+def test_backlog_that_is_too_old_is_not_sent(
+    make: MakePipeline, sandbox: Sandbox, tmp_path: Path, count: int
+) -> None:
+    """Neither a message nor an event that is over `max_age` goes out, the first one neither."""
+    now = time.time_ns() // 1_000_000
+    spool = opened(tmp_path, workspace=NOBODYS)
+    message = SendEmail(transactional_message_id=1, identifiers="5", to="a@example.com")
+    for number in range(count):
+        for call in (Track("5", "old"), message):
+            spool.put(encode(call, new_id(now - 20_000 + number), now - 20_000, "v2"))
+    spool.close()
+    pipeline = make(spool=tmp_path, max_age=10.0, app_url=sandbox.url)
+    pipeline._buffer._older._too_old = too_old.TooOld(float("inf"))
+    pipeline.track("6", "new")
+
+    stats = settled(pipeline)
+    assert (stats.sent, stats.failed_by_reason) == (1, {"expired": 2 * count})
+    assert names(sandbox) == ["new"]
+    assert len(sandbox.requests) == 1

@@ -10,11 +10,19 @@ import pytest
 
 from cio_events import Pipeline
 from cio_events._buffers.failures import Failure
-from cio_events._buffers.spool import Spool
 from cio_events._buffers.spool.dead_letter_file import NAME
 from cio_events._buffers.workspace import Workspace, fingerprint
 from tests.cli import commands
-from tests.support.spools import CHILD_SECONDS, Noting, child, drain, envelope, left_in, opened
+from tests.support.spools import (
+    CHILD_SECONDS,
+    Noting,
+    SpoolWithPut,
+    child,
+    drain,
+    envelope,
+    left_in,
+    opened,
+)
 
 PRODUCTION = Workspace(fingerprint("http://127.0.0.1:9", "production"))
 STAGING = Workspace(
@@ -29,7 +37,7 @@ def run(*arguments):
 
 def leave(directory, workspace, number):
     """A call that waits and one that failed, of this workspace; returns the id of the latter."""
-    spool = Spool(directory, report=Noting(), workspace=workspace)
+    spool = SpoolWithPut(directory, report=Noting(), workspace=workspace)
     spool.put(envelope(number))
     spool.dead_letter(spool.take(1), [Failure("rejected", 400, "no")])
     (letter,) = spool.failures()
@@ -120,12 +128,12 @@ def test_dead_letters_follow_the_workspace_like_calls(directory):
     """Who gets an App key later still sees, and sends, what failed before."""
     track_alone = Workspace(STAGING.track)
     leave(directory, track_alone, 0)
-    later = Spool(directory, report=Noting(), workspace=STAGING)
+    later = SpoolWithPut(directory, report=Noting(), workspace=STAGING)
 
     assert later.resend() == 1
     assert len(drain(later)) == 2
     assert list(later.failures()) == []
-    assert Spool(directory, report=Noting(), workspace=PRODUCTION).resend() == 0
+    assert SpoolWithPut(directory, report=Noting(), workspace=PRODUCTION).resend() == 0
     later.close()
 
 

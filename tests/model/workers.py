@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cio_events._buffers.failures import Failure
-from cio_events._buffers.spool import Spool
 from cio_events._buffers.spool.dead_letter_file import NAME
 from cio_events._delivery.ledger import Ledger
 from cio_events._wire.envelope import Route
-from tests.support.spools import Noting, envelope, number_of
+from tests.support.spools import Noting, SpoolWithPut, envelope, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from cio_events._wire.envelope import Envelope
 
 WORKERS = 3
+
+DAY = 86_400
+MAX_AGE = 3 * DAY
 
 # Where SQLite's files have something of their own: pages, the journal's header and frames.
 PAGE, JOURNAL_HEADER, FRAME = 2048, 32, 24 + 2048
@@ -36,7 +38,7 @@ class Worker:
     """One process, from its start to its end: what it keeps beside the spool's files."""
 
     life: int
-    spool: Spool
+    spool: SpoolWithPut
     in_hand: list[Envelope] = field(default_factory=list)
     ledger: Ledger = field(default_factory=lambda: Ledger(10**6, 10**9))
     lost: int = 0
@@ -121,9 +123,13 @@ class Workers:
 
     Args:
         seed: What decides what happens.
+
+        reached: Counts what has happened.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, reached: Counter[str]) -> None:
+        self.reached = reached
+        self.clock = 0.0  # by how many seconds the clock is wrong
         self.random = random.Random(seed)
         self.directory = Path(tempfile.mkdtemp()) / "spool"
         self.report = Noting()
@@ -140,13 +146,17 @@ class Workers:
         often = [self.put] * 4 + [self.take] * 3 + [self.deliver] * 4
         ends = [self.adopt, self.close, self.kill]
         disk = [self.fill, self.fill_all, self.empty, self.copy, self.swap, self.damage]
-        self.steps = [*often, *ends, *disk]
+        self.steps = [*often, *ends, *disk, self.jump]
 
     def begin(self) -> Worker:
         """A new worker, sometimes one without credentials."""
         self.lives += 1
         adopts = self.lives <= WORKERS or self.random.random() < 0.8
-        return Worker(self.lives, Spool(self.directory, report=self.report, adopts=adopts))
+        self.reached["adopts" if adopts else "has no credentials"] += 1
+        return Worker(
+            self.lives,
+            SpoolWithPut(self.directory, report=self.report, adopts=adopts, max_age=MAX_AGE),
+        )
 
     def restart(self, worker: Worker) -> None:
         """Another worker in place of this one."""
@@ -156,6 +166,7 @@ class Workers:
         """One thing that happens."""
         step, worker = self.random.choice(self.steps), self.random.choice(self.workers)
         most = max((path.stat().st_size for path in self.directory.iterdir()), default=0)
+        self.reached[step.__name__] += 1
         by_worker = step in (self.put, self.take, self.deliver, self.adopt, self.close)
         with no_file_over(most if self.full and by_worker else None):
             step(worker)
@@ -224,6 +235,11 @@ class Workers:
                 path.write_bytes(before)
         self.restart(worker)
 
+    def jump(self, _: Worker) -> None:
+        """Set the clock back, forward, or right."""
+        self.clock = self.random.choice([0, 0, -5 * DAY, -3600, 3600, 5 * DAY])
+        self.reached[f"clock {self.clock:+}"] += 1
+
     # What befalls the disk.
 
     def fill(self, worker: Worker) -> None:
@@ -277,7 +293,7 @@ class Workers:
             for path in sorted(self.directory.iterdir())
             if path.stat().st_size
             and not (self.is_of(path, held) and self.random.random() < 0.5)
-            and not (path.name.startswith(NAME) and self.random.random() < 0.8)
+            and not (path.name.startswith(NAME) and self.random.random() < 0.3)
         ]
         if not found or self.random.random() < 0.5:
             return
@@ -285,10 +301,13 @@ class Workers:
         path = self.random.choice(found)
         content = bytearray(path.read_bytes())
         place = self.place_in(path, len(content))
-        if self.random.random() < 0.5:
+        how = self.random.choice(["flip", "cut"])
+        if how == "flip":
             content[place] ^= 1 << self.random.randrange(8)
         else:
             del content[place:]
+        kind = "letters" if path.name.startswith(NAME) else path.suffix.removesuffix(".damaged")
+        self.reached[f"{how} {kind}"] += 1
         path.write_bytes(content)
         if path.name.endswith("-wal") or self.is_of(path, held):
             # As after a loss of power: of what was cut off the end, nothing is left to tell.
@@ -310,6 +329,7 @@ class Workers:
 
     def end(self) -> None:
         """All come to rest, one takes the rest, and the books are made."""
+        self.clock = 0
         for worker in list(self.workers):
             self.empty(worker)  # and `full` is over with the steps
             for one in worker.close():

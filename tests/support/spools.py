@@ -7,7 +7,7 @@ import re
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cio_events._buffers.spool import Spool
 from cio_events._calls.ulid import new_id
@@ -45,6 +45,18 @@ class Noting(list):
         return [kind for kind, _ in self]
 
 
+class SpoolWithPut(Spool):
+    """A spool, with what a pipeline does to put a call there."""
+
+    def put(self, one: Envelope) -> None:
+        """Enter and write it."""
+        self.enter((one,))
+        try:  # noqa: SIM105 - there may be no room for a call of suppress()
+            self.write()
+        except RecursionError:
+            pass  # the caller's stack is full; the next call writes it
+
+
 _left_open: list[Spool] | None = None
 
 
@@ -61,9 +73,9 @@ def closing_all() -> Iterator[None]:
         _left_open = None
 
 
-def opened(directory: Path, report: Noting | None = None) -> Spool:
-    """A spool there."""
-    spool = Spool(directory, report=Noting() if report is None else report)
+def opened(directory: Path, report: Noting | None = None, **options: Any) -> SpoolWithPut:
+    """A spool there, with these options."""
+    spool = SpoolWithPut(directory, report=Noting() if report is None else report, **options)
     if _left_open is not None:
         _left_open.append(spool)
     return spool

@@ -11,7 +11,6 @@ import pytest
 
 import cio_events
 from cio_events import SendEmail, TrackClient
-from cio_events._buffers.spool import Spool
 from cio_events._buffers.workspace import Workspace, fingerprint
 from cio_events._destinations import endpoints
 from cio_events._http import loopback
@@ -21,6 +20,7 @@ from cio_events.options import options_from
 from cio_events.sandbox import Sandbox
 from cio_events.testing import workspace as workspaces
 from cio_events.testing.workspace import workspace
+from tests.support.spools import SpoolWithPut
 
 SECONDS = 30
 
@@ -115,8 +115,8 @@ def test_a_spool_in_a_test_is_apart_from_a_real_one(
     whose = Workspace(fingerprint(real.base_url, "a"))
     monkeypatch.setattr(loopback, "_bound", True)
 
-    def spool() -> Spool:
-        return Spool(tmp_path, report=lambda *_: None, workspace=whose)
+    def spool() -> SpoolWithPut:
+        return SpoolWithPut(tmp_path, report=lambda *_: None, workspace=whose)
 
     left = spool()
     left.put(encode(cio_events.Track("5", "real"), "0" * 26, 1, "v2", []))

@@ -17,6 +17,7 @@ from cio_events._buffers.spool.descriptors import ClosedDescriptorsError
 from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.problems import Problems
 from cio_events._buffers.spool.sqlite import OtherVersionError, is_damage
+from cio_events._buffers.spool.too_old import TooOld
 from cio_events._buffers.workspace import Workspace
 from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
@@ -46,6 +47,7 @@ class OlderFiles:
         problems: Problems,
         letters: DeadLetterWriter,
         workspace: Workspace,
+        max_age: float,
     ) -> None:
         self._directory = directory
         self._problems = problems
@@ -54,6 +56,7 @@ class OlderFiles:
         self._strangers: set[Workspace] = set()  # those of which it was said that they are
         self._files: list[SpoolFile] = []
         self._left_alone: set[Path] = set()
+        self._too_old = TooOld(max_age)
         self._rescue_again_at = 0.0
         self.more: bool = False
 
@@ -133,10 +136,14 @@ class OlderFiles:
             if len(self._files) >= _ADOPT_MOST:
                 self.more = True
                 break
-            if ownership.backlog_of(path) in owned:
+            backlog = ownership.backlog_of(path)
+            if backlog in owned or self._too_old.waits(backlog):
                 continue
             claimed = self._claim(path, owned)
             if claimed is not None:
+                if self._too_old.is_seen(backlog, claimed.first_accepted()):
+                    claimed.close()
+                    continue
                 counted = self._count(claimed)
                 calls += counted[0]
                 size += counted[1]

@@ -6,6 +6,7 @@ The spool as a pipeline's buffer: take calls, note how they ended, adopt others,
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 from collections import Counter
@@ -63,6 +64,10 @@ class Spool(SpoolUpkeep):
             get what they can deliver.
 
         workspace: Whose calls they are; those of others are left to others.
+
+        max_age: Over how many seconds calls of others are too old, as far as the clock can be
+            believed: such a backlog is adopted only once the clock has said so for
+            `CLOCK_SECONDS`.
     """
 
     def __init__(
@@ -72,8 +77,10 @@ class Spool(SpoolUpkeep):
         report: Callable[[str, str], None],
         adopts: bool = True,
         workspace: Workspace = NOBODYS,
+        max_age: float = math.inf,
     ) -> None:
         super().__init__(Path(directory).absolute(), workspace)
+        self._max_age = max_age
         self._report = report
         self._adopts = adopts
         self._start_afresh()
@@ -94,7 +101,9 @@ class Spool(SpoolUpkeep):
         # The flushing side's, who has the turn.
         letters = DeadLetterWriter(self._directory, self._problems, self._workspace)
         self._dead_letters = letters
-        self._older = OlderFiles(self._directory, self._problems, letters, self._workspace)
+        self._older = OlderFiles(
+            self._directory, self._problems, letters, self._workspace, self._max_age
+        )
         self._late = False  # whether the process ends, and has given up what it had
         self._unspooled: Counter[Envelope] = Counter()  # taken, and in no file
         self._sent: set[Envelope] = set()  # of those, what must not be sent again
@@ -134,6 +143,7 @@ class Spool(SpoolUpkeep):
         taken: list[Envelope] = []
         with self._turn_of_flushing() as alone:
             if alone:
+                self._miss_own_file()
                 self._look_after_disk()
                 self._older.take(most, taken)
                 self._take_own(most, taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -13,9 +14,11 @@ from cio_events._buffers.spool.ends import End
 from cio_events._buffers.spool.file import CallsFile
 from cio_events._buffers.spool.salvage import Row, is_call, marks_of, salvaged
 from cio_events._buffers.spool.sqlite import transaction
-from cio_events._wire.envelope import Envelope
+from cio_events._wire.envelope import Envelope, accepted_at
 
 _LAST_PLACE = 2**31
+
+_fstat = os.fstat
 
 _CHUNK = 256
 
@@ -65,6 +68,17 @@ class SpoolFile(CallsFile):
         live = count - len(not_live)
         self._absent = self._last[0] - live
         return live, int(size) - sum(not_live)
+
+    def first_accepted(self) -> int | None:
+        """When its first call was accepted, in Unix milliseconds; None if that cannot be read."""
+        try:
+            row = self._execute(
+                "SELECT place, crc, envelope FROM calls "
+                "WHERE place >= (SELECT below FROM done) ORDER BY place LIMIT 1"
+            ).fetchone()
+        except sqlite3.Error:
+            return None
+        return accepted_at(row[2]) if row is not None and is_call(*row) else None
 
     def failed_before(self) -> list[tuple[Envelope, End]]:
         """
@@ -186,6 +200,13 @@ class SpoolFile(CallsFile):
     def is_there(self) -> bool:
         """Whether it is this file that is found by its name."""
         return self._hold.names(self.path)
+
+    def was_deleted(self) -> bool:
+        """Whether it has no name any more, which costs less to know than where the name leads."""
+        try:
+            return self._journal >= 0 and not _fstat(self._journal).st_nlink
+        except OSError:
+            return False  # closed, which `append` notices
 
     def continue_as(self, other: SpoolFile) -> None:
         """Go on with the same file as *other* has just opened it, since ours was closed."""

@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -76,21 +77,31 @@ def _others_may_replace(found: os.stat_result) -> bool:
         return False
     if found.st_mode & stat.S_IWOTH:
         return True
-    return bool(found.st_mode & stat.S_IWGRP) and not _is_ours_alone(found.st_gid)
+    return bool(found.st_mode & stat.S_IWGRP) and not _is_ours_alone(found.st_gid, os.geteuid())
 
 
-def _is_ours_alone(group: int) -> bool:
-    """Whether nobody else is in it, as in the group that many systems give each user."""
+@cache
+def _is_ours_alone(group: int, user: int) -> bool:
+    """
+    Whether nobody else is in it: the group that many systems give each user, or root's.
+
+    Who has which as his first one is not asked: that would be to read all users there are, by
+    LDAP perhaps.
+    """
     # Windows has neither, and they are rarely needed.
     import grp
     import pwd
 
-    everybody = pwd.getpwall()
-    us = {user.pw_name for user in everybody if user.pw_uid in (0, os.geteuid())}
-    members = {user.pw_name for user in everybody if user.pw_gid == group}
-    with suppress(KeyError):
-        members.update(grp.getgrgid(group).gr_mem)
-    return group in (os.getegid(), *os.getgroups()) and members <= us
+    us = set()
+    for each in (0, user):
+        with suppress(KeyError):
+            us.add(pwd.getpwuid(each).pw_name)
+    try:
+        found = grp.getgrgid(group)
+    except KeyError:
+        return False
+    ours = group in (os.getegid(), *os.getgroups())
+    return ours and found.gr_name in us and us.issuperset(found.gr_mem)
 
 
 def check_file(name: str, found: os.stat_result) -> None:

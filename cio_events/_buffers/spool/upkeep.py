@@ -54,6 +54,13 @@ class SpoolUpkeep(SpoolWriter):
         """
         Notice files that were deleted, or replaced by others: nobody would find what is written.
         """
+        self._miss_own_file()
+        for file in list(self._older):
+            if not file.is_there():
+                self._older.save_missing(file)
+
+    def _miss_own_file(self) -> None:
+        """Notice the same of the own file."""
         own = self._own
         if own is not None and not own.is_there():
             with self._undisturbed():
@@ -63,9 +70,6 @@ class SpoolUpkeep(SpoolWriter):
                     self._rest(error)
                     self._retire_own()
         self._save_displaced()
-        for file in list(self._older):
-            if not file.is_there():
-                self._older.save_missing(file)
 
     def _save_displaced(self) -> None:
         """Save what is in files that were found to be gone when a call was put."""

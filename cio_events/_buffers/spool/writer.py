@@ -20,8 +20,8 @@ from cio_events._interrupts import faults, holds
 from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
 
-# In seconds: how long calls may go to a file that was deleted or replaced, with its directory. A
-# look at each call would take half as long again as the call.
+# In seconds: how long calls may go to a file that was moved away, with its directory. (That it
+# was deleted is seen at once.) To look for its name at each call would take too long.
 _LOOK_INTERVAL = 0.001
 
 
@@ -51,14 +51,6 @@ class SpoolWriter:
         self._turn = threading.RLock()
         self._retry_at = 0.0  # when the disk is tried again
 
-    def put(self, envelope: Envelope) -> None:
-        """Write one more call to the file, as `enter` and `write` do together."""
-        self._incoming.append(envelope)
-        try:  # noqa: SIM105 - there may be no room for a call of suppress()
-            self.write()
-        except RecursionError:
-            pass  # the caller's stack is full; the next call writes it
-
     def write(self) -> None:
         """
         Write what has entered to the file.
@@ -85,9 +77,9 @@ class SpoolWriter:
                 try:
                     own = self._own
                     now = monotonic()
-                    if now >= self._look_at:
+                    if own is not None and (now >= self._look_at or own.was_deleted()):
                         self._look_at = now + _LOOK_INTERVAL
-                        if own is not None and not own.is_there():
+                        if not own.is_there():
                             self._displace(own)
                             own = None
                     if own is None:

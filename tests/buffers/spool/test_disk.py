@@ -8,9 +8,10 @@ import subprocess
 import pytest
 
 from cio_events._buffers.failures import Failure
-from cio_events._buffers.spool import backlog, buffer, dead_letter_file, dead_letter_writer
+from cio_events._buffers.spool import backlog, dead_letter_file, dead_letter_writer
 from tests.support.spools import (
     Noting,
+    SpoolWithPut,
     drain,
     envelope,
     left_in,
@@ -257,7 +258,7 @@ def test_a_report_that_raises_does_not_matter(tmp_path):
         raise RuntimeError
 
     (tmp_path / "file").write_text("")
-    spool = buffer.Spool(tmp_path / "file", report=report)
+    spool = SpoolWithPut(tmp_path / "file", report=report)
     spool.put(envelope(1))
 
     assert drain(spool) == [1]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import shutil
 import signal
 
 import pytest
 
 from cio_events._buffers.failures import Failure
-from cio_events._buffers.spool import Spool
+from cio_events._buffers.spool import trust
 from cio_events._buffers.workspace import Workspace, fingerprint
 from tests.support.spools import (
     CHILD_SECONDS,
     Noting,
+    SpoolWithPut,
     child,
     drain,
     envelope,
@@ -35,7 +38,7 @@ def directory(tmp_path):
 
 def fill(directory, count=10, workspace=ONE):
     """A spool with some calls."""
-    spool = Spool(directory, report=Noting(), workspace=workspace)
+    spool = SpoolWithPut(directory, report=Noting(), workspace=workspace)
     for number in range(count):
         spool.put(envelope(number))
     return spool
@@ -59,13 +62,13 @@ def test_another_workspace_gets_nothing(directory):
     gone.dead_letter(gone.take(1), [Failure("rejected", 400, "no")])
     gone.close()
     report = Noting()
-    other = Spool(directory, report=report, workspace=OTHER)
+    other = SpoolWithPut(directory, report=report, workspace=OTHER)
 
     assert other.adopt() == (0, 0)
     assert report.kinds == ["spool workspace"]
     assert list(other.failures()) == []
     assert other.resend() == other.discard() == 0
-    same = Spool(directory, report=Noting(), workspace=ONE)
+    same = SpoolWithPut(directory, report=Noting(), workspace=ONE)
     assert same.resend() == 1
     assert other.adopt() == (0, 0)
     assert sorted(drain(same)) == list(range(10))
@@ -129,6 +132,41 @@ def test_nobody_else_may_put_another_in_its_place(tmp_path, mode, refused):
     assert drain(spool) == [1]
 
 
+def test_the_users_of_the_system_are_not_read(tmp_path, monkeypatch):
+    """There may be thousands, in a directory far away; and nobody asks at a log call."""
+    asked = []
+    monkeypatch.setattr(pwd, "getpwall", lambda: pytest.fail("all users were read"))
+    real = grp.getgrgid
+    monkeypatch.setattr(grp, "getgrgid", lambda group: (asked.append(group), real(group))[1])
+    trust._is_ours_alone.cache_clear()
+    tmp_path.chmod(0o775)
+    spool = opened(tmp_path / "spool")
+    spool.put(envelope(0))
+    for number in range(1, 4):
+        shutil.rmtree(tmp_path / "spool")
+        spool.put(envelope(number))
+
+    assert spool.in_memory == 0
+    assert asked == [os.getegid()]
+    assert drain(spool) == [0, 1, 2, 3]
+
+
+def test_a_group_with_others_in_it_is_not_ours_alone(tmp_path, monkeypatch):
+    """Nor is one that we are in with everybody, as `users` is."""
+    here = grp.getgrgid(os.getegid())
+    for name, members in ((here.gr_name, [*here.gr_mem, "somebody"]), ("users", [])):
+        found = grp.struct_group((name, "x", here.gr_gid, members))
+        monkeypatch.setattr(grp, "getgrgid", lambda _, found=found: found)
+        trust._is_ours_alone.cache_clear()
+        tmp_path.chmod(0o775)
+        spool = opened(tmp_path / "spool")
+        spool.put(envelope(0))
+
+        assert spool.in_memory == 1
+        spool.close()
+    trust._is_ours_alone.cache_clear()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory away")
 def test_nobody_else_may_own_what_is_above_it(tmp_path):
     """Its owner may rename what is in it, and a link leads where its owner wants."""
@@ -170,7 +208,7 @@ def test_what_does_not_look_like_ours_does_not_matter(directory):
     (directory / "README").symlink_to("/etc/passwd")
 
     assert left_in(directory) == []
-    assert drain(Spool(directory, report=Noting(), workspace=ONE)) == [0, 1]
+    assert drain(SpoolWithPut(directory, report=Noting(), workspace=ONE)) == [0, 1]
 
 
 def test_a_stranger_s_database_is_not_run(directory):

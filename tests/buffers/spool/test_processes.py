@@ -12,7 +12,6 @@ from collections import Counter
 
 import pytest
 
-from cio_events._buffers.spool import Spool
 from cio_events._process import forks
 from cio_events._wire.envelope import ulid_of
 from tests.support.spools import (
@@ -20,6 +19,7 @@ from tests.support.spools import (
     CHILD_START,
     ROOT,
     Noting,
+    SpoolWithPut,
     child,
     drain,
     envelope,
@@ -397,7 +397,7 @@ sys.stdin.readline()
 
     def test_a_spool_that_is_gone_is_not_told(self, directory):
         """A spool that nobody refers to any more does not stay in memory for the sake of forks."""
-        spool = Spool(directory, report=Noting())
+        spool = SpoolWithPut(directory, report=Noting())
         assert spool in forks._interruptible
         spool.close()
         del spool

@@ -74,6 +74,33 @@ os.kill(os.getpid(), 9)
         spool.close()
 
 
+@pytest.mark.parametrize("how", ["replaced", "removed", "moved"])
+def test_the_next_call_notices_however_soon(directory, monkeypatch, how):
+    """
+    That the file was deleted it sees at once; that it was moved, whoever takes calls.
+
+    Where it was moved, the calls of a millisecond are on the disk there.
+    """
+    monkeypatch.setattr(writer, "_LOOK_INTERVAL", 3600.0)
+    spool = opened(directory)
+    for number in (0, 1):
+        spool.put(envelope(number))
+    if how == "replaced":
+        swap(directory)
+    elif how == "removed":
+        shutil.rmtree(directory)
+    else:
+        directory.rename(directory.with_name("moved"))
+    spool.put(envelope(2))
+    if how == "moved":
+        assert not directory.exists()
+        spool.take(0)
+
+    found = spool_files(directory)
+    assert len(found) == {"replaced": 2, "removed": 1, "moved": 1}[how]
+    assert drain(spool) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("first", ["put", "adopt", "sending"])
 def test_its_copies_are_not_delivered_as_well(directory, first):
     """Each call comes once and in order, whatever notices the copy first."""

@@ -186,7 +186,7 @@ for letter in pipeline.failures():
     assert_type(letter.id, str)
     assert_type(letter.reason, str)
     assert_type(letter.status, int | None)
-    assert_type(letter.call, Call)
+    assert_type(letter.call, Call | None)
 assert_type(pipeline.resend(), int)
 assert_type(pipeline.discard([receipt.delivery_id]), int)
 
