@@ -9,12 +9,12 @@ def main() -> None:
     """Run the command line."""
     # Optional: click and rich come with the extras that have commands, and a log line needs none.
     try:
-        from cio_events._cli.main import commands
+        from cio_events._cli.main import main as run
     except ModuleNotFoundError as missing:
         if missing.name not in ("click", "rich"):
             raise
         sys.exit(_without(missing.name))
-    commands(prog_name="cio-events")
+    run()
 
 
 def _without(package: str) -> int:

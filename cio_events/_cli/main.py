@@ -6,10 +6,13 @@ This module imports click, which comes with the extra `cio-events[sandbox]`.
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from cio_events import __version__
 from cio_events._cli.doctor import doctor
+from cio_events._cli.output import watch_pipes
 from cio_events._cli.relay import relay
 from cio_events._cli.sandbox import sandbox
 from cio_events._cli.spool import spool
@@ -25,3 +28,12 @@ commands.add_command(relay)
 commands.add_command(doctor)
 commands.add_command(sandbox)
 commands.add_command(spool)
+
+
+def main() -> None:
+    """Run the command that this process is started with."""
+    watch_pipes()
+    try:
+        commands(prog_name="cio-events")
+    finally:
+        sys.stdout.flush()

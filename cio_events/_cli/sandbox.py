@@ -12,11 +12,13 @@ import subprocess
 import sys
 import time
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from cio_events._cli.output import ReaderGoneError
 from cio_events._cli.tail import escaped, tail, told
 from cio_events.sandbox import Sandbox
 
@@ -196,11 +198,6 @@ def _welcome(url: str, restricted: set[str]) -> str:
 
 
 def _print_request(request: ReceivedRequest, *, err: bool = False) -> None:
-    try:
+    with suppress(ReaderGoneError):  # the sandbox goes on
         for line in told(request):
             click.echo(line, err=err)
-    except OSError:
-        # Whoever read the lines is gone. The sandbox goes on, and Python, which would try to
-        # write the rest when it ends, gets somewhere to write it.
-        stream = sys.stderr if err else sys.stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -19,6 +20,9 @@ from cio_events._wire import answers
 from cio_events._wire.request import Request
 from cio_events.errors import NoAnswerError, ParamError
 from cio_events.options import Options
+
+if TYPE_CHECKING:
+    import requests
 
 SECONDS = 3.0
 """What one request may take."""
@@ -170,19 +174,27 @@ def shown_host(url: str) -> str:
 
 
 def _with_url(options: Options, url: str) -> Options:
-    session = options.session
-    if session is not None:
-        # The application's own may be in use, and would get an adapter more.
-        from cio_events._http.adapter import clone_session
-
-        session = clone_session(session)
     return Options(
         site_id=options.site_id,
         api_key=options.api_key,
         track_url=url,
-        session=session,
+        session=session_like(options),
         user_agent=options.user_agent,
     )
+
+
+def session_like(options: Options) -> requests.Session | None:
+    """
+    A session as the application's; None if it has none.
+
+    Its own may be in use, and would get an adapter more.
+    """
+    if options.session is None:
+        return None
+    # Here and not above: requests takes long to import, and there is a session of its.
+    from cio_events._http.adapter import clone_session
+
+    return clone_session(options.session)
 
 
 def _region(body: bytes) -> str | None:

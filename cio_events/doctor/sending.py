@@ -9,7 +9,7 @@ from cio_events._calls.people import Call, Delete, Identify, Track
 from cio_events._calls.ulid import new_id
 from cio_events._clients.track import TrackClient
 from cio_events._wire.masking import masked
-from cio_events.doctor.network import SECONDS, shown_host
+from cio_events.doctor.network import SECONDS, session_like, shown_host
 from cio_events.doctor.subject import Subject
 from cio_events.errors import CustomerIOError, ParamError
 
@@ -62,6 +62,8 @@ def send(subject: Subject, customer: str) -> Iterator[tuple[str, str | None]]:
         region=options.region,
         url=options.track_url,
         timeout=SECONDS,
+        user_agent=options.user_agent,
+        session=session_like(options),
     ) as client:
         for name, call in calls_about(customer):
             try:
