@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +22,7 @@ from cio_events._cli.relay_status import status
 from cio_events._destinations import endpoints
 from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._process.diagnostics import say
+from cio_events._relay.lease import SECONDS
 from cio_events.options import Options, options_from
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from cio_events._http.endpoint import Endpoint
     from cio_events._relay.health import Health
     from cio_events._relay.relay import Relay
-
-LEASE_SECONDS = 15.0
 
 # One thread reads while another sends; with Python's own 5 ms, each waits so long for the other.
 SWITCH_SECONDS = 0.0005
@@ -68,7 +68,7 @@ relay.add_command(status)
 @click.option(
     "--lease",
     type=click.FloatRange(0.5),
-    default=LEASE_SECONDS,
+    default=SECONDS,
     show_default=True,
     help="After how many seconds another relay goes on for one that was killed.",
 )
@@ -141,6 +141,8 @@ def _answering(make: type[Health], port: int, running: Relay, max_lag: float | N
 def _endpoints() -> tuple[Options, Endpoint | None, Endpoint | None]:
     """Where to deliver to, as the environment says; a line about what is missing."""
     options, problem = options_from({})
+    # CIO_RELAY says where this relay reads from; its own calls go to Customer.io.
+    options = replace(options, relay=None)
     track, no_track = endpoints.opened(endpoints.track, options, {}, problem)
     app, no_app = endpoints.opened(endpoints.app, options, {}, problem)
     if track is None and app is None:

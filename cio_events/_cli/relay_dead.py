@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -52,50 +52,43 @@ def show(context: click.Context, url: str, prefix: str, ids: tuple[str, ...]) ->
     listing.end(context, _missing(found, ids))
 
 
-@dead.command()
-@of_redis
-@listing.which
-@click.pass_context
-def resend(
-    context: click.Context,
-    url: str,
-    prefix: str,
-    ids: tuple[str, ...],
-    reason: str | None,
-    *,
-    every: bool,
-) -> None:
-    """Publish dead letters again, by their ids, or with --all or --reason."""
-    chosen = listing.chosen(ids, reason, every=every)
-    with understood():
-        letters = _opened(url, prefix)
-        missing = _missing(list(letters.select(ids)) if ids else [], ids)
-        count = letters.resend(chosen, reason)
-    click.echo(listing.counted(count, "published again."))
-    listing.end(context, missing)
+def _command(name: str, what: str, act: Callable[..., int], done: str) -> None:
+    """Have the command *name* do *act* to the dead letters that are chosen."""
+
+    @dead.command(name, help=f"{what}, by their ids, or with --all or --reason.")
+    @of_redis
+    @listing.which
+    @click.pass_context
+    def command(
+        context: click.Context,
+        url: str,
+        prefix: str,
+        ids: tuple[str, ...],
+        reason: str | None,
+        *,
+        every: bool,
+    ) -> None:
+        chosen = listing.chosen(ids, reason, every=every)
+        with understood():
+            letters = _opened(url, prefix)
+            missing = _missing(list(letters.select(ids)) if ids else [], ids)
+            count = act(letters, chosen, reason)
+        click.echo(listing.counted(count, done))
+        listing.end(context, missing)
 
 
-@dead.command()
-@of_redis
-@listing.which
-@click.pass_context
-def discard(
-    context: click.Context,
-    url: str,
-    prefix: str,
-    ids: tuple[str, ...],
-    reason: str | None,
-    *,
-    every: bool,
-) -> None:
-    """Delete dead letters, by their ids, or with --all or --reason."""
-    chosen = listing.chosen(ids, reason, every=every)
-    with understood():
-        letters = _opened(url, prefix)
-        missing = _missing(list(letters.select(ids)) if ids else [], ids)
-        count = letters.discard(chosen, reason)
-    click.echo(listing.counted(count, "discarded."))
-    listing.end(context, missing)
+_command(
+    "resend",
+    "Publish dead letters again",
+    lambda letters, ids, reason: letters.resend(ids, reason),
+    "published again.",
+)
+_command(
+    "discard",
+    "Delete dead letters",
+    lambda letters, ids, reason: letters.discard(ids, reason),
+    "discarded.",
+)
 
 
 def _opened(url: str, prefix: str) -> DeadLetters:

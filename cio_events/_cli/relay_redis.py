@@ -10,6 +10,7 @@ import click
 
 from cio_events._redis.keys import PREFIX, Keys
 from cio_events.errors import ParamError
+from cio_events.options import ROWS
 
 if TYPE_CHECKING:
     from cio_events._relay.link import Link
@@ -23,11 +24,11 @@ class WrongSettingError(click.ClickException):
     exit_code = 2
 
 
-def _without_braces(_context: click.Context, _param: click.Parameter, prefix: str) -> str:
-    # They would end what Redis Cluster takes for the slot of all keys.
-    if not prefix or set(prefix) & set("{}") or not prefix.isprintable():
-        raise click.BadParameter("must be printable text without braces")
-    return prefix
+def _as_option(_context: click.Context, _param: click.Parameter, prefix: str) -> str:
+    try:
+        return str(ROWS["relay_prefix"].read("relay_prefix", prefix))
+    except ParamError as error:
+        raise click.BadParameter(error.message) from None
 
 
 def of_prefix(command: _Command) -> _Command:
@@ -37,7 +38,7 @@ def of_prefix(command: _Command) -> _Command:
         envvar="CIO_RELAY_PREFIX",
         default=PREFIX,
         show_default=True,
-        callback=_without_braces,
+        callback=_as_option,
         help="How the keys begin: the option relay_prefix.",
     )
     return prefix(command)

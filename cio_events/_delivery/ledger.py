@@ -27,11 +27,11 @@ class Stats:
     Attributes:
         received: Calls that were handed in, or taken over from a spool.
 
-        sent: Calls that Customer.io has accepted.
+        sent: Calls that Customer.io, or the Redis of a relay, has accepted.
 
         failed: Calls that never will be; `failed_by_reason` says why.
 
-        dropped: Calls given up without asking Customer.io; `dropped_by_reason` says why.
+        dropped: Calls given up without asking anybody; `dropped_by_reason` says why.
 
         pending: Calls that wait.
 

@@ -65,7 +65,7 @@ class Outcomes:
         status: int | None,
         receipt: Receipt | None,
     ) -> None:
-        """Customer.io has accepted these calls."""
+        """These calls were accepted where they go."""
         self._buffer.forget(envelopes)
         heard = self._count_if_heard(signals.sent, envelopes)
         self._ledger.settle(size_of(envelopes), sent=len(envelopes), unannounced=heard)
@@ -83,7 +83,7 @@ class Outcomes:
         status: int | None = None,
         details: Sequence[str | None] = (),
     ) -> None:
-        """These calls have failed for good; *details* is what Customer.io said of each."""
+        """These calls have failed for good; *details* is what was said of each."""
         details = details or [None] * len(envelopes)
         self._buffer.dead_letter(
             envelopes, [Failure(reason, status, detail) for detail in details]
@@ -183,8 +183,9 @@ class Outcomes:
             in_all = self._ledger.stats(0).failed_by_reason.get(reason, 0)
             what = "refused" if reason == "rejected" else f"did not get ({reason})"
             return (
-                f"customer.io {what} {calls(new)}{f' ({status})' if status else ''}, the last: "
-                f"{_named(envelope)}{_quoted(detail, (envelope,))}; {in_all} since the start"
+                f"{self._options.to} {what} {calls(new)}{f' ({status})' if status else ''}, "
+                f"the last: {_named(envelope)}{_quoted(detail, (envelope,))}; "
+                f"{in_all} since the start"
             )
 
         self._warn(f"failed {reason}", line)

@@ -135,6 +135,7 @@ class Reader:
             self._take(id_, dict(zip(flat[::2], flat[1::2], strict=True)), marked=bool(mark))
         if found:
             self._notify()
+        if not last:
             return bytes(following)
         if place == _NEW:
             self._wait_for_more(last)

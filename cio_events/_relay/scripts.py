@@ -90,7 +90,7 @@ READ = f"""{_HEAD}
 {_FENCE}
 {_LAST_DELIVERED}
 local stream, group, from = KEYS[2], ARGV[2], ARGV[3]
-local found, size = {{}}, 0
+local found, size, all = {{}}, 0, false
 -- What an entry says may be anybody's.
 local function whole(text)
   return text and #text < 16 and string.match(text, '^%d+$') and tonumber(text)
@@ -99,6 +99,7 @@ while #found < tonumber(ARGV[4]) and size < tonumber(ARGV[5]) do
   local got = redis.call('XREADGROUP', 'GROUP', group, group, 'COUNT', 1, 'STREAMS', stream, from)
   local entry = got and got[1][2][1]
   if not entry then
+    all = true
     break
   end
   local id, fields = entry[1], entry[2] or {{}}
@@ -136,13 +137,14 @@ while #found < tonumber(ARGV[4]) and size < tonumber(ARGV[5]) do
     found[#found + 1] = {{id, fields, redis.call('HGET', KEYS[4], id) or ''}}
   end
 end
-return {{from, found, #found == 0 and last_delivered(stream, group) or ''}}
+return {{from, found, all and #found == 0 and last_delivered(stream, group) or ''}}
 """
 """
 Read entries, up to so many and so many bytes: new ones from ``>``, those read before from an id.
 
 Returns where to go on; of each entry its id, its fields and the generation that has marked it;
-and, where there is none, the id behind which a new one will be.
+and, where there is none at all, the id behind which a new one will be. A page may be empty and not
+the last, when all of it repeats what has ended.
 """
 
 END = f"""{_HEAD}

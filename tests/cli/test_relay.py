@@ -159,6 +159,7 @@ def test_a_relay_answers_about_its_health_and_ends_at_a_signal(server, publisher
         (["relay", "dead", "list", "--url", "nothing://there"], 2, "must be a URL"),
         (["relay"], 2, "Missing argument"),
         (["relay", "status", "--url", "redis://127.0.0.1:1/0", "--prefix", "{a"], 2, "braces"),
+        (["relay", "status", "--url", "redis://127.0.0.1:1/0", "--prefix", "é"], 2, "ASCII"),
     ],
 )
 def test_what_is_wrong_is_said_without_secrets(monkeypatch, arguments, status, words):

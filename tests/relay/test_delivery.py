@@ -11,6 +11,8 @@ from cio_events import Pipeline
 from cio_events._calls.messages import SendEmail
 from cio_events._calls.people import Identify, Track, TrackAnonymous
 from cio_events._redis import entries
+from cio_events._relay import reader
+from cio_events._relay.link import GROUP
 from tests.relay.conftest import envelope, relay, running, until
 from tests.support.redis_server import Proxy, needs_redis
 
@@ -54,6 +56,24 @@ def test_what_a_pipeline_publishes_is_delivered(server, publisher, sandbox):
         f"event {number}" for number in range(500)
     ]
     assert len(sandbox.messages) == 1
+
+
+def test_what_repeats_only_what_has_ended_hides_nothing(server, publisher, sandbox, monkeypatch):
+    """A page of what was read before may be empty, and there be more behind it."""
+    monkeypatch.setattr(reader, "_BYTES", 1)
+    keys = publisher.keys
+    first = publisher.add([envelope(Track("5", "one"))], 1)
+    publisher.add([envelope(Track("5", "one"))], 1)
+    publisher.add([envelope(Track("5", "two"))], 2)
+    # As a relay leaves it that was killed when the first had ended, and the second was read.
+    server.do("XGROUP", "CREATE", keys.stream, GROUP, "0")
+    server.do("XREADGROUP", "GROUP", GROUP, GROUP, "STREAMS", keys.stream, ">")
+    server.do("HSET", keys.seen(publisher.name), 1, first)
+    server.do("XACK", keys.stream, GROUP, first)
+    server.do("XDEL", keys.stream, first)
+    with running(relay(server, sandbox)):
+        until(lambda: publisher.left == 0)
+    assert names(sandbox) == ["two"]
 
 
 def test_small_entries_that_wait_travel_together(server, publisher, sandbox):
