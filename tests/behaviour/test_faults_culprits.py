@@ -12,6 +12,7 @@ import pytest
 from cio_events import Call, Pipeline, SendPush, Track, TrackAnonymous
 from cio_events._delivery.suspects import STRIKES
 from tests.behaviour.watching import GUARD, Heard, balanced, eventually, said, settled
+from tests.support.effort import combined
 from tests.support.servers import Peer, Received, ScriptedServer, Step, answer, head
 
 MakePipeline = Callable[..., Pipeline]
@@ -70,25 +71,26 @@ def directory(spooled: bool, tmp_path: Any) -> str | None:
     return str(tmp_path / "spool") if spooled else None
 
 
-@each_buffer
-@each_api
+BY = {"500": status(500), "403": status(403), "408": status(408), "reset": breaking}
+
+
 @pytest.mark.parametrize(
-    "by", [status(500), status(403), status(408), breaking], ids=["500", "403", "408", "reset"]
+    ("how", "place", "api", "buffer"),
+    combined(list(BY), [0, 31, 79], ["v1", "v2"], ["memory", "spool"]),
 )
-@pytest.mark.parametrize("place", [0, 31, 79])
 def test_one_culprit_stops_nobody_else(
     make: MakePipeline,
     heard: Heard,
     tmp_path: Any,
-    by: Callable[[Peer], bool],
+    how: str,
     place: int,
     api: str,
-    spooled: bool,
+    buffer: str,
 ) -> None:
     """All others arrive, in order; the culprit waits, and goes once the server takes it."""
-    step = fails_for(b"poison", by=by)
+    step = fails_for(b"poison", by=BY[how])
     with ScriptedServer([step] * 10_000) as server:
-        spool = directory(spooled, tmp_path)
+        spool = directory(buffer == "spool", tmp_path)
         pipeline = make(track_url=server.url, api=api, flush_interval=3600, spool=spool, **PACE)
         for n in range(80):
             pipeline.track(f"{n % 16}", "poison" if n == place else f"{n}")
@@ -105,7 +107,7 @@ def test_one_culprit_stops_nobody_else(
     for who in range(16):
         expected = ["poison" if n == place else f"{n}" for n in range(80) if n % 16 == who]
         assert [name for name in names if name in expected] == expected
-    if api == "v2" and by is not breaking:  # of which each is sent twice, on a kept connection
+    if api == "v2" and how != "reset":  # of which each is sent twice, on a kept connection
         assert len(failed_together(server.requests[:count])) <= STRIKES + 2 * math.log2(80)
 
 

@@ -13,6 +13,7 @@ import pytest
 from cio_events import Identifier, Pipeline, SendPush
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import balanced, eventually, names, settled
+from tests.support.effort import times
 from tests.support.servers import ScriptedServer, answer, hang_up, raw, reset
 
 MakePipeline = Callable[..., Pipeline]
@@ -39,7 +40,7 @@ def misbehave(sandbox: Sandbox, rounds: int, seed: int) -> None:
 
 
 @each_api
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(times(8)))
 def test_customers_calls_arrive_in_order_over_all_retries(
     make: MakePipeline, sandbox: Sandbox, api: str, seed: int
 ) -> None:

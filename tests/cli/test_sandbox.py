@@ -20,6 +20,7 @@ from cio_events._cli.tail import escaped
 from cio_events.sandbox import Sandbox
 from tests.cli.commands import run
 from tests.sandbox.asking import TIMEOUT_SECONDS
+from tests.support.nursery import Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +58,12 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_well(number: signal.Signals) -> None:
-    """Exit code 0, nothing on stderr, and two lines for each call."""
-    with running() as (process, url, _):
+    """
+    Exit code 0, nothing on stderr, and two lines for each call.
+
+    The welcome has the variables that point a program here, and the views.
+    """
+    with running() as (process, url, welcome):
         event = {"name": "purchase"}
         path = f"{url}/api/v1/customers/a%2Fb/events"
         for auth, status in ((("a", "b"), 200), (None, 401)):
@@ -68,6 +73,16 @@ def test_a_signal_ends_it_well(number: signal.Signals) -> None:
         process.send_signal(number)
         out, err = process.communicate(timeout=TIMEOUT_SECONDS)
 
+    for line in (
+        "export CIO_SITE_ID=sandbox",
+        "export CIO_API_KEY=sandbox",
+        "export CIO_APP_API_KEY=sandbox",
+        f"export CIO_TRACK_URL={url}",
+        f"export CIO_APP_URL={url}",
+        f"{url}/sandbox/people",
+        f"{url}/sandbox/events",
+    ):
+        assert f"  {line}\n" in welcome
     assert (process.returncode, err) == (0, "")
     lines = [line for line in out.splitlines() if line]
     assert [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in lines] == [
@@ -76,21 +91,6 @@ def test_a_signal_ends_it_well(number: signal.Signals) -> None:
         "--> POST /api/v1/customers/a%2Fb/events",
         "<-- 401",
     ]
-
-
-def test_the_welcome_says_what_to_export_and_where_to_look() -> None:
-    """The variables that point a program here, and the views."""
-    with running() as (_, url, welcome):
-        for line in (
-            "export CIO_SITE_ID=sandbox",
-            "export CIO_API_KEY=sandbox",
-            "export CIO_APP_API_KEY=sandbox",
-            f"export CIO_TRACK_URL={url}",
-            f"export CIO_APP_URL={url}",
-            f"{url}/sandbox/people",
-            f"{url}/sandbox/events",
-        ):
-            assert f"  {line}\n" in welcome
 
 
 def test_credentials_are_checked_and_never_printed() -> None:
@@ -242,15 +242,9 @@ def test_a_missing_extra_is_one_line(missing: str) -> None:
         f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['cio-events', 'sandbox']\n"
         "from cio_events.__main__ import main; main()"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    with Child(code, env=ENVIRONMENT) as child:
+        _, said = child.communicate(TIMEOUT_SECONDS)
 
-    assert ended.returncode == 2
-    assert "pip install 'cio-events[sandbox]'" in ended.stderr
-    assert ended.stderr.count("\n") == 1
+    assert child.returncode == 2
+    assert "pip install 'cio-events[sandbox]'" in said
+    assert said.count("\n") == 1

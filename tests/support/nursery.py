@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 _MESSAGE_BYTES = 8
-_SERVE = "import sys; from tests.support import nursery; exec(nursery.serve(int(sys.argv[1])))"
+_SERVE = (
+    "import sys; from tests.support import nursery;"
+    "exec(nursery.serve(int(sys.argv[1]), sys.argv[2:]))"
+)
 
 
 class Child:
@@ -46,14 +49,15 @@ class Child:
         env: Mapping[str, str],
         cwd: Path = ROOT,
         start_new_session: bool = False,
+        imported: Sequence[str] = (),
     ) -> None:
-        """Start it."""
+        """Start it, with these modules *imported* besides."""
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
         ours_err, theirs_err = os.pipe()
         ours_status, theirs_status = os.pipe()
         try:
-            _nursery().ask(
+            _nursery(*imported).ask(
                 {
                     "code": code,
                     "arguments": list(arguments),
@@ -140,14 +144,14 @@ class Child:
 class _Nursery:
     """The process that children are forked from."""
 
-    def __init__(self) -> None:
+    def __init__(self, imported: tuple[str, ...]) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (self._socket, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         env = {name: value for name, value in os.environ.items() if not name.startswith("CIO_")}
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVE, str(theirs.fileno())],
+                [sys.executable, "-c", _SERVE, str(theirs.fileno()), *imported],
                 cwd=ROOT,
                 env={**env, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
@@ -168,33 +172,40 @@ class _Nursery:
         self._process.wait()
 
 
-_running: list[_Nursery] = []
+_running: dict[tuple[str, ...], _Nursery] = {}
 _starting = threading.Lock()
 
 
-def _nursery() -> _Nursery:
+def _nursery(*imported: str) -> _Nursery:
     with _starting:
-        if not _running:
-            _running.append(_Nursery())
-        return _running[0]
+        if imported not in _running:
+            _running[imported] = _Nursery(imported)
+        return _running[imported]
 
 
 def close() -> None:
-    """End the process that children are forked from, if there is one."""
+    """End the processes that children are forked from."""
     with _starting:
         while _running:
-            _running.pop().close()
+            _running.popitem()[1].close()
 
 
-def serve(descriptor: int) -> CodeType:
-    """Fork a child for each request; returns, in the child, what it has to run."""
+def serve(descriptor: int, imported: Sequence[str] = ()) -> CodeType:
+    """
+    Fork a child for each request; returns, in the child, what it has to run.
+
+    What else is *imported* is so in each child.
+    """
     import gc
+    from importlib import import_module
 
     # structlog would import it, which takes longer than all the rest.
     sys.modules["rich"] = None  # type: ignore[assignment]
     import cio_events
 
     del sys.modules["rich"]
+    for each in imported:
+        import_module(each)
     with cio_events.Pipeline(site_id="site", api_key="key") as pipeline:
         pipeline._track._transport()
     del pipeline

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
+from tests.support.nursery import Child
 from tests.support.scripts import SECONDS, environment
+
+# As `python -m pytest` does.
+PYTEST = """
+import os, sys
+sys.path[:0] = [os.getcwd(), *os.environ["PYTHONPATH"].split(os.pathsep)]
+import pytest
+sys.exit(pytest.main())
+"""
 
 
 @dataclass(frozen=True)
@@ -36,13 +45,15 @@ def run_suite(
     files: dict[str, str],
     *arguments: str,
     plugin: bool = True,
+    fresh: bool = False,
     inside: Sequence[str] = (),
     **variables: str,
 ) -> Run:
     """
     Write *files* and have pytest run them, *inside* another command, as production is set up.
 
-    Neither this project's configuration nor any plugin but ours takes part.
+    Neither this project's configuration nor any plugin but ours takes part. Where it matters what
+    is imported when, or what a Python that starts does, pytest runs in a *fresh* interpreter.
     """
     for name, text in files.items():
         path = directory / name
@@ -61,20 +72,20 @@ def run_suite(
     env = environment(**{**settings, **variables})
     env.pop("PYTEST_ADDOPTS", None)
     env["PYTHONPATH"] = os.pathsep.join([str(directory), env["PYTHONPATH"]])
+    arguments = (
+        *(("-p", "pytest_cio_events") if plugin else ()),
+        *("-p", "no:cacheprovider", "-rA", "--tb=short"),
+        *("-W", "error::pytest.PytestUnknownMarkWarning"),
+        *arguments,
+    )
+    if not (fresh or inside):
+        env["PYTHONWARNINGS"] = "default"  # of those of a Python that starts, nobody thinks
+        with Child(PYTEST, arguments, env=env, cwd=directory, imported=["pytest"]) as child:
+            out, err = child.communicate(SECONDS)
+            assert child.returncode is not None
+            return Run(child.returncode, out + err, _tests(out))
     done = subprocess.run(
-        [
-            *(
-                *inside,
-                sys.executable,
-                "-W",
-                "error::pytest.PytestUnknownMarkWarning",
-                "-m",
-                "pytest",
-            ),
-            *(("-p", "pytest_cio_events") if plugin else ()),
-            *("-p", "no:cacheprovider", "-rA", "--tb=short"),
-            *arguments,
-        ],
+        [*inside, sys.executable, "-m", "pytest", *arguments],
         cwd=directory,
         env=env,
         capture_output=True,

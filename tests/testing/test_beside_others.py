@@ -251,6 +251,7 @@ def test_no_trace_of_the_plugin_where_it_is_left_out(
         tmp_path_factory.mktemp("without"),
         {"test_a.py": suite},
         *("-p", "no:cio_events", "-p", "no:ddtrace"),
+        fresh=True,
         plugin=False,
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="",
     )

@@ -378,6 +378,6 @@ def test_collection_imports_nothing_of_ours(tmp_path: Path) -> None:
         assert "CIO_ONLY_LOOPBACK" not in os.environ
         assert not any("cio" in one for one in pytestconfig.getini("markers"))
     """
-    assert run_suite(tmp_path, {"test_a.py": suite}).code == 0
-    done = run_suite(tmp_path, {"test_a.py": without}, plugin=False)
+    assert run_suite(tmp_path, {"test_a.py": suite}, fresh=True).code == 0
+    done = run_suite(tmp_path, {"test_a.py": without}, fresh=True, plugin=False)
     assert done.code == 0, done.out

@@ -288,7 +288,7 @@ def run(home: Path) -> Run:
     variables = {"WATCHED": str(home / "watched"), "RES_OPTIONS": "timeout:1 attempts:1"}
     inside = outside.namespace()
     if inside is None:
-        return run_suite(home, files, **variables)
+        return run_suite(home, files, fresh=True, **variables)
     inside += [sys.executable, "-m", "tests.support.outside", str(home / "seen")]
     return run_suite(home, files, inside=inside, SEEN="yes", **variables)
 
