@@ -16,19 +16,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cio_events import AddToSegment, Call, Merge, SendPush, Track, TrackAnonymous
-from cio_events._calls.ulid import new_id
-from cio_events._delivery.destination import Delivered, Hold, Refused, Split, TryAgain, Verdict
-from cio_events._delivery.in_flight import InFlight
-from cio_events._delivery.order import Order
-from cio_events._delivery.suspects import STRIKES, Load
-from cio_events._destinations.customerio import AppAPI, TrackAPI
-from cio_events._wire.encode import customers_of, encode
-from cio_events._wire.envelope import Envelope, Route, route_of
-from cio_events.options import Options
+from cio_events._delivery.destination import Delivered, Hold, Split, TryAgain, Verdict
+from cio_events._delivery.suspects import STRIKES
+from cio_events._wire.encode import customers_of
+from cio_events._wire.envelope import Route, route_of
+from tests.model.world import FORBIDDEN, OPTIONS, World
 from tests.support.effort import times
-
-NOW = 1_704_067_200_000
-OPTIONS = Options(retry_base=0.5, retry_cap=8.0, hold_interval=5.0)
 
 # What says nothing of the calls, and what is as if they were the cause.
 PASSING: list[Verdict] = [
@@ -38,110 +31,8 @@ PASSING: list[Verdict] = [
     TryAgain("no_answer", None, suspect=True, slow=True),
     Hold(401, "look"),
     Hold(403, "look", suspect=True),
+    FORBIDDEN,
 ]
-FOR_A_CULPRIT: list[Verdict] = [
-    TryAgain("server_error", 500, suspect=True),
-    TryAgain("no_answer", None, suspect=True),
-    Hold(403, "look", suspect=True),
-]
-
-
-class Ready(TrackAPI):
-    """As if there were credentials."""
-
-    ready = True
-
-
-class AppReady(AppAPI):
-    """As if there were credentials."""
-
-    ready = True
-
-
-class World:
-    """A clock, both destinations, and what they have taken."""
-
-    def __init__(self, calls: list[Call], culprits: set[int], api: Any, seed: int) -> None:
-        self.dice = random.Random(seed)
-        self.now = 100.0
-        self.flights = [InFlight(Ready(None, Options())), InFlight(AppReady(None, Options()))]
-        self.order = Order(flight.line for flight in self.flights)
-        self.taken: list[Envelope] = []
-        self.failed: list[Envelope] = []
-        self.requests = 0
-        self.answered: list[tuple[int, bool]] = []  # how many calls, and whether they passed
-        self.out: list[tuple[InFlight, Load]] = []
-        self.api = api
-        self.bad = culprits
-        self.envelopes: list[Envelope] = []
-        self.culprits: set[Envelope] = set()
-        for call in calls:
-            self.accept(call)
-
-    def accept(self, call: Call) -> None:
-        """Let one call more stand in order."""
-        n = len(self.envelopes)
-        envelope = encode(call, new_id(NOW + n), NOW + n, self.api)
-        if n in self.bad:
-            self.culprits.add(envelope)
-        self.envelopes.append(envelope)
-        flight = self.flights[route_of(envelope) is Route.APP]
-        self.order.add(envelope, customers_of(envelope), flight.line)
-
-    def not_behind_culprits(self) -> set[Envelope]:
-        """What has to arrive, however long the culprits never do."""
-        behind: set[str] = set()
-        expected = set()
-        for envelope in self.envelopes:
-            who = set(customers_of(envelope))
-            if envelope in self.culprits or who & behind:
-                behind |= who
-            else:
-                expected.add(envelope)
-        return expected
-
-    def run(self, trouble: list[Verdict | None], steps: int) -> None:
-        """Make requests until nothing moves, or so many."""
-        out = self.out
-        for _ in range(steps):
-            while started := [
-                (flight, load) for flight in self.flights if (load := flight.next(self.now))
-            ]:
-                out += started
-            if not out:
-                at = min(
-                    (flight.opens_at(self.now) for flight in self.flights if flight),
-                    default=math.inf,
-                )
-                if at == math.inf:
-                    return
-                self.now = max(at, self.now + 0.01)
-                continue
-            # In one destination; a pause of one lets the other go ahead.
-            people: Counter[tuple[str, str]] = Counter()
-            for flight, load in out:
-                name = flight.destination.name
-                people.update({(name, w) for one in load.envelopes for w in customers_of(one)})
-            assert max(people.values(), default=1) == 1
-            flight, load = out.pop(self.dice.randrange(len(out)))
-            self.requests += 1
-            self.judge(flight, load, trouble.pop(0) if trouble else None)
-
-    def judge(self, flight: InFlight, load: Load, verdict: Verdict | None) -> None:
-        """Answer one request, as a dispatcher would act on it."""
-        if verdict is None and not self.culprits.isdisjoint(load.envelopes):
-            verdict = self.dice.choice(FOR_A_CULPRIT)
-        self.answered.append((len(load.envelopes), not isinstance(verdict, (TryAgain, Hold))))
-        if isinstance(verdict, (TryAgain, Hold)):
-            flight.failed(load, verdict, self.now, OPTIONS, self.order)
-            return
-        flight.passed(load, self.now)
-        if isinstance(verdict, Split) and len(load.envelopes) > 1:
-            flight.split(load)
-            return
-        flight.ended(load)
-        (self.failed if isinstance(verdict, Refused) else self.taken).extend(load.envelopes)
-
 
 WHO = st.sampled_from("abcdefgh")
 CALLS = st.one_of(
@@ -192,18 +83,20 @@ def test_any_answers_lose_nothing_and_culprits_stop_only_their_customers(
         world.accept(call)
     world.run(trouble, 1_500)
 
-    assert world.not_behind_culprits() <= set(world.taken)
+    assert world.not_behind_culprits() <= world.ended
 
     world.culprits.clear()
     world.run([], 1_500)
-    assert Counter(world.taken) == Counter(world.envelopes)
+    assert Counter([*world.taken, *world.failed]) == Counter(world.envelopes)
     place = {envelope: n for n, envelope in enumerate(world.taken)}
     for flight_route in (False, True):
         for who in {who for one in world.envelopes for who in customers_of(one)}:
             own = [
                 place[one]
                 for one in world.envelopes
-                if who in customers_of(one) and (route_of(one) is Route.APP) is flight_route
+                if one in place
+                and who in customers_of(one)
+                and (route_of(one) is Route.APP) is flight_route
             ]
             assert own == sorted(own)
 
@@ -249,9 +142,72 @@ def test_culprits_are_found_by_few_requests(
     expected = world.not_behind_culprits()
     while not expected <= set(world.taken):
         world.run([], 1)
-        assert world.requests < 1_000
+        assert len(world.answered) < 1_000
 
     # Before that it may be the server. What a culprit tries alone afterwards holds up nobody.
-    failed = [size for size, passed in world.answered[STRIKES:] if not passed and size > 1]
+    failed = [size for _, _, size, passed in world.answered[STRIKES:] if not passed and size > 1]
     most = 2 * math.log2(count) * len(world.culprits)
     assert len(failed) <= most
+
+
+@settings(max_examples=times(60), deadline=None)
+@given(
+    st.lists(CALLS, min_size=1, max_size=60),
+    st.one_of(
+        st.lists(st.sampled_from(PASSING[:-1]), min_size=1, max_size=60),
+        # For long, and each call may be to blame.
+        st.builds(lambda n: [PASSING[2]] * n, st.integers(10, 90)),
+    ),
+    st.sampled_from(["v1", "v2"]),
+    st.integers(0, 10**6),
+)
+def test_after_an_outage_all_goes_at_once(
+    calls: list[Call], trouble: list[Verdict | None], api: Any, seed: int
+) -> None:
+    """Nobody was to blame while nothing passed: none of them waits once something does."""
+    world = World(calls, set(), api, seed)
+    while trouble:
+        world.run(trouble, 1)
+    while world.out:  # what began before its destination paused
+        world.run([], 1)
+    before = len(world.answered)
+    world.run([], 2_000)
+
+    assert world.ended == set(world.envelopes)
+    for flight in world.flights:
+        name = flight.destination.name
+        assert len({at for at, whose, _, _ in world.answered[before:] if whose == name}) <= 1
+
+
+@settings(max_examples=times(20), deadline=None)
+@given(st.integers(1, 4), st.sampled_from([5, 80]), st.sampled_from(["v1", "v2"]), st.integers(0))
+def test_culprits_are_tried_now_and_then(culprits: int, count: int, api: Any, seed: int) -> None:
+    """Each of them as often as its delays say, for as long as it is one."""
+    dice = random.Random(seed)
+    bad = set(dice.sample(range(count), culprits))
+    world = World([Track(f"{n}", "x") for n in range(count)], bad, api, seed)
+    world.run([], 5_000, until=500.0)
+    before = len(world.answered)
+    world.run([], 5_000, until=world.now + 50 * OPTIONS.retry_cap)
+
+    assert len(world.taken) == count - culprits
+    # Half the longest delay is the mean of one. Some take their turns, where nobody else passes.
+    assert 10 <= len(world.answered) - before <= 3 * 50 * culprits
+
+
+@settings(max_examples=times(40), deadline=None)
+@given(
+    st.integers(2, 300), st.sampled_from([1, 2, 3, 16, 80]), st.integers(0, 299), st.integers(0)
+)
+@example(300, 1, 150, 1)
+def test_one_culprit_is_found_without_a_pause(
+    count: int, people: int, place: int, seed: int
+) -> None:
+    """From the first request that passes on; also where it is one customer's many calls."""
+    world = World([Track(f"{n % people}", "x") for n in range(count)], {place % count}, "v2", seed)
+    expected = world.not_behind_culprits()
+    while not expected <= world.ended:
+        world.run([], 1)
+
+    passed = [at for at, _, _, passed in world.answered if passed]
+    assert len(set(passed)) <= 1

@@ -11,6 +11,7 @@ import os
 import pickle
 import tempfile
 import threading
+import traceback
 import warnings
 from collections import Counter, defaultdict
 from typing import Any, ClassVar
@@ -250,22 +251,25 @@ class Machine(RuleBasedStateMachine):
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if not pid:
-            status = 1
+            status, answer = 1, b""
             try:
                 seen = len(self.heard.sent), len(self.heard.failed), len(self.heard.dropped)
                 ids = [self.pipeline.accept(Track("child", name))[0] for name in names]
                 assert self.pipeline.flush(LONG)
                 assert balanced(self.pipeline).pending == 0
                 told = Told.of(self.heard, *seen, forgotten=self.forgotten, left=self.left)
-                with os.fdopen(write, "wb") as pipe:
-                    pickle.dump((ids, told, self.pipeline.stats()), pipe)
-                status = 0
+                status, answer = 0, pickle.dumps((ids, told, self.pipeline.stats()))
+            except BaseException:
+                answer = traceback.format_exc().encode()
             finally:
+                with os.fdopen(write, "wb") as pipe:
+                    pipe.write(answer)
                 os._exit(status)
         os.close(write)
         with os.fdopen(read, "rb") as pipe:
             answer = pipe.read()
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert code == 0, f"the child ended with {code}: {answer.decode(errors='replace')}"
         ids, told, stats = pickle.loads(answer)
         if self.spool is None:
             assert stats.received == times

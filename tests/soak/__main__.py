@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import resource
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +60,7 @@ class Soaked:
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 text=True,
+                start_new_session=True,
             )
         assert self.process.stdout is not None
         self.process.stdout.readline()  # before that, any signal would kill it
@@ -92,18 +95,28 @@ class Soaked:
         try:
             out, _ = self.process.communicate(timeout=3 * CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            # A child of its that hangs would keep what it prints to open.
+            os.killpg(self.process.pid, signal.SIGKILL)
             out, _ = self.process.communicate()
-        if self.process.returncode == 0:
-            return self._noted(), json.loads(out)
-        complaints = self._complaints.read_text(encoding="utf-8", errors="replace").strip()
-        how = f"{self._name} ended with {self.process.returncode}"
-        return self._noted(), f"{how}: {complaints[-2_000:] or 'it said nothing'}"
+        complaints = self._complaints.read_text(encoding="utf-8", errors="replace")
+        how = ledger_from(out, self.process.returncode, complaints)
+        return self._noted(), how if isinstance(how, dict) else f"{self._name} {how}"
 
     def _noted(self) -> set[str]:
         if not self._notes.exists():
             return set()
         return set(self._notes.read_text(encoding="utf-8").split())
+
+
+def ledger_from(printed: str, code: int, complaints: str) -> dict[str, Any] | str:
+    """The ledger that a process has *printed* last; or how it ended without, in its words."""
+    if code == 0:
+        # A process that ends by itself, with that code, need not have come to its last line.
+        with suppress(ValueError, IndexError):
+            ledger = json.loads(printed.splitlines()[-1])
+            if isinstance(ledger, dict):
+                return ledger
+    return f"ended with {code}: {complaints.strip()[-2_000:] or 'it said nothing'}"
 
 
 def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
