@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import TypeAlias
 
 from cio_events._delivery.buffer import ADOPT_INTERVAL, Adopter, Buffer
@@ -55,6 +56,9 @@ _NOT_NOTED = TryAgain("no_connection", None, detail="the spool cannot be written
 
 # Of a message that an earlier process was about to send.
 _SENT_BEFORE = Refused("ambiguous", None, "the process that sent it ended before the answer")
+
+# Of an envelope, and of a message's.
+_ROUTE, _APP = itemgetter(0), Route.APP[0]
 
 _Task: TypeAlias = "tuple[InFlight, Load, float]"
 
@@ -275,7 +279,7 @@ class Dispatcher:
         first = self.flights[0]
         routes = first.sharing.routes
         if not any(flight.line.pending for flight in self.flights):
-            if isinstance(taken, Bundle) or all(envelope[0] in routes for envelope in taken):
+            if isinstance(taken, Bundle) or {*map(_ROUTE, taken)}.issubset(routes):
                 first.waiting.add(taken)
                 return
             for flight in self.flights:
@@ -409,7 +413,7 @@ class Dispatcher:
 
 def _messages(load: Load) -> list[Envelope]:
     """Those of its calls that must not be sent twice."""
-    return [envelope for envelope in load.envelopes if envelope[0] in Route.APP]
+    return [envelope for envelope in load.envelopes if envelope[0] == _APP]
 
 
 def _at_hand(flight: InFlight) -> int:

@@ -33,7 +33,7 @@ from cio_events._redis import connection, entries
 from cio_events._redis.keys import Keys
 from cio_events._wire import batch as v2
 from cio_events._wire import encode
-from cio_events._wire.envelope import Envelope, Route
+from cio_events._wire.envelope import HEADER_BYTES, Envelope, Route
 from cio_events.errors import ParamError
 from cio_events.options import Options
 from cio_events.signals import RetryReason
@@ -41,12 +41,19 @@ from cio_events.signals import RetryReason
 if TYPE_CHECKING:
     import redis
 
+# How much of a body stays free, as the next call would be too large for what is left.
+_SLACK = 1_000
+
 # Four bodies a request: what takes more than its way there is then worth it.
-_ROOM = 4 * v2.BATCH_ROOM
+_ROOM = 4 * (v2.BATCH_ROOM - _SLACK)
+_ENOUGH = 8_192
 
 # Where each request waits for the disk, it is larger; about 20 MB of usual calls.
-_FSYNC_ROOM = 40 * v2.BATCH_ROOM
+_FSYNC_ROOM = 40 * (v2.BATCH_ROOM - _SLACK)
 _FSYNC_ENOUGH = 65_536
+
+# Headers are beside the bodies, in which a comma stands for each.
+_SPARED = HEADER_BYTES - 1
 
 # By then a Redis has written to its disk what it has answered (``appendfsync everysec``).
 _WRITTEN_SECONDS = 2.0
@@ -139,9 +146,9 @@ class RedisStreams:
         self._options = options
         self._fsync = options.relay_ack == "fsync"
         self.sharing = (
-            Sharing(self.routes, _FSYNC_ROOM, 0, _FSYNC_ENOUGH)
+            Sharing(self.routes, _FSYNC_ROOM, _SPARED, _FSYNC_ENOUGH)
             if self._fsync
-            else Sharing(self.routes, _ROOM, 0)
+            else Sharing(self.routes, _ROOM, _SPARED, _ENOUGH)
         )
         keys = Keys(options.relay_prefix)
         self._publisher = IdSource().new_id(time.time_ns() // 1_000_000)
@@ -216,7 +223,8 @@ class RedisStreams:
                 stored = monotonic()
             if not self._fsync or _is_written(client, server, stored, end):
                 self._doubt = None
-                self._doubted.difference_update(envelopes)
+                if self._doubted:
+                    self._doubted.difference_update(envelopes)
                 return Delivered(None)
             detail = "Redis has not written it to its disk yet"
         except Exception as error:  # noqa: BLE001

@@ -7,12 +7,16 @@ Whoever reads one takes it for a stranger's.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import accumulate, groupby
+from operator import itemgetter
 
 from cio_events._wire import batch as v2
 from cio_events._wire.envelope import (
+    BATCH_BYTE,
     HEADER_BYTES,
     ULID_BYTES,
     ULID_LETTERS,
@@ -47,6 +51,11 @@ class Kind(bytes, Enum):
     MESSAGE = b"message"
     """One transactional message, never to be sent twice; the body is that of its envelope."""
 
+
+# Of an envelope.
+_ROUTE = itemgetter(0)
+_HEADER = itemgetter(slice(HEADER_BYTES))
+_BODY = itemgetter(slice(HEADER_BYTES, None))
 
 _KINDS = {Route.BATCH: Kind.BATCH, Route.SINGLE: Kind.CALL, Route.APP: Kind.MESSAGE}
 
@@ -125,39 +134,28 @@ class Entry:
 
 def parts(envelopes: Iterable[Envelope]) -> Iterator[list[Envelope]]:
     """Part calls, in their order, into those of one entry each."""
-    batch: list[Envelope] = []
-    room = 0
-    shared = Route.BATCH[0]
-    for envelope in envelopes:
-        if envelope[0] != shared:
-            if batch:
-                yield batch
-                batch = []
-            yield [envelope]
+    # No step for each of thousands is one of Python's.
+    for route, run in groupby(envelopes, _ROUTE):
+        if route != BATCH_BYTE:
+            yield from ([envelope] for envelope in run)
             continue
-        room -= len(envelope) - HEADER_BYTES + 1
-        if room < 0 or not batch:
-            if batch:
-                yield batch
-                batch = []
-            room = v2.BATCH_ROOM - (len(envelope) - HEADER_BYTES + 1)
-        batch.append(envelope)
-    if batch:
-        yield batch
+        calls, start, before = list(run), 0, 0
+        # Between two calls there is a comma.
+        ends = [*accumulate(map((1 - HEADER_BYTES).__add__, map(len, calls)))]
+        while start < len(calls):
+            end = max(bisect_right(ends, before + v2.BATCH_ROOM, start), start + 1)
+            yield calls[start:end]
+            start, before = end, ends[end - 1]
 
 
 def entry_of(envelopes: Sequence[Envelope], publisher: str, sequence: int) -> Entry:
     """One entry of these calls, which are one of `parts`."""
     kind = _KINDS[route_of(envelopes[0])]
-    body = v2.batch(envelopes) if kind is Kind.BATCH else envelopes[0][HEADER_BYTES:]
-    return Entry(
-        publisher,
-        sequence,
-        kind,
-        b"".join([envelope[:HEADER_BYTES] for envelope in envelopes]),
-        struct.pack(f">{len(envelopes)}I", *[len(one) - HEADER_BYTES for one in envelopes]),
-        body,
-    )
+    headers = b"".join(map(_HEADER, envelopes))
+    bodies = [*map(_BODY, envelopes)]
+    sizes = struct.pack(f">{len(bodies)}I", *map(len, bodies))
+    body = v2.batch_of(bodies) if kind is Kind.BATCH else bodies[0]
+    return Entry(publisher, sequence, kind, headers, sizes, body)
 
 
 def encode(entry: Entry) -> list[bytes]:
