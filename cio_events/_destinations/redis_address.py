@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cio_events._http.loopback import is_loopback
+from cio_events._interrupts import faults, interrupt_behind
 from cio_events._process.clock import monotonic
 from cio_events._process.tracebacks import without_locals
 from cio_events._redis import connection
@@ -60,7 +62,7 @@ class RedisAddress:
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError:
+        except faults(ValueError):
             raise ParamError("relay", "must be a URL") from None
         local = parts.scheme == "unix"
         if parts.scheme not in ("redis", "rediss", "unix") or port == 0:
@@ -135,10 +137,13 @@ def _is_usable(kept: _Kept, timeout: float) -> bool:
         return False
     if monotonic() - kept.used > _IDLE_SECONDS:
         return False
+    handled = sys.exc_info()[1]
     try:
         # What can be read now is the end of the connection.
         return not kept.client.connection.can_read(timeout=0)
-    except Exception:  # noqa: BLE001 - of redis-py's or the system's
+    except Exception as error:  # of redis-py's or the system's
+        if interrupt_behind(error, handled) is not None:
+            raise
         return False
 
 

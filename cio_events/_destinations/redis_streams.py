@@ -7,6 +7,7 @@ Sent is what Redis has stored. What becomes of it then is for the relay to tell.
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from cio_events._delivery.destination import (
 from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._destinations.endpoints import instead
 from cio_events._destinations.redis_address import RedisAddress
+from cio_events._interrupts import bare, interrupt_behind
 from cio_events._process import forks
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import warn_once
@@ -131,6 +133,9 @@ class RedisStreams:
     """
     A relay's Redis.
 
+    One thread at a time delivers, unlike to other destinations: all calls share requests and none
+    is ever suspected, so that the engine has no two under way. Nothing here is guarded.
+
     Args:
         address: Where it is.
 
@@ -183,12 +188,27 @@ class RedisStreams:
         """Have Redis store *batch*, and judge the answer."""
         if instead.track is not None:
             return self._deliver_instead(batch, timeout)
+        handled = sys.exc_info()[1]
+        try:
+            return self._store(batch.envelopes, timeout, handled)
+        except BaseException as error:
+            interrupt = interrupt_behind(error, handled)
+            if interrupt is None:
+                raise
+        # Without the frames of redis-py, which hold the password.
+        raise bare(interrupt)
+
+    def _store(
+        self, envelopes: Sequence[Envelope], timeout: float, handled: BaseException | None
+    ) -> Verdict:
         end = monotonic() + timeout
         try:
             client, server = self._address.open(timeout)
         except ParamError as error:
             return Hold(None, f"look at the option relay, which {error.message}")
-        except Exception as error:  # noqa: BLE001 - redis-py's, the system's, OpenSSL's
+        except Exception as error:  # redis-py's, the system's, OpenSSL's
+            if interrupt_behind(error, handled) is not None:
+                raise
             return _not_taken(connection.problem_of(error), "no_connection")
         if server.version < connection.OLDEST:
             self._address.close()
@@ -200,7 +220,7 @@ class RedisStreams:
                 'Redis writes nothing to its disk (appendonly is "no"), so that relay_ack="fsync" '
                 "keeps nothing from getting lost",
             )
-        envelopes, doubt = batch.envelopes, self._doubt
+        doubt = self._doubt
         again = doubt is not None and doubt.envelopes == envelopes
         same = again and doubt and doubt.run == server.run
         if not same and self._doubted and not self._doubted.isdisjoint(envelopes):
@@ -227,16 +247,24 @@ class RedisStreams:
                     self._doubted.difference_update(envelopes)
                 return Delivered(None)
             detail = "Redis has not written it to its disk yet"
-        except Exception as error:  # noqa: BLE001
+        except BaseException as error:
             self._address.close()
+            if interrupt_behind(error, handled) is not None:
+                self._note_doubt(_Doubt(list(envelopes), first, server.run, stored))
+                raise
+            if not isinstance(error, Exception):
+                raise
             problem = connection.problem_of(error)
             # Refused, it was not stored this time; whatever is known of an earlier one holds.
             if count is None and problem.kind != "unanswered":
                 return _not_taken(problem)
             detail = problem.detail
-        self._doubt = _Doubt(list(envelopes), first, server.run, stored)
-        self._doubted.update(one for one in envelopes if one[0] in Route.APP)
+        self._note_doubt(_Doubt(list(envelopes), first, server.run, stored))
         return TryAgain("no_answer", None, detail=detail, doubt=True)
+
+    def _note_doubt(self, doubt: _Doubt) -> None:
+        self._doubt = doubt
+        self._doubted.update(one for one in doubt.envelopes if one[0] in Route.APP)
 
     def _run(self, client: object, arguments: list[bytes]) -> int:
         from redis.exceptions import NoScriptError  # it is there, as there is a connection

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
+from cio_events._interrupts import faults, suppress_faults
 from cio_events._process import forks
 from cio_events._process.diagnostics import warn_once
 from cio_events._process.tracebacks import without_locals
@@ -66,7 +66,7 @@ def connect(url: str, timeout: float, read_bytes: int = 65_536) -> redis.Redis:
             raise ParamError("relay", MISSING) from None
     try:
         options: dict[str, Any] = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
-    except ValueError:
+    except faults(ValueError):
         raise ParamError("relay", "must be a URL that redis-py can read") from None
     for name in ("retry_on_timeout", "retry_on_error", "max_connections", "timeout"):
         options.pop(name, None)
@@ -92,10 +92,10 @@ def connect(url: str, timeout: float, read_bytes: int = 65_536) -> redis.Redis:
 
 def close(client: redis.Redis) -> None:
     """Close the connection of a client from `connect`; it does not raise."""
-    with suppress(Exception):
+    with suppress_faults(Exception):
         client.close()
     # By itself the client only gives it back to the pool, which keeps it open.
-    with suppress(Exception):
+    with suppress_faults(Exception):
         client.connection_pool.disconnect()
 
 
