@@ -8,7 +8,7 @@ clause of ours may take it.
 
 from __future__ import annotations
 
-import signal
+import _signal  # type: ignore[import-not-found] # in no stubs
 import sys
 import threading
 from collections.abc import Iterator
@@ -135,8 +135,9 @@ def gets_what_it_interrupts(frame: FrameType) -> bool:
 
 
 def _handlers() -> Iterator[CodeType]:
-    for number in signal.valid_signals():
-        handler = signal.getsignal(number)
+    # Not signal.getsignal(), which looks up names for numbers, a hundred times as long.
+    for number in range(1, _signal.NSIG):
+        handler = _signal.getsignal(number)
         code = getattr(getattr(handler, "__func__", handler), "__code__", None)
         if code is not None:
             yield code

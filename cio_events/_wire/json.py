@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from math import isfinite
 from typing import Any
 
 import orjson
 
 from cio_events._calls import limits
-from cio_events._interrupts import faults
+from cio_events._interrupts import faults, suppress_faults
 from cio_events._wire.natural import TooLarge
-from cio_events._wire.walk import Unsaid, Walk
+from cio_events._wire.screen import is_plain
+from cio_events._wire.walk import NotInertError, Unsaid, Walk
 
 _FLAT_TEXT = limits.ATTRIBUTE_VALUE_BYTES
 
-# orjson refuses a lone surrogate, which this one writes as it is.
-_lenient = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+# It cannot be led so deep that the stack ends, writes a lone surrogate as it is, and takes nothing
+# that JSON lacks.
+_strict = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+)
 _REPLACEMENT = "\ufffd".encode()
 
 
@@ -74,6 +79,10 @@ def dumps(
     Raises:
         TooLarge: It is over the budget.
     """
+    # An encoder follows: another thread may have changed the value meanwhile.
+    with suppress_faults(Exception):
+        if is_plain(value, most_bytes):
+            return _utf8(_strict.encode(value))
     walk = Walk(most_bytes, leave_out=leave_out)
     plain = walk.plain(value)
     if unsaid is not None:
@@ -86,9 +95,15 @@ def dumps(
 
 def _without_surrogates(plain: object) -> bytes:
     try:
-        text = _lenient.encode(plain)
+        return _utf8(_strict.encode(plain))
     except RecursionError:  # of a caller's, who has left little of the stack
         raise TooLarge("is nested deeper than the stack has room for", limits.DEPTH) from None
+
+
+def _utf8(text: str) -> bytes:
+    """*text* in UTF-8, with each lone surrogate replaced."""
+    with suppress(UnicodeEncodeError):
+        return text.encode()
     # Encoding makes a question mark of each. Those of the text step aside meanwhile, for a
     # character that JSON never has as it is.
     text = text.replace("?", "\0")
@@ -106,6 +121,8 @@ def inert(data: Mapping[Any, object], most_bytes: int) -> dict[str, object] | No
     walk = Walk(most_bytes, inert=True, most_nodes=most_bytes // 2)
     try:
         plain: dict[str, object] = walk.plain(data)
+    except (TooLarge, NotInertError):
+        return None
     except faults(Exception):  # whatever it is, dumps meets it again
         return None
     return None if walk.unsaid else plain

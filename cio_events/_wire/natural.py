@@ -33,7 +33,7 @@ _TYPES_REMEMBERED = 1_000
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 
 # As the largest float; writing much longer ones takes time by the square of their length.
-BITS = 1_024
+HUGE = 2**1_024
 
 # What the class statement wrote, whatever a metaclass says.
 mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
@@ -79,7 +79,7 @@ def integer(value: int) -> object:
     """An integer of any size."""
     if INT_MIN <= value <= INT_MAX:
         return value
-    return str(value) if value.bit_length() <= BITS else "<int>"
+    return str(value) if -HUGE < value < HUGE else "<int>"
 
 
 def _found(kind: type) -> Step:

@@ -13,13 +13,16 @@ import orjson
 
 from cio_events._calls import limits
 from cio_events._interrupts import faults
-from cio_events._wire.natural import INT_MAX, INT_MIN, TooLarge, integer, name_of, step_for
+from cio_events._wire.natural import HUGE, INT_MAX, INT_MIN, TooLarge, integer, name_of, step_for
 
 # What runs no code but Python's own when it is made simpler.
 _INERT = frozenset({date, datetime, Decimal, UUID, set, frozenset})
 
 # What stands around the data of a call: names, and at most two identifiers.
 AROUND = 1_000
+
+# At least so many has an integer that JSON lacks.
+_DIGITS = 19
 
 # A type's name may have any length, and so may a key.
 _SHOWN = 100
@@ -130,6 +133,7 @@ class Walk:
         comes again is cut. None means that nobody looks out for it.
         """
         nodes, size, leave_out = self._most_nodes, self._most_bytes + AROUND, self._leave_out
+        least, most, tiny, huge, digits = INT_MIN, INT_MAX, -HUGE, HUGE, _DIGITS
         top = [value]
         level: list[tuple[Any, str, Any]] = [(top, "", within)]
         lacking: dict[int, Any] = {}
@@ -155,8 +159,12 @@ class Walk:
                         size -= len(one)
                         continue
                     if kind is int:
-                        if not INT_MIN <= one <= INT_MAX:
-                            box[place] = integer(one)
+                        if one > most:
+                            box[place] = f"{one}" if one < huge else "<int>"
+                            size -= digits
+                        elif one < least:
+                            box[place] = f"{one}" if one > tiny else "<int>"
+                            size -= digits
                         continue
                     if kind is list or kind is dict or kind is tuple:
                         told = one
@@ -258,6 +266,8 @@ class Walk:
             if kind is int or kind is bool or kind is float or told is None:
                 told = integer(told) if kind is int else told
                 return told if type(told) is str else orjson.dumps(told).decode("ascii")
+            if self._inert and kind not in _INERT:
+                raise NotInertError
             try:
                 if issubclass(kind, (date, time)):
                     told = told.isoformat()

@@ -97,30 +97,47 @@ def test_behind_two_queues(
     assert numbers(arrivals) == list(range(COUNT))
 
 
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stands still, as in a test that has frozen it."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 0.0)
+    monkeypatch.setattr(time, "time_ns", lambda: int(now * 1e9))
+
+
+@pytest.mark.usefixtures("stopped")
 @pytest.mark.parametrize("queues", [0, 1, 2])
 def test_lines_of_a_clock_that_stands_still_are_several(
-    queues: int,
-    app: logging.Logger,
-    pipeline: Pipeline,
-    arrivals: Arrivals,
-    monkeypatch: pytest.MonkeyPatch,
+    queues: int, app: logging.Logger, pipeline: Pipeline, arrivals: Arrivals
 ) -> None:
-    """In a test that has frozen it, or where its steps are long; each is sent, and once."""
-    stopped = time.time()
-    monkeypatch.setattr(time, "time", lambda: stopped)
-    monkeypatch.setattr(time, "time_ns", lambda: int(stopped * 1e9))
-    handler = CustomerIOHandler(pipeline)
+    """Each is sent, and once."""
+    kind = logging.handlers.QueueHandler
     with (
-        behind(Pickling, CustomerIOHandler(pipeline)) as one,
-        behind(Pickling, CustomerIOHandler(pipeline)) as two,
+        behind(kind, CustomerIOHandler(pipeline)) as one,
+        behind(kind, CustomerIOHandler(pipeline)) as two,
     ):
-        for queued in (one, two)[:queues]:
-            app.addHandler(queued)
-        app.addHandler(handler)
+        for handler in (one, two)[:queues]:
+            app.addHandler(handler)
+        app.addHandler(CustomerIOHandler(pipeline))
         lines(app)
-    monkeypatch.undo()
 
     assert numbers(arrivals) == list(range(COUNT))
+
+
+@pytest.mark.usefixtures("stopped")
+@pytest.mark.parametrize("queued", [False, True])
+def test_another_handler_s_lines_are_others(
+    queued: bool, pipeline: Pipeline, arrivals: Arrivals
+) -> None:
+    """Those of the next test, for example, at the same stopped time."""
+    for _ in range(2):
+        app = logging.Logger("app", logging.DEBUG)  # noqa: LOG001
+        handler = CustomerIOHandler(pipeline)
+        with behind(logging.handlers.QueueHandler, handler) as queue_handler:
+            app.addHandler(queue_handler if queued else handler)
+            lines(app)
+
+    assert numbers(arrivals) == sorted([*range(COUNT), *range(COUNT)])
 
 
 @pytest.mark.parametrize("order", [(False, True), (True, False), (True, True)], ids=str)
