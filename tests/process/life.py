@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.process.endings import FORKING
 from tests.support.nursery import Child
 
 if TYPE_CHECKING:
@@ -23,10 +24,9 @@ ROOT = Path(__file__).parents[2]
 # For a whole script: far more than any takes on a loaded machine, less than the suite's guard.
 PATIENCE = 60
 
-# What every script begins with. `say` logs a tagged record; `wait` waits for `Running.go`;
-# `forked` runs a function in a child made by os.fork and returns its exit code, negative for a
-# signal.
-PRELUDE = """
+# What every script begins with. `say` logs a tagged record; `wait` waits for `Running.go`.
+PRELUDE = (
+    """
 import faulthandler, logging, os, signal, sys, threading, time
 sys.modules["rich"] = None  # structlog would import it, which takes a quarter of a short life
 # Not dump_traceback_later: at its exit, a forked child would wait for the thread of that.
@@ -49,26 +49,9 @@ def say(name, **tags):
 def wait():
     print("waiting", flush=True)
     sys.stdin.readline()
-
-def fork(function):
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 70
-    try:
-        function()
-        status = 0
-    finally:
-        if status:
-            sys.excepthook(*sys.exc_info())
-        os._exit(status)
-
-def ended(pid):
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-def forked(function):
-    return ended(fork(function))
 """
+    + FORKING
+)
 
 
 @dataclass(frozen=True)

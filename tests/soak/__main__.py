@@ -175,10 +175,15 @@ def soak(seconds: float, rate: float, seed: int, console: Console) -> Soak:
         with Pipeline(
             site_id="site", api_key="key", track_url=sandbox.url, spool=str(directory / "spool")
         ) as pipeline:
-            pipeline.flush(CLOSE_SECONDS)
+            end = time.monotonic() + CLOSE_SECONDS
+            while True:  # a child may still end
+                pipeline.flush(CLOSE_SECONDS)
+                result.arrived = [event.name for event in sandbox.events]
+                if not result.missing or time.monotonic() > end:
+                    break
+                time.sleep(_FAULT_SECONDS)
             result.pending = pipeline.stats().pending
             result.dead = len(list(pipeline.failures()))
-        result.arrived = [event.name for event in sandbox.events]
     return result
 
 

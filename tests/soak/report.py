@@ -83,6 +83,11 @@ class Soak:
         return self.accepted - set(self.arrived)
 
     @property
+    def endings(self) -> int:
+        """In how many ways children ended."""
+        return len({name.partition("/")[2] for name in self.accepted if "/" in name})
+
+    @property
     def repeated(self) -> int:
         """Events that Customer.io took twice."""
         return len(self.arrived) - len(set(self.arrived))
@@ -150,6 +155,7 @@ def show(soak: Soak) -> RenderableType:
         ("culprits", f"{soak.culprits.total():,}"),
         ("  of them stood for half a minute and more", f"{len(soak.stood):,}"),
         ("SIGKILLs", f"{soak.kills:,}"),
+        ("ways in which children ended", f"{soak.endings:,}"),
         ("requests", f"{soak.statuses.total():,}"),
         ("memory, last fifth ÷ second fifth", f"{soak.growth:.3f}"),
     ):
