@@ -1,7 +1,7 @@
 """
-Notice when a CustomerIOHandler is on no logger any more, since its records then end silently.
+Notice when a CustomerIOHandler is on no logger, since its records then end silently.
 
-Celery, for one, empties the root logger when a worker starts.
+A dictConfig may name it nowhere; Celery, for one, empties the root logger when a worker starts.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import atexit
 import gc
 import logging
-from typing import Protocol
+import sys
+from typing import Any, Protocol
 from weakref import WeakSet
 
 from cio_events._process import forks
@@ -35,24 +36,47 @@ class Attached(Protocol):
 
 _handlers: WeakSet[Attached] = WeakSet()
 
-_DETACHED = (
+_TAKEN = (
     "a CustomerIOHandler was taken from its logger, so that tagged records of logging are not "
-    "sent any more; Celery does so unless worker_hijack_root_logger is False"
+    "sent any more"
+)
+_ON_NONE = (
+    "a CustomerIOHandler is on no logger, so that tagged records of logging are not sent: no "
+    "logger has it among its handlers, or it was taken away"
+)
+_CELERY = (
+    "; a worker of Celery empties the root logger when it starts, and "
+    "cio_events.integrations.celery.install() keeps the handler there"
 )
 
 
 def watch(handler: Attached) -> None:
-    """Look after *handler*, and in forked children where something of ours has hooked forks."""
+    """Look after *handler*, once it is known to be for a logger."""
     _handlers.add(handler)
-    forks.in_child(look, hook=False)
+
+
+def expect_loss() -> None:
+    """
+    Look in forked children, at the exit, and when a worker of Celery starts.
+
+    There is a handler that is for a logger.
+    """
+    forks.in_child(look)
+    # Once, and later than logging has registered its own, which closes all handlers.
+    atexit.unregister(look)
+    atexit.register(look)
+    celery: Any = sys.modules.get("celery.signals")
+    if celery is not None:
+        # Behind its set-up of logging, and before it forks.
+        for moment in (celery.celeryd_after_setup, celery.beat_init):
+            moment.connect(look, weak=False)
 
 
 def see(handler: Attached, name: object) -> None:
     """
     Note with the first record that *handler* sees, of the logger *name*, whether it is on that.
 
-    What a queue or another handler passes on comes without. If it is, the exit is watched, which
-    costs no later record anything.
+    What a queue or another handler passes on comes without.
     """
     handler.seen = ""
     if type(name) is not str:  # a record that somebody has made
@@ -61,28 +85,32 @@ def see(handler: Attached, name: object) -> None:
     while isinstance(logger, logging.Logger):
         if id(handler) in map(id, logger.handlers):
             handler.seen = name
-            # Once, and later than logging has registered its own, which closes all handlers.
-            atexit.unregister(look)
-            atexit.register(look)
+            expect_loss()
             break
         logger = logger.parent
 
 
 def gone(handler: Attached) -> None:
-    """Say once that *handler* ends without having been closed, if it was on a logger."""
-    if not getattr(handler, "closed", True) and _was_attached(handler):
-        warn_once("detached", _DETACHED)
+    """Say once that *handler* ends without having been closed, if it was for a logger."""
+    if not getattr(handler, "closed", True) and _is_for_a_logger(handler):
+        _say(taken=bool(handler.seen))
 
 
-def look() -> None:
-    """Say once that some handler was on a logger, and is on none and behind nothing any more."""
-    if count_alone():
-        warn_once("detached", _DETACHED)
+def look(**_: object) -> None:
+    """Say once that some handler was for a logger, and is on none and behind nothing."""
+    found = alone()
+    if found:
+        _say(taken=any(handler.seen for handler in found))
 
 
-def _was_attached(handler: Attached) -> bool:
+def _say(*, taken: bool) -> None:
+    text = _TAKEN if taken else _ON_NONE
+    warn_once("detached", text + _CELERY if "celery" in sys.modules else text)
+
+
+def _is_for_a_logger(handler: Attached) -> bool:
     """
-    Whether *handler* was on a logger that others can find.
+    Whether *handler* is, or was, for a logger that others can find.
 
     It has a name if a ``dictConfig`` has made it; otherwise it has seen a record there.
     """
@@ -94,19 +122,21 @@ def is_watched(handler: object) -> bool:
     return any(handler is one for one in _handlers)
 
 
-def count_alone() -> int:
-    """How many handlers were on a logger, and are on none and behind nothing any more."""
+def alone() -> list[Attached]:
+    """The handlers that were for a logger, and are on none and behind nothing."""
     attached = {id(handler) for logger in loggers() for handler in logger.handlers}
     candidates = [
         handler
         for handler in _handlers
-        if not handler.closed and id(handler) not in attached and _was_attached(handler)
+        if not handler.closed and id(handler) not in attached and _is_for_a_logger(handler)
     ]
-    count = 0
+    found: list[Attached] = []
     while candidates:
-        # Taken from the list, which is nothing that it could be behind.
-        count += not _is_behind_something(candidates.pop())
-    return count
+        # Taken from the lists, which are nothing that it could be behind.
+        handler = candidates.pop()
+        if not _is_behind_something(handler):
+            found.append(handler)
+    return found
 
 
 def loggers() -> list[logging.Logger]:

@@ -126,6 +126,13 @@ class CustomerIOHandler(logging.Handler):
             self.emit(kept if isinstance(kept, logging.LogRecord) else record)
         return cast("bool", kept)
 
+    def set_name(self, name: str) -> None:
+        """Have this name, as a ``dictConfig`` gives one: the handler is for a logger."""
+        super().set_name(name)
+        attachment.expect_loss()
+
+    name = property(logging.Handler.get_name, set_name, doc="Its name; None if it has none.")
+
     def write(self, message: object) -> None:
         """Handle what loguru gives to a sink."""
         record = loguru.record_of(message)

@@ -33,7 +33,7 @@ def look(subject: Subject) -> Iterator[Finding]:
     """Look at all loggers, and at the handlers that are ours or lead to one."""
     findings = [*_of_obstacles(subject.records.obstacles), *_of_handlers(), *_of_queues()]
     handlers = loggers.with_ours()
-    if attachment.count_alone():
+    if attachment.alone():
         findings.append(found("E514"))
     yield from findings
     if findings:

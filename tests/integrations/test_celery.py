@@ -181,6 +181,47 @@ def test_each_event_of_each_task_arrives(
     assert "taken from its logger" not in printed
 
 
+ALONE = """
+import logging.config
+from celery import Celery
+
+logging.config.dictConfig({
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"customerio": {"class": "cio_events.CustomerIOHandler"}},
+    "root": {"level": "INFO", "handlers": ["customerio"]},
+})
+app = Celery("shop", broker="filesystem://")
+app.conf.broker_transport_options = %r
+
+@app.task
+def ship(customer):
+    logging.getLogger("shop").info("shipped", extra={"cio_customer": customer})
+"""
+
+
+def test_a_worker_without_the_line_says_so_when_it_starts(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Once, and not by each of its children: its events end silently, for days."""
+    (tmp_path / "shop_alone.py").write_text(ALONE % prepare(tmp_path))
+    arguments = ("worker", "--concurrency", "2", "--loglevel", "INFO")
+    with running(sandbox, tmp_path, "shop_alone", *arguments) as worker:
+        assert worker.stdout is not None
+        printed = []
+        for line in worker.stdout:
+            printed.append(line)
+            if line.rstrip().endswith(" ready."):
+                break
+        before = "".join(printed)
+        worker.send_signal(signal.SIGTERM)
+        after = worker.stdout.read()
+
+    assert before.count("a CustomerIOHandler is on no logger") == 1, before
+    assert "cio_events.integrations.celery.install()" in before
+    assert "CustomerIOHandler" not in after
+
+
 BEAT = """
 import logging
 from celery.signals import beat_init

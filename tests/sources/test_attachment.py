@@ -7,6 +7,7 @@ import logging
 import logging.config
 import logging.handlers
 import queue
+import sys
 from collections.abc import Iterator
 from textwrap import dedent
 from typing import Any
@@ -34,7 +35,7 @@ def shop(pipeline: Pipeline) -> Iterator[logging.Logger]:
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What was said of handlers."""
     gc.collect()
-    return [message for message in caplog.messages if "taken from its logger" in message]
+    return [message for message in caplog.messages if "a CustomerIOHandler " in message]
 
 
 def test_a_handler_that_is_gone(shop: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
@@ -60,7 +61,23 @@ def test_a_handler_of_dict_config(pipeline: Pipeline, caplog: pytest.LogCaptureF
     assert said(caplog) == []
 
     logging.getLogger(NAME).handlers = []
-    assert len(said(caplog)) == 1
+    (line,) = said(caplog)
+    assert "is on no logger" in line  # nobody has seen whether it ever was
+
+
+def test_a_handler_that_no_logger_names(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody has taken it away, Celery the least where there is none."""
+    monkeypatch.delitem(sys.modules, "celery", raising=False)
+    handler = CustomerIOHandler(pipeline)
+    handler.set_name("customerio")  # as dictConfig does
+
+    attachment.look()
+
+    (line,) = said(caplog)
+    assert "is on no logger" in line
+    assert "Celery" not in line
 
 
 def test_a_handler_that_somebody_still_has(

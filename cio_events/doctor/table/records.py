@@ -199,9 +199,10 @@ ROWS: dict[str, Row] = {
     ),
     "E514": Row(
         "logging",
-        "A CustomerIOHandler was taken from its logger",
-        "It was on a logger and is on none any more: nothing is captured by it.",
-        "Add it again behind whatever empties the logger, or configure logging later.",
+        "A CustomerIOHandler is on no logger",
+        "No logger has it among its handlers, or it was taken away: nothing is captured by it.",
+        'Name it in the "handlers" of root or of a logger in the dictConfig. If something empties '
+        "that logger later, add the handler behind that.",
     ),
     # The probe.
     "I600": Row("probe", "The probe arrives by {ways}"),
