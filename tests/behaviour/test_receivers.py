@@ -189,8 +189,8 @@ def test_nothing_is_made_again_when_nobody_listens(
 ) -> None:
     """Reports cost nothing until somebody wants them, and of this pipeline; a line costs one."""
     made: list[object] = []
-    original = outcomes.call_of
-    monkeypatch.setattr(outcomes, "call_of", lambda e: made.append(e) or original(e))
+    original = outcomes.remade
+    monkeypatch.setattr(outcomes, "remade", lambda e: made.append(e) or original(e))
     pipeline, other = make(), make()
 
     def receive(_: object, **__: object) -> None:
