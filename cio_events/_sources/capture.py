@@ -16,7 +16,7 @@ from cio_events._process import debugging
 from cio_events._process.diagnostics import origin, warn_few, warn_once
 from cio_events._process.forks import late_imports
 from cio_events._process.suppression import interrupted, suppressed
-from cio_events._sources import probing
+from cio_events._sources import probing, untagged
 from cio_events._sources.copies import is_original
 from cio_events._sources.debugging import say_outcome, say_untagged
 from cio_events._sources.fields import TRIGGERS, Shape, Shapes, say_misplaced
@@ -29,12 +29,6 @@ from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
     from cio_events._pipeline.pipeline import Pipeline
-
-_TRIGGER_IS_BOUND = (
-    "cio_customer or cio is bound to the context, which would make an event of every record that "
-    "is logged there, and is ignored; cio_identity can be bound and makes none"
-)
-
 
 OURS = "not captured, since a receiver, before_send or what sends our calls has logged it"
 _MARKED = "not captured, since its marks say that it was before"
@@ -138,9 +132,9 @@ class Capture:
             shape = shapes[tuple(read)]
             if copy_context() and (bound := context()):
                 left_out = _merged(read, shape, bound, partial(keys_given, fields, source))
-                if not TRIGGERS.isdisjoint(left_out):
+                if not TRIGGERS.isdisjoint(bound):
                     said_of = partial(origin_of, event, read, source)
-                    warn_once("bound", lambda: f"{_TRIGGER_IS_BOUND} ({said_of()})")
+                    warn_once("bound", lambda: f"{untagged.BOUND} ({said_of()})")
                 if left_out:
                     read = {key: value for key, value in read.items() if key not in left_out}
                     shape = shapes[tuple(read)]
@@ -188,9 +182,11 @@ class Capture:
             warn_few("no mark", type(error).__name__, "was raised while a record was marked")
         return True
 
-    def say_untagged(self, fields: Mapping[Any, Any], event: object) -> None:
-        """Say why a record without a trigger is not captured, if it has keys like tags."""
-        say_untagged(self._pipeline, fields, event)
+    def look_at_untagged(self, fields: Mapping[Any, Any], event: object, source: object) -> None:
+        """Say what of a record without a trigger was probably meant to make a call of it."""
+        if debugging.on:
+            say_untagged(self._pipeline, fields, event)
+        untagged.look(fields, event, source)
 
     def pass_by(self, fields: Mapping[Any, Any], event: object, why: str) -> bool:
         """

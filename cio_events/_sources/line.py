@@ -1,5 +1,5 @@
 """
-Which keys a log call itself has given, read from the frames that lead to us.
+What a log call itself was given, read from the frames that lead to us.
 
 What else a record holds was merged by a processor or a filter. Asked only where that matters.
 """
@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
 from cio_events._interrupts import faults
 
 _LOG = logging.Logger._log.__code__  # noqa: SLF001
+
+# Where structlog makes its filtering logger: of late, and before.
+_FILTERING = frozenset({"structlog._native", "structlog._log_levels"})
+_BETWEEN = frozenset({"cio_events", "logging", "structlog"})
 
 
 def keys_given(fields: object, source: object) -> frozenset[Any] | None:
@@ -45,6 +49,28 @@ def keys_given(fields: object, source: object) -> frozenset[Any] | None:
     except faults(Exception):  # another version's frames, or an application's context
         pass
     return None
+
+
+def given_in_vain() -> Iterator[tuple[bool, object]]:
+    """
+    What the call was given and no record holds, and whether something else is in its place.
+
+    That is what structlog's filtering logger gets by position, and the ``extra`` that a
+    `logging.LoggerAdapter` replaces by its own.
+    """
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None:
+        room = frame.f_globals.get("__name__", "")
+        if room.partition(".")[0] not in _BETWEEN:
+            break
+        if room in _FILTERING:
+            for argument in frame.f_locals.get("args", ()):
+                yield False, argument
+        elif room == "logging" and "kwargs" in frame.f_locals:
+            told = frame.f_locals
+            if issubclass(type(told.get("self")), logging.LoggerAdapter):
+                yield True, told["kwargs"].get("extra")
+        frame = frame.f_back
 
 
 def _of_logging(frame: FrameType, fields: Any, source: Any) -> frozenset[Any] | None:

@@ -18,6 +18,7 @@ from cio_events._sources import attachment, loguru
 from cio_events._sources.capture import OURS, Capture
 from cio_events._sources.fields import MARKS, OF_LOG_RECORDS
 from cio_events._sources.origin import origin_of
+from cio_events._sources.untagged import POSITIONAL, is_tagged, turns
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
@@ -43,11 +44,6 @@ _WAS_RENDERED = (
     "a tag was rendered into the text of its record before CustomerIOHandler saw it, so that no "
     "call can be made of it; CustomerIOProcessor belongs into structlog's chain then"
 )
-POSITIONAL = (
-    "tags were given to a log call as a positional dictionary and are not sent: they have to be "
-    "extra= in logging, or keyword arguments in structlog"
-)
-"""What is said of them."""
 
 _NO_TEMPLATE = (
     "an event's name was read from the text that a QueueHandler has made, which may be another "
@@ -108,6 +104,7 @@ class CustomerIOHandler(logging.Handler):
         self._of_attributes = Capture(
             self._pipeline, hidden=OF_LOG_RECORDS | MARKS, from_factory=True, way=way
         )
+        self._turns = turns()
         super().__init__(level)
         self.closed: bool = False
         self.seen: str | None = None
@@ -174,19 +171,20 @@ class CustomerIOHandler(logging.Handler):
             # By dict's own method: a class of the application's may raise.
             if dict.__contains__(told, "cio_customer") or dict.__contains__(told, "cio"):
                 self._capture_message(record, attributes, told)
+                return
         elif issubclass(type(message), str) and _is_rendered_tag(message):
             _say_once("rendered", _WAS_RENDERED, record)
         for nest in _NESTS:
-            if nest in attributes and _is_tagged(attributes[nest]):
+            if nest in attributes and is_tagged(attributes[nest]):
                 self._capture_nest(record, attributes, nest)
                 return
-        if _is_tagged(record.args):
+        if is_tagged(record.args):
             _say_once("positional", POSITIONAL, record)
-        if debugging.on and _is_foreign(record):
+        if (next(self._turns) or debugging.on) and _is_foreign(record):
             nests = [attributes[nest] for nest in _NESTS if nest in attributes]
             for fields in (attributes, message, *nests):
                 if issubclass(type(fields), dict):
-                    self._of_attributes.say_untagged(fields, message)
+                    self._of_attributes.look_at_untagged(fields, message, record)
 
     def _capture_message(
         self, record: logging.LogRecord, attributes: dict[str, Any], message: dict[str, Any]
@@ -254,10 +252,6 @@ def _shown(message: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
 
 def _say_once(kind: str, message: str, record: logging.LogRecord) -> None:
     warn_once(kind, lambda: f"{message} ({origin_of(record.msg, record.__dict__, record)})")
-
-
-def _is_tagged(value: object) -> bool:
-    return type(value) is dict and ("cio_customer" in value or "cio" in value)
 
 
 def _is_rendered_tag(message: str) -> bool:

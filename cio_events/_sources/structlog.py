@@ -10,8 +10,9 @@ from cio_events._process import debugging
 from cio_events._process.diagnostics import warn_once
 from cio_events._sources.capture import Capture
 from cio_events._sources.fields import MARKS, TAGS
-from cio_events._sources.logging import POSITIONAL, CustomerIOHandler
+from cio_events._sources.logging import CustomerIOHandler
 from cio_events._sources.origin import origin_of
+from cio_events._sources.untagged import POSITIONAL, is_tagged, turns
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
@@ -49,13 +50,14 @@ class CustomerIOProcessor:
         ParamError: *pipeline* is no pipeline, or *event_key* no text.
     """
 
-    __slots__ = ("_capture", "_event_key")
+    __slots__ = ("_capture", "_event_key", "_turns")
 
     def __init__(self, pipeline: Pipeline | None = None, *, event_key: str = "event") -> None:
         if not isinstance(event_key, str):
             raise ParamError("event_key", "must be text")
         self._capture = Capture(pipeline, event_key=event_key)
         self._event_key = event_key
+        self._turns = turns()
 
     def __call__(
         self, logger: WrappedLogger, method_name: str, event_dict: EventDict
@@ -75,8 +77,9 @@ class CustomerIOProcessor:
             else:
                 if "positional_args" in event_dict:
                     self._say_positional(logger, event_dict)
-                if debugging.on:
-                    self._capture.say_untagged(event_dict, event_dict.get(self._event_key))
+                if next(self._turns) or debugging.on:
+                    event = event_dict.get(self._event_key)
+                    self._capture.look_at_untagged(event_dict, event, logger)
         else:
             warn_once(
                 "position",
@@ -107,9 +110,6 @@ class CustomerIOProcessor:
     def _say_positional(self, logger: object, event_dict: EventDict) -> None:
         """Say once that tags were given as a positional dictionary, from where none are read."""
         arguments = event_dict["positional_args"]
-        if type(arguments) is tuple and any(
-            type(argument) is dict and ("cio_customer" in argument or "cio" in argument)
-            for argument in arguments
-        ):
+        if type(arguments) is tuple and any(map(is_tagged, arguments)):
             event = event_dict.get(self._event_key)
             warn_once("positional", lambda: f"{POSITIONAL} ({origin_of(event, {}, logger)})")

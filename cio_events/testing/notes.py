@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from cio_events._calls.people import Call
 from cio_events._process.callers import calling_line
 from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
+from cio_events._sources.untagged import likely_tag
 from cio_events.errors import ParamError
 from cio_events.signals import DroppedReason
 from cio_events.testing.texts import label
@@ -98,6 +98,6 @@ class Notes:
 def _misspelt(fields: Mapping[Any, Any]) -> str:
     for key in fields:
         if isinstance(key, str) and key.startswith("cio") and key not in TAGS | MARKS:
-            close = get_close_matches(key, TAGS, n=1)
-            return f"; is {key!a} {close[0]}?" if close else f"; {key!a} is no tag"
+            likely = likely_tag(key)
+            return f"; is {key!a} {likely}?" if likely else f"; {key!a} is no tag"
     return ""

@@ -72,7 +72,9 @@ def test_record_with_a_key_like_a_tag_is_said_not_to_be_captured(log: Any, caplo
     log("lucy@example.com bought", cio_custmer="5")
     log("other", price=1)
 
-    assert said(caplog) == [f'debug: record "*** bought" with cio_custmer: {LOST}']
+    line, likely = said(caplog)
+    assert line == f'debug: record "*** bought" with cio_custmer: {LOST}'
+    assert likely.startswith("cio_custmer is no tag (is it cio_customer?)")
 
 
 def test_each_record_that_is_refused_is_said(log: Any, caplog: Any) -> None:
@@ -126,7 +128,7 @@ def test_environment_asks_before_there_is_a_pipeline(
     processor(None, "info", {"event": "bought", "cio_custmer": "5"})
     default.get_pipeline().close(0)
 
-    assert said(caplog) == [f'debug: record "bought" with cio_custmer: {LOST}']
+    assert said(caplog)[0] == f'debug: record "bought" with cio_custmer: {LOST}'
 
 
 def test_nothing_is_said_without_it(sandbox: Sandbox, debugged: Pipeline, caplog: Any) -> None:
@@ -138,4 +140,4 @@ def test_nothing_is_said_without_it(sandbox: Sandbox, debugged: Pipeline, caplog
         processor(None, "info", {"event": "bought", "cio_custmer": "5"})
         assert pipeline.flush(LONG)
 
-    assert said(caplog) == []
+    assert not [line for line in said(caplog) if line.startswith("debug")]

@@ -1,0 +1,110 @@
+"""
+Look at records without a trigger for what was probably meant to make a call, and say so once.
+
+All of the first ones are looked at and few of the others, since such a record must cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import partial
+from itertools import chain, cycle, repeat
+from typing import Any
+
+from structlog.contextvars import get_contextvars
+
+from cio_events._interrupts import suppress_faults
+from cio_events._process.diagnostics import warn_few, warn_once
+from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
+from cio_events._sources.line import given_in_vain
+from cio_events._sources.origin import origin_of
+
+# Enough to have seen most lines of an application's code.
+_FIRST = 1_000
+
+# Then one in so many: a look takes some microseconds, the rest of the way a tenth of one.
+_ONE_IN = 1_000
+
+# Tags that are bound for the lines that do have a trigger.
+_MAY_BE_ALONE = frozenset({"cio_identity", "cio_id_type"})
+
+# Below it lie an application's own words, such as cio_office.
+_LIKENESS = 0.75
+
+BOUND = (
+    "cio_customer or cio is bound to the context, which would make an event of every record that "
+    "is logged there, and is ignored; cio_identity can be bound and makes none"
+)
+"""What is said of triggers that are bound."""
+
+POSITIONAL = (
+    "tags were given to a log call as a positional dictionary and are not sent: they have to be "
+    "extra= in logging, or keyword arguments in structlog"
+)
+"""What is said of them."""
+
+_NESTED = (
+    "tags were given to a log call in extra=, which is logging's, and are not sent: in structlog "
+    "and loguru they are keyword arguments"
+)
+_REPLACED = (
+    "a LoggerAdapter has put its own extra= in place of a log call's, whose tags are lost with "
+    "it; LoggerAdapter(..., merge_extra=True) keeps both, from Python 3.13 on"
+)
+
+
+def turns() -> Iterator[bool]:
+    """Whether to look at the next record without a trigger, and the next, without end."""
+    return chain(repeat(True, _FIRST), cycle((True, *repeat(False, _ONE_IN - 1))))
+
+
+def look(fields: Mapping[Any, Any], event: object, source: object) -> None:
+    """
+    Say what of a record without a trigger was probably meant to make a call of it.
+
+    Args:
+        fields: Its keys or attributes.
+
+        event: Its message.
+
+        source: The record of logging, or the logger that structlog has wrapped.
+    """
+    with suppress_faults(Exception):  # what a record holds may raise anything
+        where = partial(origin_of, event, fields, source)
+        bound = get_contextvars()
+        if not TRIGGERS.isdisjoint(bound):
+            warn_once("bound", lambda: f"{BOUND} ({where()})")
+        if MARKS.isdisjoint(fields):
+            for key in fields:
+                if type(key) is str and key.startswith("cio") and key not in bound:
+                    _look_at_key(key, where)
+        if is_tagged(fields.get("extra")):
+            warn_once("nested", lambda: f"{_NESTED} ({where()})")
+        for replaced, given in given_in_vain():
+            if is_tagged(given):
+                kind, what = ("replaced", _REPLACED) if replaced else ("positional", POSITIONAL)
+                warn_once(kind, f"{what} ({where()})")
+
+
+def is_tagged(value: object) -> bool:
+    """Whether *value* is a plain dictionary with a trigger."""
+    return type(value) is dict and not TRIGGERS.isdisjoint(value)
+
+
+def likely_tag(key: str) -> str | None:
+    """The tag that *key* was probably meant to be; None if it is one itself, or like none."""
+    if key in TAGS:
+        return None
+    return next(iter(get_close_matches(key, TAGS, 1, _LIKENESS)), None)
+
+
+def _look_at_key(key: str, where: partial[str]) -> None:
+    if key in TAGS:
+        what = "" if key in _MAY_BE_ALONE else "is a tag"
+    else:
+        likely = likely_tag(key)
+        what = f"is no tag (is it {likely}?)" if likely else ""
+    if what:
+        without = "of a record that has neither cio_customer nor cio, and is not sent"
+        warn_few("untagged", key, lambda: f"{what} {without} ({where()})")
