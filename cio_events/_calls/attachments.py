@@ -7,10 +7,10 @@ import binascii
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, TypeAlias, TypeGuard
 
 from cio_events._calls import limits
-from cio_events._calls.validation import required_text, utf8, valid_mapping, valid_text
+from cio_events._calls.validation import is_a, required_text, utf8, valid_mapping, valid_text
 from cio_events._interrupts import faults
 from cio_events.errors import AttachmentExistsError, ParamError
 
@@ -81,20 +81,27 @@ def _base64(data: Content, room: int) -> str:
     Raises:
         ParamError: It is of another type, or of more than *room* bytes.
     """
-    if isinstance(data, str):
+    if is_a(data, str):
         if _is_file(data):
             raise ParamError("data", "names a file that exists; give its path as a pathlib.Path")
         data = utf8(data, "data")
-    if isinstance(data, (bytes, bytearray, memoryview)):
+    if is_a(data, bytes) or is_a(data, bytearray) or is_a(data, memoryview):
         if memoryview(data).nbytes > room:
             raise _too_large("attachments")
         return base64.b64encode(data).decode("ascii")
-    if isinstance(data, PathLike):
+    if is_a(data, PathLike):
         with Path(data).open("rb") as file:
             return _base64_of_file(file, room)
-    if callable(getattr(data, "read", None)):
-        return _base64_of_file(data, room)
-    raise ParamError("data", "must be bytes, text, a path or a file")
+    if not _can_be_read(data):
+        raise ParamError("data", "must be bytes, text, a path or a file")
+    return _base64_of_file(data, room)
+
+
+def _can_be_read(data: object) -> TypeGuard[IO[bytes]]:
+    try:
+        return callable(getattr(data, "read", None))
+    except faults(Exception):  # whatever an application's own type raises
+        return False
 
 
 def _is_file(text: str) -> bool:

@@ -18,6 +18,7 @@ from cio_events._calls.times import Timestamp, valid_time
 from cio_events._calls.validation import (
     Data,
     Platform,
+    is_a,
     valid_data,
     valid_flag,
     valid_mapping,
@@ -320,22 +321,24 @@ class SendInApp(Message):
 
 
 def _template(value: object, param: str) -> int | str:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
+    if is_a(value, str):
+        if not str.strip(value):
+            raise ParamError(param, "must not be blank")
+        return str.__str__(value)
+    if is_a(value, bool) or not is_a(value, int):
         raise ParamError(param, "must be a number or a trigger name")
-    if isinstance(value, str) and not value.strip():
-        raise ParamError(param, "must not be blank")
-    return value
+    return int.__int__(value)
 
 
 def _headers(value: object, param: str) -> dict[str, str] | str:
-    if isinstance(value, str):
-        return value
+    if is_a(value, str):
+        return str.__str__(value)
     headers = valid_mapping(value, param)
     return {valid_text(name, param): valid_text(text, param) for name, text in headers.items()}
 
 
 def _device(value: object, param: str) -> Device:
-    if not isinstance(value, Device):
+    if not is_a(value, Device):
         raise ParamError(param, "must be a Device")
     return value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias, TypeGuard, TypeVar, cast, get_args
+from typing import ClassVar, Literal, TypeAlias, cast, get_args
 from uuid import UUID
 
 from cio_events._calls import limits
@@ -12,6 +12,7 @@ from cio_events._calls.people import Call, Customer, Identifier, identifier_of
 from cio_events._calls.times import Timestamp, valid_time
 from cio_events._calls.validation import (
     Data,
+    is_a,
     required_text,
     valid_data,
     valid_id_text,
@@ -20,8 +21,6 @@ from cio_events._calls.validation import (
 )
 from cio_events._exported import exported
 from cio_events.errors import ParamError
-
-_T = TypeVar("_T")
 
 Metric: TypeAlias = Literal[
     "bounced",
@@ -258,13 +257,13 @@ class ReportMetric(Call):
         reason: str | None = None,
         href: str | None = None,
     ) -> None:
-        if metric not in get_args(Metric):
+        if not is_a(metric, str) or str.__str__(metric) not in get_args(Metric):
             raise ParamError("metric", f"must be one of {', '.join(get_args(Metric))}")
-        if isinstance(recipient, bool) or not isinstance(recipient, (int, str, type(None))):
+        if is_a(recipient, bool) or not is_a(recipient, (int, str, type(None))):
             raise ParamError("recipient", "must be text, or a phone number")
         self.__dict__.update(
             delivery_id=required_text(delivery_id, "delivery_id"),
-            metric=metric,
+            metric=str.__str__(metric),
             timestamp=valid_time(timestamp, "timestamp"),
             recipient=recipient,
             reason=None if reason is None else valid_text(reason, "reason"),
@@ -273,20 +272,15 @@ class ReportMetric(Call):
 
 
 def _object(value: object) -> ObjectIdentifier:
-    if not _is(value, ObjectIdentifier):
+    if not is_a(value, ObjectIdentifier):
         raise ParamError("object", "must be an ObjectIdentifier")
     return value
 
 
 def _end(value: object, param: str) -> Identifier | ObjectIdentifier:
-    if _is(value, ObjectIdentifier):
+    if is_a(value, ObjectIdentifier):
         return value
     return identifier_of(cast("Customer", value), param)
-
-
-def _is(value: object, kind: type[_T]) -> TypeGuard[_T]:
-    # Not isinstance(), which asks a hostile object what it is.
-    return issubclass(type(value), kind)
 
 
 def _both_ends(
@@ -306,7 +300,7 @@ def _relationships(
     param = "relationships"
     related: list[Relationship] = []
     for one in valid_list(value, param, limits.NODES):
-        end = one if _is(one, Relationship) else Relationship(_end(one, param))
+        end = one if is_a(one, Relationship) else Relationship(_end(one, param))
         if not isinstance(end.to, kind):
             wanted = "people" if kind is Identifier else "objects"
             raise ParamError(param, f"must be {wanted}")

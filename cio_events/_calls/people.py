@@ -21,6 +21,7 @@ from cio_events._calls.validation import (
     Data,
     EventType,
     Platform,
+    is_a,
     valid_data,
     valid_event_name,
     valid_event_type,
@@ -70,13 +71,13 @@ class Identifier:
     type: IdType
 
     def __init__(self, value: str | int | UUID, type: IdType = "id") -> None:  # noqa: A002
-        if type not in ID_TYPES:
+        if not is_a(type, str) or str.__str__(type) not in ID_TYPES:
             raise ParamError(
                 "type", 'an identifier is of the type "id", "email", "cio_id" or "phone"'
             )
         fields = self.__dict__
         fields["value"] = _bare_value(valid_id_text(value, "value"), type, "value")
-        fields["type"] = type
+        fields["type"] = str.__str__(type)
 
     def __repr__(self) -> str:
         return f"<Identifier by {self.type}>"
@@ -239,7 +240,10 @@ class TrackAnonymous(Call):
         id: str | None = None,  # noqa: A002
         timestamp: Timestamp | None = None,
     ) -> None:
-        who = None if anonymous_id in (None, "") else valid_id_text(anonymous_id, "anonymous_id")
+        nobody = anonymous_id is None or (
+            is_a(anonymous_id, str) and not str.__len__(anonymous_id)
+        )
+        who = None if nobody else valid_id_text(anonymous_id, "anonymous_id")
         fields = self.__dict__
         fields["anonymous_id"] = who
         fields["name"] = valid_event_name(name)
@@ -249,7 +253,7 @@ class TrackAnonymous(Call):
         fields["timestamp"] = None if timestamp is None else valid_time(timestamp, "timestamp")
         if who is None:
             recipient = self.data.get("recipient")
-            if not isinstance(recipient, str) or not recipient.strip():
+            if not is_a(recipient, str) or not str.strip(recipient):
                 raise ParamError("recipient", "an invite event needs it in its data, as text")
 
     def __repr__(self) -> str:
@@ -396,7 +400,7 @@ def identifier_of(
         # By its type, since a lazy object asked for its class makes what it stands for.
         if issubclass(kind, Identifier):
             return cast("Identifier", value)
-        if issubclass(kind, Mapping):
+        if is_a(value, Mapping):
             return _of_mapping(cast("Mapping[str, object]", value), param)
     text = valid_id_text(value, param)
     if id_type == "auto":
@@ -409,9 +413,10 @@ def identifier_of(
 def _of_mapping(value: Mapping[str, object], param: str) -> Identifier:
     """What the vendor's own form means."""
     told = valid_mapping(value, param)
-    if len(told) != 1 or (type_ := next(iter(told))) not in ID_TYPES:
+    type_ = next(iter(told), None)
+    if len(told) != 1 or not is_a(type_, str) or str.__str__(type_) not in ID_TYPES:
         raise ParamError(param, 'must have one key, of "id", "email", "cio_id" and "phone"')
-    return identifier_of(cast("str", told[type_]), param, type_)
+    return identifier_of(cast("str", told[type_]), param, cast("IdType", str.__str__(type_)))
 
 
 def _bare_value(text: str, type_: IdType, param: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
+from cio_events._calls.validation import is_a
 from cio_events._interrupts import faults
 from cio_events.errors import ParamError
 
@@ -29,12 +30,13 @@ _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 
 def unix_seconds(value: date) -> int:
     """A date or datetime as Unix seconds; a naive one, and a date's midnight, is taken as UTC."""
-    if not isinstance(value, datetime):
+    if not issubclass(type(value), datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
     # The base class's subtraction: that of others (pendulum) has other results. Not timestamp(),
     # whose float is off by a second for moments just before one.
-    epoch = _EPOCH if value.tzinfo is not None else _NAIVE_EPOCH
-    return datetime.__sub__(value, epoch) // timedelta(seconds=1)
+    moment = cast("datetime", value)
+    epoch = _EPOCH if moment.tzinfo is not None else _NAIVE_EPOCH
+    return datetime.__sub__(moment, epoch) // timedelta(seconds=1)
 
 
 def json_time(value: date) -> int | str:
@@ -52,15 +54,16 @@ def valid_time(value: object, param: str) -> int | None:
     """
     if value is None:
         return None
-    if issubclass(type(value), str):
+    if is_a(value, str):
         value = _from_text(str.__str__(value), param)
-    if isinstance(value, date):
+    if is_a(value, date):
         try:
             value = unix_seconds(value)
         except faults(Exception):  # whatever its time zone raises
             raise ParamError(param, "has a time zone that does not work") from None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if is_a(value, bool) or not is_a(value, (int, float)):
         raise ParamError(param, "must be Unix seconds, a date, a datetime or text of one")
+    value = int.__int__(value) if is_a(value, int) else float.__float__(value)
     seconds = value / 1000 if _MILLISECONDS_FROM <= value < _MILLISECONDS_FROM * 1000 else value
     if not 0 <= seconds < _MILLISECONDS_FROM:
         raise ParamError(param, "must be a time in seconds since 1970")

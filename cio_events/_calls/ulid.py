@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 
+from cio_events._calls.validation import is_a
 from cio_events.errors import ParamError
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -73,7 +74,7 @@ def valid_id(value: object, param: str) -> str:
     Raises:
         ParamError: It is none; Customer.io would not deduplicate by it.
     """
-    if isinstance(value, str) and _ULID.match(ulid := value.upper()):
+    if is_a(value, str) and _ULID.match(ulid := str.upper(value)):
         return ulid
     raise ParamError(param, "must be a ULID of 26 letters")
 

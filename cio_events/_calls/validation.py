@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from operator import index
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, TypeGuard, TypeVar, cast
 from uuid import UUID
 
 from cio_events._calls import limits
@@ -18,11 +18,26 @@ Platform: TypeAlias = Literal["ios", "android"]
 
 Data: TypeAlias = Mapping[str, object]
 
+_T = TypeVar("_T")
+
 # What no text has but one that was cut in two, or decoded with errors let through.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 # HTTP clients fold them into another path.
 _NO_DOTS = 'must not be "." or ".."'
+
+
+def is_a(value: object, kind: type[_T] | tuple[type[_T], ...]) -> TypeGuard[_T]:
+    """Whether *value* is of that *kind*: by its type, for an object may raise when it is asked."""
+    try:
+        return issubclass(type(value), kind)
+    except faults(Exception):  # as a class may that has no hash
+        return False
+
+
+def is_list(value: object) -> TypeGuard[Iterable[Any]]:
+    """Whether *value* holds several: it can be iterated, and is neither a text nor a mapping."""
+    return is_a(value, Iterable) and not is_a(value, (str, bytes, Mapping))
 
 
 def valid_id_text(value: object, param: str) -> str:
@@ -67,7 +82,7 @@ def valid_text(value: object, param: str) -> str:
     Raises:
         ParamError: It is no text.
     """
-    if not isinstance(value, str):
+    if not is_a(value, str):
         raise ParamError(param, "must be text")
     return str.__str__(value)
 
@@ -93,7 +108,7 @@ def printable_text(value: object, param: str) -> str:
     Raises:
         ParamError: It is no text, is blank, or has a character that cannot be shown.
     """
-    if not isinstance(value, str):
+    if not is_a(value, str):
         raise ParamError(param, "must be text")
     if not value or value.isspace():
         raise ParamError(param, "must not be blank")
@@ -109,7 +124,7 @@ def valid_flag(value: object, param: str) -> bool:
     Raises:
         ParamError: It is neither True nor False.
     """
-    if not isinstance(value, bool):
+    if not is_a(value, bool):
         raise ParamError(param, "must be True or False")
     return value
 
@@ -121,10 +136,15 @@ def valid_mapping(value: object, param: str) -> dict[Any, object]:
     Raises:
         ParamError: It is no mapping, or cannot be read.
     """
-    if type(value) is not dict and not isinstance(value, Mapping):
+    if type(value) is dict:
+        return value.copy()
+    if not is_a(value, Mapping):
         raise ParamError(param, "must be a mapping")
     try:
-        return dict(value)
+        if is_a(value, dict) and type(value).__iter__ is dict.__iter__:
+            return dict(value)
+        # One that has no end is over every limit.
+        return {name: value[name] for name in islice(value.keys(), limits.NODES + 1)}
     except faults(Exception):  # whatever an application's own mapping raises
         raise ParamError(param, "cannot be read") from None
 
@@ -137,8 +157,7 @@ def valid_list(value: object, param: str, most: int) -> list[object]:
         ParamError: It is no list of things, holds over *most*, or cannot be read.
     """
     try:
-        is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
-        found = list(islice(cast("Iterable[object]", value), most + 1)) if is_list else None
+        found = list(islice(value, most + 1)) if is_list(value) else None
     except faults(Exception):  # whatever an application's own iterable raises
         raise ParamError(param, "cannot be read") from None
     if found is None:
@@ -190,9 +209,10 @@ def valid_event_type(value: EventType) -> EventType:
     Raises:
         ParamError: There is no such type.
     """
-    if value not in ("event", "page", "screen"):
+    told = str.__str__(value) if is_a(value, str) else ""
+    if told not in ("event", "page", "screen"):
         raise ParamError("type", 'an event is of the type "event", "page" or "screen"')
-    return value
+    return cast("EventType", told)
 
 
 def _check_bytes(text: str, param: str, limit: int) -> None:
@@ -243,7 +263,7 @@ def _check_number_and_names(data: Data, param: str) -> None:
         raise ParamError(param, f"has over {limits.ATTRIBUTES} entries", limits.ATTRIBUTES)
     limit = limits.ATTRIBUTE_NAME_BYTES
     for name in data:
-        if isinstance(name, str) and len(name.encode("utf-8", "replace")) > limit:
+        if is_a(name, str) and len(str.encode(name, "utf-8", "replace")) > limit:
             raise ParamError(param, f"has a name of over {limit} bytes", limit)
 
 
@@ -267,8 +287,9 @@ def valid_platform(value: object) -> Platform:
     Raises:
         ParamError: There is no such platform.
     """
-    if not isinstance(value, str) or not value.strip():
+    text = str.__str__(value) if is_a(value, str) else ""
+    if not text.strip():
         raise ParamError("platform", "must not be blank")
-    if value not in ("ios", "android"):
+    if text not in ("ios", "android"):
         raise ParamError("platform", 'must be "ios" or "android"')
-    return cast("Platform", value)
+    return cast("Platform", text)

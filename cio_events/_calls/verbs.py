@@ -7,7 +7,7 @@ Who has them says what a verb does with its call, and what it returns.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -36,7 +36,10 @@ from cio_events._calls.people import (
 )
 from cio_events._calls.segments import AddToSegment, RemoveFromSegment
 from cio_events._calls.times import Timestamp
-from cio_events._calls.validation import Data, EventType, Platform
+from cio_events._calls.validation import Data, EventType, Platform, is_list
+
+# What a verb has where nothing else is said: this very text.
+_EVENT: EventType = "event"
 
 _P = ParamSpec("_P")
 _WhoT = TypeVar("_WhoT")
@@ -82,11 +85,9 @@ class Verbs(ABC, Generic[OutcomeT, TimeoutT]):
 
     def _each(self, several: Iterable[_WhoT]) -> Iterable[_WhoT]:
         """Do it with each of several."""
-        # Not isinstance(), which asks a hostile object what it is; and not before the call is
-        # made, which bounds how many there may be and says what is wrong with them.
-        kind = type(several)
-        is_list = issubclass(kind, Iterable) and not issubclass(kind, (str, bytes, Mapping))
-        return self._each_of(several) if is_list else several
+        # Not before the call is made, which bounds how many there may be and says what is wrong
+        # with them.
+        return self._each_of(several) if is_list(several) else several
 
     def _each_of(self, several: Iterable[_WhoT]) -> Iterator[_WhoT]:
         # Not map(), which asks for the iterator at once: that may raise, and a verb must not.
@@ -118,7 +119,8 @@ class Verbs(ABC, Generic[OutcomeT, TimeoutT]):
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
         """Send `Track`."""
-        if type == "event" and id is None and timestamp is None and timeout is None:
+        # Not ==, which a hostile object answers.
+        if type is _EVENT and id is None and timestamp is None and timeout is None:
             outcome = self._perform_event(customer, name, data)
             if outcome is not None:
                 return outcome

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, cast
 
 import orjson
 
 from cio_events._calls import limits
 from cio_events._calls.people import Call
 from cio_events._calls.ulid import new_id
+from cio_events._calls.validation import valid_list
 from cio_events._calls.verbs import Verbs
 from cio_events._clients.base import Client, say_unsaid
 from cio_events._exported import exported
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     import requests
 
 _P = ParamSpec("_P")
+
+# More than fit a batch, of which each has over 50 bytes.
+_MOST_CALLS = limits.V2_BATCH_BYTES // 50
 
 _REGION_PATH = "/api/v1/accounts/region"
 
@@ -166,7 +170,7 @@ class TrackClient(Client, Verbs[None, float]):
             ParamError: A call cannot be part of a batch, or they are too large together; nothing
                 was sent.
         """
-        together = list(calls)
+        together = cast("list[Call]", valid_list(calls, "calls", _MOST_CALLS))
         if not together:
             return []
         unsaid: list[Unsaid] = []

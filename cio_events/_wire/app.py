@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 import orjson
 
 from cio_events._calls.messages import Message, Receipt
+from cio_events._calls.validation import is_a
 from cio_events._wire.encode import dump
 from cio_events._wire.envelope import Route
 from cio_events._wire.registry import kind_called, kind_of
@@ -28,7 +29,7 @@ def request(message: Message, unsaid: list[Unsaid] | None = None) -> Request:
     Raises:
         ParamError: It is none of the kinds that Customer.io has.
     """
-    if not isinstance(message, Message):
+    if not is_a(message, Message):
         raise ParamError("call", "must be a message of cio_events")
     kind = kind_of(message)
     method, path, body = kind.alone(message, None)

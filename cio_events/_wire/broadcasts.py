@@ -10,6 +10,7 @@ import orjson
 from cio_events._calls import limits
 from cio_events._calls.validation import (
     Data,
+    is_a,
     valid_flag,
     valid_id_text,
     valid_list,
@@ -75,7 +76,7 @@ def _dump(given: Mapping[Any, object], param: str) -> orjson.Fragment:
 def _names(given: object, param: str, kinds: tuple[type, ...]) -> list[object]:
     names: list[object] = []
     for name in valid_list(given, param, limits.BROADCAST_RECIPIENTS):
-        if isinstance(name, bool) or not isinstance(name, kinds):
+        if is_a(name, bool) or not is_a(name, kinds):
             wanted = "e-mail addresses" if kinds == (str,) else "texts or integers"
             raise ParamError(param, f"must be a list of {wanted}")
         names.append(valid_id_text(name, param))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cio_events._calls.messages import Message
 from cio_events._calls.people import Call
+from cio_events._calls.validation import is_a
 from cio_events._wire.encode import dump
 from cio_events._wire.identifiers import v1_names
 from cio_events._wire.registry import entity, kind_of, read_operation
@@ -21,7 +22,7 @@ def request(call: Call, id_: str | None, unsaid: list[Unsaid] | None = None) -> 
     Raises:
         ParamError: It is none of the calls that go to the Track API.
     """
-    if isinstance(call, Message):
+    if is_a(call, Message):
         raise ParamError("call", "must be a call of cio_events for the Track API")
     kind = kind_of(call)
     method, path, body = (kind.alone if v1_names(call) else entity)(call, id_)
