@@ -23,25 +23,30 @@ MAKE = (
     + """
 ENDING, SPOOL = os.environ["ENDING"], os.environ["SPOOL"]
 logging.getLogger("cio_events").setLevel(logging.CRITICAL)
-pipeline = make(flush_interval=3600, spool=SPOOL or None)
+memory = make(flush_interval=3600)
+spool = cio_events.Pipeline(site_id="site", api_key="key", flush_interval=3600, spool=SPOOL)
+
+def pending():
+    return memory.stats().pending + spool.stats().pending
 
 def work(name=ENDING):
-    say(name + "/" + ("spool" if SPOOL else "memory"))
+    say(name + "/memory")
+    spool.track("5", name + "/spool")
 
 def work_and_wait(name=ENDING):
     work(name)
-    assert pipeline.flush(20)
+    assert memory.flush(20) and spool.flush(20)
 
 def work_in_time(name=ENDING):
     work(name + ", in time")
     end = time.monotonic() + 20
-    while pipeline.stats().pending and time.monotonic() < end:
+    while pending() and time.monotonic() < end:
         time.sleep(0.01)
 
 def work_and_look(name=ENDING):
     work(name)
     time.sleep(0.2)
-    if pipeline.stats().pending:
+    if pending():
         print(name, flush=True)
 """
 )
@@ -56,20 +61,24 @@ def test_the_page_has_each_ending() -> None:
 
 
 def run(number: int, name: str, script: str, directory: Path, sandbox: Sandbox) -> list[str]:
-    """Let one process end so, without a spool and with one of its own; returns what it printed."""
-    printed = []
-    for spool in ("", str(directory / f"spool{number}")):
-        environ = {"ENDING": name, "SPOOL": spool, "PYTHONPATH": f"{ROOT}:{directory}"}
-        made = "import tasks\nimportable = tasks.work\n" if "loky" in name else ""
-        command: list[str] | str = PRELUDE + MAKE + made + script
-        if name in METHODS or "loky" in name:  # whose children import it
-            file = directory / f"script{number}.py"
-            file.write_text(str(command))
-            command = [sys.executable, str(file)]
-        with Running(command, sandbox.url, cwd=ROOT, environ=environ) as running:
-            printed += running.end().lines
-            if "daemon" in name:  # which goes on
-                wait_for(f"{name}/{'spool' if spool else 'memory'}", sandbox)
+    """
+    Let a process end so, which has a pipeline without a spool and one with its own.
+
+    Returns what it printed.
+    """
+    spool = str(directory / f"spool{number}")
+    environ = {"ENDING": name, "SPOOL": spool, "PYTHONPATH": f"{ROOT}:{directory}"}
+    made = "import tasks\nimportable = tasks.work\n" if "loky" in name else ""
+    command: list[str] | str = PRELUDE + MAKE + made + script
+    if name in METHODS or "loky" in name:  # whose children import it
+        file = directory / f"script{number}.py"
+        file.write_text(str(command))
+        command = [sys.executable, str(file)]
+    with Running(command, sandbox.url, cwd=ROOT, environ=environ) as running:
+        printed = running.end().lines
+        if "daemon" in name:  # which goes on
+            for buffer in ("memory", "spool"):
+                wait_for(f"{name}/{buffer}", sandbox)
     return printed
 
 
