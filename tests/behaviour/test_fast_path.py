@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import uuid
 from collections.abc import Callable, Iterator
@@ -110,10 +111,13 @@ def _by_structlog(pipeline: Pipeline, customer: Any, name: Any, data: Any) -> No
 
 def _by_logging(pipeline: Pipeline, customer: Any, name: Any, data: Any) -> None:
     record = logging.LogRecord("shop", logging.INFO, __file__, 1, name, (), None)
-    record.created = NOW / 1000
+    # Two of one moment would be a record and a queue's copy of it.
+    record.created = NOW / 1000 + next(_MICROSECONDS) / 1_000_000
     record.__dict__.update({"cio_customer": customer, **data})
     CustomerIOHandler(pipeline).handle(record)
 
+
+_MICROSECONDS = itertools.count()
 
 WAYS = [_by_verb, _by_verb_with_another_mapping, _by_structlog, _by_logging]
 

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from cio_events._buffers.spool import buffer, ownership
+from tests.support.effort import times
 from tests.support.spools import drain, envelope, number_of, opened, spool_files
 
 
@@ -96,7 +97,7 @@ def test_of_two_that_meet_each_call_is_somebodys(directory):
         both.wait()
         adopted[which] = spools[which].adopt()[0]
 
-    for start in range(0, 200, 10):
+    for start in range(0, times(400), 10):
         for first in (start, start + 5):
             gone = opened(directory)
             fill(gone, range(first, first + 5))

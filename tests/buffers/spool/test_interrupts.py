@@ -103,7 +103,7 @@ def test_an_exception_within_a_put_loses_nothing_that_was_accepted(tmp_path):
         raise CutError
 
     before = signal.signal(signal.SIGALRM, cut)
-    cuts, puts = 0, times(2000)
+    cuts, puts = 0, times(1200)
     try:
         for round_ in range(3):
             spool = opened(tmp_path / "spool")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 
 import pytest
 
@@ -16,8 +15,6 @@ from cio_events._process import forks
 from cio_events._wire.envelope import ulid_of
 from tests.support.spools import (
     CHILD_SECONDS,
-    CHILD_START,
-    ROOT,
     Noting,
     SpoolWithPut,
     child,
@@ -140,27 +137,14 @@ def test_racing_processes_adopt_each_call_once(directory):
         for number in range(start, start + 50):
             spool.put(envelope(number))
         spool.close()
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", CHILD_START + ADOPT_AND_TAKE, directory],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    try:
+    with ExitStack() as ended:
+        processes = [ended.enter_context(child(ADOPT_AND_TAKE, directory)) for _ in range(3)]
         for process in processes:
             assert process.stdout.readline() == "ready\n"
         for process in processes:
             process.stdin.write("go\n")
             process.stdin.flush()
         outputs = [process.communicate(timeout=CHILD_SECONDS)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
     counts = Counter(int(number) for output in outputs for number in output.split())
 
     assert counts == Counter(range(2000))
