@@ -137,13 +137,13 @@ while #found < tonumber(ARGV[4]) and size < tonumber(ARGV[5]) do
     found[#found + 1] = {{id, fields, redis.call('HGET', KEYS[4], id) or ''}}
   end
 end
-return {{from, found, all and #found == 0 and last_delivered(stream, group) or ''}}
+return {{from, found, all and last_delivered(stream, group) or ''}}
 """
 """
 Read entries, up to so many and so many bytes: new ones from ``>``, those read before from an id.
 
 Returns where to go on; of each entry its id, its fields and the generation that has marked it;
-and, where there is none at all, the id behind which a new one will be. A page may be empty and not
+and, where there are no more, the id behind which a new one will be. A page may be empty and not
 the last, when all of it repeats what has ended.
 """
 
