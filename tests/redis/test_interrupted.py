@@ -36,7 +36,7 @@ from cio_events._wire.encode import encode
 from cio_events._wire.envelope import Envelope
 from cio_events.options import Options
 from tests.redis.stored import names
-from tests.support.limits import LIMITS, alarmed
+from tests.support.limits import LIMITS
 from tests.support.redis_server import Proxy, RedisServer
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs POSIX signals")
@@ -100,12 +100,30 @@ def test_while_the_answer_is_awaited(server: RedisServer, limit: str):
 def test_while_a_connection_is_made(limit: str):
     """Nothing was stored, and nothing is in doubt."""
     handler, kind = LIMITS[limit]
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+    main = threading.main_thread().ident
+    assert main is not None
+    with socket.create_server(("127.0.0.1", 0)) as silent, handled(handler):
+        silent.settimeout(LONG)
+
+        def alarm() -> None:
+            peer, _ = silent.accept()
+            with peer:
+                peer.recv(1)  # its first question, which is not answered
+                signal.pthread_kill(main, signal.SIGALRM)
+                peer.settimeout(LONG)
+                while peer.recv(1 << 16):
+                    pass
+
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
         streams = RedisStreams(RedisAddress(url), Options(relay=url))
-        with pytest.raises(kind):
-            alarmed(handler, lambda: streams.deliver(Batch(envelopes(MESSAGE)), LONG))
-    assert isinstance(streams.deliver(Batch(envelopes(MESSAGE)), 0.1), TryAgain)
+        streams.prepare()
+        thread = threading.Thread(target=alarm)
+        thread.start()
+        with pytest.raises(kind) as raised:
+            streams.deliver(Batch(envelopes(MESSAGE)), LONG)
+        thread.join(LONG)
+        assert raised.value.__cause__ is None
+        assert isinstance(streams.deliver(Batch(envelopes(MESSAGE)), 0.1), TryAgain)
 
 
 def test_no_two_requests_are_ever_under_way():
