@@ -52,7 +52,9 @@ def items(reading: Reading, count: int) -> tuple[dict[int, str], int]:
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < count:
             lost += 1
             continue
-        refused[index] = _cut("; ".join(filter(None, (refused.get(index), wire.words_of(error)))))
+        said = refused.get(index)
+        if said is None or len(said) < DETAIL_CHARACTERS:
+            refused[index] = _cut("; ".join(filter(None, (said, wire.words_of(error)))))
     return refused, lost
 
 

@@ -262,6 +262,7 @@ class AppAPI(_Api):
             return _UNREADABLE
         try:
             answer = self._ask(request, timeout, repeatable=False)
+            return self._judge(answer, timeout)
         except faults(Exception) as error:
             # A fault of ours, or of an adapter of the application's.
             return Refused("ambiguous", None, type(error).__name__)
@@ -269,13 +270,12 @@ class AppAPI(_Api):
             # It is given here again, and must not be sent twice.
             self._interrupted.add(envelope)
             raise
+
+    def _judge(self, answer: Answer | NoAnswerError, timeout: float) -> Verdict:
         if isinstance(answer, NoAnswerError):
             if answer.maybe_received:
                 return Refused("ambiguous", None, answer.message)
             return self._no_answer(answer, timeout)
-        return self._judge(answer)
-
-    def _judge(self, answer: Answer) -> Verdict:
         status, reading = answer.status, answers.read(answer)
         if 200 <= status < 300:
             receipt = app.receipt_of(answer.body)

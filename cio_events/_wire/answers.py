@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import orjson
+
+# Of what an answer says, in all its errors together; and how many of its values are looked at.
+_MOST_CHARACTERS = 10_000
+_MOST_LOOKS = 10_000
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -60,17 +65,51 @@ def read(body: bytes, *, whole: bool = True) -> Reading:
 def words_of(error: Mapping[str, Any]) -> str:
     """What one error says: its reason, its field and its message, as far as they are there."""
     parts = map(error.get, ("reason", "field", "message", "detail", "error"))
-    return " ".join(str(part) for part in parts if part)
+    return " ".join(_text_of(part) for part in parts if part)
+
+
+# An answer may be as deep and as large as whoever gives it likes: no walk here recurses, and
+# none looks at more than there is to show.
 
 
 def _words_in(value: object) -> str:
-    if isinstance(value, dict):
-        meta = value.get("meta")
-        if isinstance(meta, dict) and ("errors" in meta or "error" in meta):
-            return _words_in(meta.get("errors", meta.get("error")))
-        if "errors" in value:
-            return _words_in(value["errors"])
-        return words_of(value) or "; ".join(f"{key}: {word}" for key, word in value.items())
-    if isinstance(value, list):
-        return "; ".join(filter(None, map(_words_in, value)))
-    return value if isinstance(value, str) else ""
+    said: list[str] = []
+    waiting, looks, room = [value], _MOST_LOOKS, _MOST_CHARACTERS
+    while waiting and looks > 0 and room > 0:
+        looks -= 1
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting.extend(reversed(one[:looks]))
+            continue
+        words = one if isinstance(one, str) else ""
+        if isinstance(one, dict):
+            meta = one.get("meta")
+            if isinstance(meta, dict) and ("errors" in meta or "error" in meta):
+                waiting.append(meta.get("errors", meta.get("error")))
+            elif "errors" in one:
+                waiting.append(one["errors"])
+            else:
+                words = words_of(one) or "; ".join(
+                    f"{key}: {_text_of(word)}" for key, word in islice(one.items(), looks)
+                )
+        if words:
+            said.append(words)
+            room -= len(words)
+    return "; ".join(said)[:_MOST_CHARACTERS]
+
+
+def _text_of(part: object) -> str:
+    if not isinstance(part, (list, dict)):
+        return str(part)
+    said: list[str] = []
+    waiting, looks = [part], _MOST_LOOKS
+    while waiting and looks > 0:
+        looks -= 1
+        one = waiting.pop()
+        if isinstance(one, dict):
+            one = [each for pair in islice(one.items(), looks) for each in pair]
+        if isinstance(one, list):
+            waiting.extend(reversed(one[:looks]))
+        else:
+            said.append(str(one))
+    return " ".join(said)[:_MOST_CHARACTERS]

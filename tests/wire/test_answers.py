@@ -29,6 +29,47 @@ def test_what_customer_io_said(body: bytes, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"meta":{"errors":{"to":["is wrong","is late"]}}}', "to: is wrong is late"),
+        (b'{"errors":[{"reason":{"code":5},"message":["a","b"]}]}', "code 5 a b"),
+        (b'{"errors":[[["one"],"two"],[],"three"]}', "one; two; three"),
+    ],
+)
+def test_words_are_found_however_deep_they_are(body: bytes, said: str) -> None:
+    """Without a trace of the form that they had."""
+    assert read(body).words == said
+
+
+# Each takes the place of the dots, so many times.
+NESTS = [
+    b"[...]",
+    b'{"errors":...}',
+    b'{"errors":[...]}',
+    b'{"meta":{"error":...}}',
+    b'{"reason":...}',
+    b'{"errors":[{"batch_index":0,"reason":...}]}',
+    b'{"to":[...]}',
+]
+
+
+@pytest.mark.parametrize("nest", NESTS)
+def test_answer_may_be_as_deep_as_it_likes(nest: bytes) -> None:
+    """To read it takes no stack."""
+    start, end = nest.split(b"...")
+    for depth in (200, 500, 1_000, 100_000):
+        read(start * depth + b'"x"' + end * depth)
+
+
+@pytest.mark.parametrize("item", [b'{"reason":"invalid"}', b'"x"', b"[]", b"[[],{}]", b'{"a":[]}'])
+def test_of_a_large_answer_no_more_is_read_than_is_shown(item: bytes) -> None:
+    """However many errors it lists."""
+    words = read(b'{"errors":[' + b",".join([item] * 100_000) + b"]}").words
+
+    assert len(words) <= 10_000 or words.startswith('{"errors"')
+
+
+@pytest.mark.parametrize(
     ("body", "whole", "theirs"),
     [
         (b"", True, True),
