@@ -63,6 +63,22 @@ class EndOfProcess:
             return self.flush(max(self._end(started, timeout) - monotonic(), 0.0))
         return False
 
+    def say_pending(self) -> None:
+        """Say how much could not be delivered in time, and what becomes of it."""
+        pending, one = self._ledger.pending, self._ledger.pending == 1
+        if self.options.spool is not None:
+            becomes = "stays in the spool" if one else "stay in the spool"
+        else:
+            becomes = (
+                "is lost if nothing else delivers it"
+                if one
+                else ("are lost if nothing else delivers them")
+            )
+        if pending:
+            self._diagnostics.warn(
+                "in time", f"{calls(pending)} could not be delivered before the end and {becomes}"
+            )
+
     def forget_pending(self) -> None:
         """Give up what is pending, as ``closed``, and go on with what comes later."""
         for destination in self._destinations:

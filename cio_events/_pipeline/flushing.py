@@ -6,12 +6,9 @@ What is flushed, and how, is the pipeline's own matter.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -19,6 +16,7 @@ from cio_events._exported import exported
 from cio_events._pipeline.default import get_pipeline
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._process.diagnostics import warn
+from cio_events._process.servers import off_the_loop
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
@@ -125,27 +123,3 @@ class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
                     "returned; they stay pending until it is called again"
                 ),
             )
-
-
-async def off_the_loop(wait: Callable[[], object]) -> None:
-    """Call *wait* on a thread of its own, so that the event loop goes on meanwhile."""
-    done: Future[None] = Future()
-    done.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            wait()
-        except BaseException as error:  # noqa: BLE001 - raised by the await
-            done.set_exception(error)
-        else:
-            done.set_result(None)
-
-    # Not in the loop's executor, which makes the loop's end fail where no thread can be had.
-    thread = threading.Thread(target=run, name="cio_events-flush", daemon=True)
-    try:
-        waiting = asyncio.wrap_future(done, loop=asyncio.get_running_loop())
-        thread.start()
-    except RuntimeError:  # no thread, or another kind of event loop
-        wait()
-    else:
-        await waiting

@@ -28,6 +28,9 @@ class Delivering(Protocol):
         Deliver what is pending within *timeout* seconds from *started*; whether it succeeded.
         """
 
+    def say_pending(self) -> None:
+        """Say how much could not be delivered in time."""
+
     def forget_pending(self) -> None:
         """Give up what is pending, and go on with what comes later."""
 
@@ -119,12 +122,14 @@ def flush(timeout: float | None = None) -> None:
     Have all pipelines deliver what is pending, in as much time as `end` would take.
 
     It is for a process that was told to end: what is still logged from now on leaves at once.
+    What cannot be delivered is said, since no hook of ours may run later.
     """
     global at_once
     at_once = True
     started = monotonic()
     for pipeline in _hurried():
-        pipeline.flush_in_time(started, timeout)
+        if not pipeline.flush_in_time(started, timeout):
+            pipeline.say_pending()
 
 
 def _hurried() -> list[Delivering]:
@@ -137,7 +142,9 @@ def _hurried() -> list[Delivering]:
 
 def _expect_exit_without_atexit() -> None:
     """
-    Children that leave by os._exit() have hooks of their own; what makes them is imported there.
+    See to those who have hooks of their own, or none; what makes them is imported there.
+
+    Children that leave by os._exit() have some, and uvicorn ends itself by a signal.
     """
     util = sys.modules.get("multiprocessing.util")
     process = sys.modules.get("multiprocessing.process")
@@ -146,6 +153,11 @@ def _expect_exit_without_atexit() -> None:
     celery = sys.modules.get("celery.signals")
     if celery is not None:
         celery.worker_process_shutdown.connect(_end_of_celery_worker, weak=False)
+    if "uvicorn.server" in sys.modules:
+        # Not imported above: it imports asyncio, which most processes do not need.
+        from cio_events._process import servers
+
+        servers.deliver_before_uvicorn_ends(flush)
 
 
 def _end_of_celery_worker(**_: object) -> None:

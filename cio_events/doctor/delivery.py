@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cio_events._delivery.condition import DestinationCondition
 from cio_events._delivery.ledger import Stats
 from cio_events._process.diagnostics import shown
+from cio_events._process.servers import is_known
 from cio_events.doctor.finding import Finding
 from cio_events.doctor.set_up import SetUp
 from cio_events.doctor.subject import Subject
@@ -136,6 +137,7 @@ def _of_process(subject: Subject) -> Iterator[Finding]:
     yield from _of_uwsgi()
     yield from _of_gevent()
     yield from _of_lambda(subject)
+    yield from _of_uvicorn(subject)
     for one in subject.set_ups:
         finding = _of_grace(one, subject.environ)
         if finding is not None:
@@ -183,6 +185,16 @@ def _of_lambda(subject: Subject) -> Iterator[Finding]:
     room: Any = sys.modules.get("cio_events._pipeline.flushing")
     if room is None or not room.flushing.made:
         yield found("W711")
+
+
+def _of_uvicorn(subject: Subject) -> Iterator[Finding]:
+    server: Any = sys.modules.get("uvicorn.server")
+    asgi: Any = sys.modules.get("cio_events.integrations.asgi")
+    if server is None or is_known(getattr(getattr(server, "Server", None), "shutdown", None)):
+        return
+    has_line = asgi is not None and asgi.DeliverAtShutdown.made
+    if not has_line and any(one.options.spool is None for one in subject.set_ups):
+        yield found("W714")
 
 
 def _of_grace(one: SetUp, environ: Mapping[str, str]) -> Finding | None:

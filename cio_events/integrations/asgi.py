@@ -1,16 +1,17 @@
 """
 Delivery before an ASGI server ends, by whichever server, for any ASGI application.
 
-Some servers end themselves by the signal that asked for it, which runs no exit hooks.
+A server may end itself by the signal that asked for it, which runs no exit hooks. Of uvicorn this
+is known, and seen to without this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
-from cio_events._pipeline.flushing import off_the_loop
 from cio_events._process import exits
+from cio_events._process.servers import off_the_loop
 from cio_events.errors import ParamError
 
 Message: TypeAlias = "MutableMapping[str, Any]"
@@ -45,6 +46,9 @@ class DeliverAtShutdown:
         ParamError: *timeout* is no number of seconds.
     """
 
+    made: ClassVar[bool] = False
+    """Whether this process has made one."""
+
     def __init__(self, app: Application, *, timeout: float | None = None) -> None:
         if timeout is not None and (
             isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0
@@ -52,6 +56,7 @@ class DeliverAtShutdown:
             raise ParamError("timeout", "must be a number of seconds, 0 or more")
         self._app = app
         self._timeout = timeout
+        DeliverAtShutdown.made = True
 
     async def __call__(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send

@@ -9,12 +9,14 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import uvicorn.server
 
 import cio_events
 from cio_events import Pipeline, Track, flushing
 from cio_events._pipeline import default
 from cio_events.doctor import delivery
 from cio_events.doctor.subject import Subject
+from cio_events.integrations.asgi import DeliverAtShutdown
 from tests.doctor.settings_of import GOOD, subject
 from tests.support.servers import ScriptedServer, Step, answer
 
@@ -162,6 +164,22 @@ def test_a_function_of_lambda_without_flushing_is_found(monkeypatch: pytest.Monk
 
     assert set(bad(environ)) == {"S701"}
     assert not [one for one in delivery.look(subject(environ)) if one.id == "W711"]
+
+
+def test_a_uvicorn_that_is_not_known_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the application has the line for it; the one that is known delivers by itself."""
+    monkeypatch.setattr(DeliverAtShutdown, "made", False)
+    module = ModuleType("uvicorn.server")
+    module.Server = type("Server", (), {})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "uvicorn.server", module)
+    assert set(bad()) == {"S701", "W714"}
+
+    DeliverAtShutdown(None)  # type: ignore[arg-type]
+    assert set(bad()) == {"S701"}
+
+    monkeypatch.setattr(DeliverAtShutdown, "made", False)
+    monkeypatch.setitem(sys.modules, "uvicorn.server", uvicorn.server)
+    assert set(bad()) == {"S701"}
 
 
 @pytest.mark.parametrize(

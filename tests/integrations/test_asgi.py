@@ -49,7 +49,8 @@ async def shop(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": answer})
 
-app = DeliverAtShutdown(shop)
+app = shop
+with_the_line = DeliverAtShutdown(shop)
 """
 
 UVICORN = ["-m", "uvicorn", "shop:app", "--port", "0"]
@@ -58,6 +59,8 @@ HYPERCORN = ["-m", "hypercorn", "shop:app", "--bind", "127.0.0.1:0"]
 
 SERVERS = {
     "uvicorn": UVICORN,
+    "uvicorn without a lifespan": [*UVICORN, "--lifespan", "off"],
+    "uvicorn with DeliverAtShutdown": ["-m", "uvicorn", "shop:with_the_line", "--port", "0"],
     "uvicorn with workers": [*UVICORN, "--workers", "2"],
     "uvicorn with reload": [*UVICORN, "--reload"],
     "gunicorn with uvicorn_worker": [
@@ -212,3 +215,17 @@ def test_a_timeout_that_is_none(timeout: Any) -> None:
 def _no_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """That this process was told to end concerns no other test."""
     monkeypatch.setattr(exits, "at_once", False)
+
+
+def test_what_is_not_delivered_in_time_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Of a server that ends itself by a signal, nobody would hear of it later."""
+    url = f"http://127.0.0.1:{free_port()}"
+    configure(site_id="s", api_key="k", track_url=url, flush_interval=3600, exit_timeout=0)
+    get_pipeline().track("5", "purchase")
+    lifespan = Lifespan()
+
+    asyncio.run(
+        DeliverAtShutdown(silent, timeout=0)({"type": "lifespan"}, lifespan.receive, lifespan.send)
+    )
+
+    assert any("1 call could not be delivered before the end" in one for one in caplog.messages)

@@ -82,6 +82,13 @@ ROWS: dict[str, Row] = {
         "The disk is full or broken: they do not survive a crash.",
         "The check spool says what is wrong with the directory.",
     ),
+    "W714": Row(
+        "delivery",
+        "This uvicorn is another than is known",
+        "uvicorn ends itself by the signal that asked for it, and no exit hook runs then: what "
+        "is pending at SIGTERM is lost.",
+        "Put cio_events.integrations.asgi.DeliverAtShutdown around the application.",
+    ),
     # The spool.
     "I800": Row("spool", "{summary}"),
     "S801": Row("spool", "No spool is set: calls wait in memory"),
