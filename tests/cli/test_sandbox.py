@@ -23,7 +23,7 @@ from tests.sandbox.asking import TIMEOUT_SECONDS
 from tests.support.nursery import Child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # Not -X dev, in which asyncio writes of each callback that a loaded machine takes long for.
 MODULE = (sys.executable, "-X", "faulthandler", "-W", "error", "-m", "cio_events")
@@ -35,13 +35,26 @@ ENVIRONMENT = {
 }
 
 
+def started(*arguments: str) -> Child:
+    """The command, by a process whose imports are done."""
+    code = "from cio_events.__main__ import main; main()"
+    return Child(code, arguments, env=ENVIRONMENT)
+
+
+def started_afresh(*arguments: str) -> subprocess.Popen[str]:
+    """The command, as a shell starts it."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [*MODULE, *arguments], env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True
+    )
+
+
 @contextmanager
-def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def running(
+    *arguments: str, start: Callable[..., Child | subprocess.Popen[str]] = started
+) -> Iterator[tuple[Child | subprocess.Popen[str], str, str]]:
     """A sandbox in a process of its own, its URL and its welcome."""
-    command = [*MODULE, "sandbox", "--port", "0", *arguments]
-    with subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with start("sandbox", "--port", "0", *arguments) as process:
         assert process.stdout is not None
         try:
             welcome = ""
@@ -63,7 +76,7 @@ def test_a_signal_ends_it_well(number: signal.Signals) -> None:
 
     The welcome has the variables that point a program here, and the views.
     """
-    with running() as (process, url, welcome):
+    with running(start=started_afresh) as (process, url, welcome):
         event = {"name": "purchase"}
         path = f"{url}/api/v1/customers/a%2Fb/events"
         for auth, status in ((("a", "b"), 200), (None, 401)):
@@ -102,7 +115,7 @@ def test_credentials_are_checked_and_never_printed() -> None:
         answer = requests.get(path, auth=right, timeout=TIMEOUT_SECONDS)
         assert (answer.status_code, answer.json()["region"]) == (200, "eu")
         assert requests.get(path, auth=wrong, timeout=TIMEOUT_SECONDS).status_code == 401
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=TIMEOUT_SECONDS)
 
     assert out.count("GET /api/v1/accounts/region") == 2
@@ -119,7 +132,7 @@ def test_a_reader_that_goes_away_does_not_end_it() -> None:
                 f"{url}/api/v1/customers/5", auth=("a", "b"), timeout=TIMEOUT_SECONDS
             )
             assert answer.status_code == 200
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         assert process.wait(TIMEOUT_SECONDS) == 0
 
 
@@ -156,15 +169,7 @@ def test_tail_tells_what_came_and_what_was_answered() -> None:
         for name in ("purchase", "a\x1b[2J\n" + "x" * 112):
             requests.post(url, json={"name": name}, auth=("a", "b"), timeout=TIMEOUT_SECONDS)
         for arguments in ((), ("--json",)):
-            command = [*MODULE, "sandbox", "tail", "--url", sandbox.url, *arguments]
-            with subprocess.Popen(
-                command,
-                env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            ) as process:
-                assert process.stdout is not None
+            with started("sandbox", "tail", "--url", sandbox.url, *arguments) as process:
                 seen = [process.stdout.readline() for _ in range(2 if arguments else 4)]
                 process.send_signal(signal.SIGINT)
                 _, err = process.communicate(timeout=TIMEOUT_SECONDS)
@@ -198,21 +203,20 @@ def test_run_gives_a_command_a_sandbox() -> None:
         "print('done')\n"
         "sys.exit(3)\n"
     )
-    ended, failed = (
-        subprocess.run(
-            [*MODULE, "sandbox", "run", "--", *command],
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-        for command in ((sys.executable, "-c", code), ("no-such-command",))
+    ended = subprocess.run(
+        [*MODULE, "sandbox", "run", "--", sys.executable, "-c", code],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
     )
     assert (ended.returncode, ended.stdout) == (3, "done\n")
     assert "event purchase for 5" in ended.stderr
     assert "<-- 200 accepted" in ended.stderr
-    assert failed.returncode == 1
+
+    failed = run("sandbox", "run", "--", "no-such-command")
+    assert failed.exit_code == 1
     assert "Error: cannot run no-such-command: " in failed.stderr
 
 
