@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.highlighter import JSONHighlighter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from cio_events._buffers.failures import DeadLetter
 from cio_events._calls.people import Track
@@ -58,7 +59,7 @@ def show_table(letters: Iterable[DeadLetter], count: int, limit: int) -> None:
     for letter, _ in zip(letters, range(limit), strict=False):
         status = "" if letter.status is None else str(letter.status)
         table.add_row(
-            *(letter.id, kind(letter), letter.reason, status, local(letter.failed_at)),
+            *(letter.id, kind(letter), cell(letter.reason), status, local(letter.failed_at)),
             workspaces.short(letter.workspace or ""),
         )
     console().print(table)
@@ -70,18 +71,18 @@ def show_whole(letter: DeadLetter) -> None:
     """Show all of *letter*, personal data included."""
     status = f", status {letter.status}" if letter.status else ""
     click.echo(f"{letter.id} {kind(letter)}")
-    click.echo(f"failed at {local(letter.failed_at)}: {letter.reason}{status}")
+    click.echo(f"failed at {local(letter.failed_at)}: {escaped(letter.reason)}{status}")
     if letter.workspace:
         click.echo(f"workspace {letter.workspace}")
     if letter.detail:
-        click.echo(_LINE.sub(_escaped, letter.detail))
+        click.echo(escaped(letter.detail, lines=True))
     if letter.envelope:
         here = console()
         waiting = _content(letter.envelope).decode("utf-8", "replace")
         try:
             content = json.loads(waiting)
         except (ValueError, RecursionError):  # not written by us
-            click.echo(_LINE.sub(_escaped, waiting))
+            click.echo(escaped(waiting, lines=True))
             return
         narrow = not here.encoding.startswith("utf")
         text = json.dumps(content, indent=2, ensure_ascii=narrow)
@@ -144,11 +145,29 @@ def _content(envelope: Envelope) -> bytes:
     return body_of(envelope)
 
 
+def escaped(text: str, *, lines: bool = False) -> str:
+    """
+    What came from outside, for a terminal: with nothing that one would obey.
+
+    Args:
+        text: Any text, such as the name of a file.
+
+        lines: Whether it may have several.
+    """
+    shown = _LINE.sub(_escape, text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return shown if lines else shown.replace("\t", "\\t").replace("\n", "\\n")
+
+
+def cell(text: str) -> Text:
+    """The same for a table, which would take brackets for markup."""
+    return Text(escaped(text))
+
+
 def _as_json(control: re.Match[str]) -> str:
     return f"\\u{ord(control[0]):04x}"
 
 
-def _escaped(control: re.Match[str]) -> str:
+def _escape(control: re.Match[str]) -> str:
     return ascii(control[0])[1:-1]
 
 

@@ -18,6 +18,7 @@ import orjson
 from rich.filesize import decimal
 from rich.table import Table
 
+from cio_events._buffers.spool import trust
 from cio_events._buffers.spool.dead_letters import DeadLetters, Heap
 from cio_events._buffers.spool.inspection import FileSeen, files_in, set_aside_in
 from cio_events._buffers.spool.problems import described
@@ -150,7 +151,9 @@ def stats(directory: Path, workspace: str | None, *, as_json: bool) -> None:
             # The rest of the name is the workspace.
             name = each.path.name.partition(".")[0]
             whose = workspaces.short(each.workspace)
-            table.add_row(whose, name, maker, each.state, calls, decimal(each.size))
+            table.add_row(
+                *(whose, listing.cell(name), maker, each.state, calls, decimal(each.size))
+            )
         console.print(table)
     else:
         click.echo("No calls wait.")
@@ -158,19 +161,22 @@ def stats(directory: Path, workspace: str | None, *, as_json: bool) -> None:
         table = Table("workspace", "reason", "calls", "size", "oldest", title="Dead letters")
         for heap in heaps:
             whose, oldest = workspaces.short(heap.workspace), listing.local(heap.oldest)
-            table.add_row(whose, heap.reason, str(heap.count), decimal(heap.size), oldest)
+            table.add_row(
+                *(whose, listing.cell(heap.reason), str(heap.count), decimal(heap.size), oldest)
+            )
         console.print(table)
     else:
         click.echo(listing.NONE)
     for path in aside:
-        click.echo(f"Damaged, and set aside: {path.name} ({decimal(bytes_of(path))})")
+        name = listing.escaped(path.name)
+        click.echo(f"Damaged, and set aside: {name} ({decimal(bytes_of(path))})")
 
 
 def _stats(seen: list[FileSeen], heaps: list[Heap], aside: list[Path]) -> dict[str, object]:
     return {
         "files": [
             {
-                "file": each.path.name,
+                "file": _utf8(each.path),
                 "workspace": each.workspace,
                 "made_by": each.made_by,
                 "state": each.state,
@@ -189,14 +195,23 @@ def _stats(seen: list[FileSeen], heaps: list[Heap], aside: list[Path]) -> dict[s
             }
             for heap in heaps
         ],
-        "set_aside": [{"file": path.name, "bytes": bytes_of(path)} for path in aside],
+        "set_aside": [{"file": _utf8(path), "bytes": bytes_of(path)} for path in aside],
     }
+
+
+def _utf8(path: Path) -> str:
+    """The name of the file at *path*, which may have any bytes."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 @contextmanager
 def _dead_letters(directory: Path, workspace: str | None = None) -> Iterator[DeadLetters]:
     try:
         with _as_owner_of(directory):
+            trust.check_directory(directory)
+            if hasattr(os, "geteuid") and os.geteuid() == 0:
+                # Who could put another in its place would have root write there.
+                trust.check_parents(directory)
             letters = DeadLetters(directory)
             if workspace is not None:
                 letters.narrow(workspaces.chooser(workspace))

@@ -100,7 +100,13 @@ def test_an_id_that_is_none_stops_nothing(
     make: MakePipeline, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """It is damage; what lies around it is delivered, and `close` ends."""
-    ids = ["é".encode() * 13, b"\0" * 26, b"../../../../../../../../xx", b"9" * 26, b"'" * 26]
+    ids = [
+        "é".encode() * 13,
+        b"01" + "é".encode() * 12,
+        b"../../../../../../../../xx",
+        b"9" * 26,
+        b"'" * 26,
+    ]
     bad = [planted(Route.BATCH, b'{"type":"person","action":"event"}', id_) for id_ in ids]
     plant(tmp_path, *bad[:3], planted(Route.APP, b"email\n" + MESSAGE), *bad[3:])
     pipeline = make(spool=tmp_path, app_url=sandbox.url)

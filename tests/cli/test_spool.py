@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import datetime
 
 import pytest
@@ -23,6 +24,7 @@ from tests.cli import commands
 from tests.support.spools import (
     CHILD_SECONDS,
     ROOT,
+    Noting,
     child,
     envelope,
     left_in,
@@ -361,6 +363,65 @@ def test_no_escape_reaches_the_terminal(directory):
 
     assert not set("\x1b\x07\x9b") & set(output)
     assert "title" in output
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;title\x07", "[/markup]", "a\nb"], ids=ascii)
+def test_what_a_stranger_may_have_named_is_shown_as_text(directory, text):
+    """Files, and the reasons and workspaces of letters: no escape, no markup, no line break."""
+    (id_,) = dead_letter(directory, [envelope(1)])
+    with closing(sqlite3.connect(directory / NAME)) as letters, letters:
+        letters.execute("UPDATE letters SET reason = ?", (text,))
+    word = text.replace("/", "")  # which no name has
+    (directory / f"1-{word}.0.0.spool").touch(0o600)
+    (directory / f"{word}.damaged").touch(0o600)
+    (directory / os.fsdecode(b"\xff.damaged")).touch(0o600)
+    shown = ascii(text)[1:-1]
+    for command in (("list",), ("show", id_), ("stats",)):
+        done = run(command[0], directory, *command[1:])
+        assert done.exit_code == 0, done.exception
+        assert not set("\x1b\x07") & set(done.output)
+        assert shown in done.output
+    for command in ("list", "stats"):
+        done = run(command, directory, "--json")
+        assert done.exit_code == 0, done.exception
+        assert all(map(json.loads, done.stdout.splitlines()))
+
+
+def test_a_text_that_is_damaged_is_not_quoted(directory):
+    """What Customer.io said may hold personal data; SQLite would show it in its error."""
+    (id_,) = dead_letter(directory, [envelope(1)])
+    with closing(sqlite3.connect(directory / NAME)) as letters, letters:
+        letters.execute("UPDATE letters SET detail = CAST(? AS TEXT)", (b"lucy\xff said",))
+    report = Noting()
+    (letter,) = opened(directory, report).failures()
+
+    assert letter.detail == "lucy\ufffd said"
+    assert report == []
+    assert run("show", directory, id_).exit_code == 0
+
+
+@pytest.mark.parametrize("name", [NAME, f"{NAME}-journal", "1-A.0.0.spool", "1-A.0.0.spool-wal"])
+def test_what_would_be_waited_for_is_not_opened(directory, name):
+    """A pipe that somebody put there ends with a sentence."""
+    dead_letter(directory, [envelope(1)])
+    (directory / name).unlink(missing_ok=True)
+    os.mkfifo(directory / name)
+    for command in (["list"], ["stats"], ["resend", "--all"]):
+        done = run(command[0], directory, *command[1:])
+        assert done.exit_code == 1
+        assert f"{name!r} in it is no file" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a directory away")
+def test_root_goes_nowhere_that_somebody_else_may_replace(tmp_path):
+    """Root's own spool below another user's directory is left alone: he could put a link there."""
+    dead_letter(tmp_path / "above" / "spool", [envelope(1)])
+    os.chown(tmp_path / "above", 65534, 65534)
+    done = run("resend", tmp_path / "above" / "spool", "--all")
+
+    assert done.exit_code == 1
+    assert "above it belongs to another user" in done.stderr
+    assert spool_files(tmp_path / "above" / "spool") == []
 
 
 @pytest.mark.parametrize("command", ["list", "show"])

@@ -83,9 +83,15 @@ def connect(
         isolation_level=None,
         check_same_thread=False,
     )
+    # What is no UTF-8 any more would be an error whose text shows it.
+    connection.text_factory = _text
     # What is in a file may be a stranger's.
     connection.execute("PRAGMA trusted_schema = OFF").fetchone()
     return connection
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "replace")
 
 
 def check_tables(connection: sqlite3.Connection, schema: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import struct
 import time
 
 import pytest
@@ -284,6 +285,19 @@ def test_damage_at_any_structure(left, tmp_path, how, damage):
             assert spool.adopted == (0, 0), at
             spool.close()
             assert spool_files(directory) == [], (at, report)
+
+
+def test_a_page_that_nobody_points_to_is_missed(directory):
+    """SQLite would say nothing, and give what is on the other pages."""
+    path = left_by_another(directory, 60)
+    content = path.read_bytes()
+    roots = [at for at in range(PAGE, len(content), PAGE) if content[at] == 0x05]
+    (cells,) = struct.unpack_from(">H", content, roots[0] + 3)
+    overwrite(path, roots[0] + 3, struct.pack(">H", cells - 2))
+    numbers, report, _ = adopted(directory)
+
+    assert numbers == list(range(60))
+    assert report.kinds == ["spool damaged"]
 
 
 class TestOwnFile:
