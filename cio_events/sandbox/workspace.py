@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cio_events.sandbox.api.exchange import Reply
-from cio_events.sandbox.server.faults import Fault, Faults
+from cio_events.sandbox.server.faults import Fault, FaultKind, Faults
 from cio_events.sandbox.server.journal import Journal
 from cio_events.sandbox.world import views
 from cio_events.sandbox.world.worlds import Worlds
@@ -149,17 +149,7 @@ class Workspace:
         if body is None and status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             body = {} if status < 300 else {"meta": {"error": _phrase(status)}}
         reply = Reply(status, body, sent)
-        self._faults.add(
-            Fault(
-                "fail",
-                times,
-                path,
-                answer=reply,
-                share=percent / 100,
-                workspace=self._named(workspace),
-                text=text,
-            )
-        )
+        self._add("fail", times, path, percent, workspace, text, answer=reply)
 
     def forget_next(
         self,
@@ -170,8 +160,7 @@ class Workspace:
         text: str | None = None,
     ) -> None:
         """Accept the next requests, then drop the connection without an answer."""
-        share, name = percent / 100, self._named(workspace)
-        self._faults.add(Fault("forget", times, path, share=share, workspace=name, text=text))
+        self._add("forget", times, path, percent, workspace, text)
 
     def drop_next(
         self,
@@ -182,8 +171,7 @@ class Workspace:
         text: str | None = None,
     ) -> None:
         """Drop the connection of the next requests and accept nothing."""
-        share, name = percent / 100, self._named(workspace)
-        self._faults.add(Fault("drop", times, path, share=share, workspace=name, text=text))
+        self._add("drop", times, path, percent, workspace, text)
 
     def delay(
         self,
@@ -208,18 +196,7 @@ class Workspace:
             workspace: Only requests of this one.
             text: Only requests whose body contains this, as JSON has it.
         """
-        self._faults.add(
-            Fault(
-                "delay",
-                times,
-                path,
-                seconds=seconds,
-                before=before,
-                share=percent / 100,
-                workspace=self._named(workspace),
-                text=text,
-            )
-        )
+        self._add("delay", times, path, percent, workspace, text, seconds=seconds, before=before)
 
     def heal(self, workspace: str | None = None) -> None:
         """
@@ -229,6 +206,29 @@ class Workspace:
             workspace: Take back what was said about this one alone.
         """
         self._faults.heal(self._named(workspace))
+
+    def _add(
+        self,
+        kind: FaultKind,
+        times: int | None,
+        path: str | None,
+        percent: float,
+        workspace: str | None,
+        text: str | None,
+        **what: Any,
+    ) -> None:
+        """Have requests misbehave: those of the *path*, *workspace* and *text*, so many."""
+        self._faults.add(
+            Fault(
+                kind,
+                times,
+                path,
+                share=percent / 100,
+                workspace=self._named(workspace),
+                text=text,
+                **what,
+            )
+        )
 
     def _named(self, workspace: str | None) -> str | None:
         return self._name if workspace is None else workspace

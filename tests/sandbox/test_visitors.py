@@ -33,7 +33,11 @@ def test_names_of_this_machine_are_let_in(sandbox: Sandbox, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8026", "localhost.evil.example", "10.0.0.1", "[", ""]
+    "host",
+    [
+        *("evil.example", "evil.example:8026", "localhost.evil.example", "10.0.0.1", "[", ""),
+        *("evil.example@localhost", "[::1]evil.example", "localhost/evil.example"),
+    ],
 )
 def test_a_foreign_host_is_refused(sandbox: Sandbox, host: str) -> None:
     """A page whose name leads here by DNS reads nothing and changes nothing, and is not kept."""

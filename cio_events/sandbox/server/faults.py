@@ -6,17 +6,20 @@ import asyncio
 import random
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from cio_events.sandbox.api.exchange import Reply
+
+
+FaultKind: TypeAlias = Literal["fail", "forget", "drop", "delay"]
 
 
 @dataclass(slots=True)
 class Fault:
     """One instruction: what to do, how many times still, and to which paths."""
 
-    kind: Literal["fail", "forget", "drop", "delay"]
+    kind: FaultKind
     times: int | None
     """None: until `Faults.heal`."""
     path: str | None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
 
 # These change nothing, and what they answer no other page may read.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# A name or an address, and a port; nothing else may stand in it.
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<name>[^\s:/?#@\[\]\\]+))(?::[0-9]*)?")
 
 
 def is_loopback(host: str) -> bool:
@@ -50,8 +53,6 @@ class Visitors:
         return None
 
     def _is_ours(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
+        found = _HOST.fullmatch(host)
+        name = (found["v6"] or found["name"]).lower() if found else ""
         return is_loopback(name) or name in self._allowed
