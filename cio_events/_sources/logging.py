@@ -134,6 +134,8 @@ class CustomerIOHandler(logging.Handler):
         """Handle what loguru gives to a sink."""
         record = loguru.record_of(message)
         if record is not None and record.levelno >= self.level:
+            if not is_tagged(record.__dict__["extra"]):
+                record = loguru.intercepted() or record
             self.handle(record)
 
     def close(self) -> None:

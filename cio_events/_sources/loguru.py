@@ -7,10 +7,17 @@ loguru keeps what was bound or given to a log call in a dictionary of its own, `
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 from cio_events._process.suppression import SUPPRESSED, context_of_loguru, suppressed
+
+_HANDLE = logging.Handler.handle.__code__
+
+# Frames of such a handler's own.
+_MOST_BETWEEN = 4
 
 
 def record_of(message: object) -> logging.LogRecord | None:
@@ -37,6 +44,31 @@ def record_of(message: object) -> logging.LogRecord | None:
             "extra": theirs["extra"],
         }
     )
+
+
+def intercepted() -> logging.LogRecord | None:
+    """
+    The record that a handler of logging hands to loguru now, as loguru's page about it has it.
+
+    It hands on the text alone, so that loguru knows nothing of what ``extra`` gave.
+    """
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and not _is_loguru(frame):
+        frame = frame.f_back
+    while frame is not None and _is_loguru(frame):
+        frame = frame.f_back
+    for _ in range(_MOST_BETWEEN):
+        if frame is None:
+            break
+        if frame.f_code is _HANDLE:
+            record = frame.f_locals.get("record")
+            return record if isinstance(record, logging.LogRecord) else None
+        frame = frame.f_back
+    return None
+
+
+def _is_loguru(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith("loguru.")
 
 
 def queued_by_us(extra: Mapping[str, Any]) -> bool:

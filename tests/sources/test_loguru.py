@@ -63,6 +63,64 @@ def test_a_traceback_is_no_part_of_a_name(
     assert arrivals.event().name == "failed"
 
 
+class Intercept(logging.Handler):
+    """As loguru's documentation takes records from logging."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand on what loguru can know of it."""
+        log = loguru.logger.opt(depth=6, exception=record.exc_info)
+        log.log(record.levelname, record.getMessage())
+
+
+class TestIntercepted:
+    """Lines of logging that come to loguru as text."""
+
+    @pytest.fixture
+    def handler(self, pipeline: Pipeline, app: logging.Logger) -> CustomerIOHandler:
+        """A sink of loguru's, which gets the lines of *app*."""
+        handler = CustomerIOHandler(pipeline, level=logging.INFO)
+        app.addHandler(Intercept())
+        add(handler, "sink", catch=False)
+        return handler
+
+    @pytest.mark.usefixtures("handler")
+    def test_their_tags_are_read(self, app: logging.Logger, arrivals: Arrivals) -> None:
+        """As the line has them; loguru's own lines beside them, too."""
+        app.info("bought %s", "tea", extra={"cio_customer": "5", "price": 1})
+        app.info({"event": "sold", "cio_customer": "5", "price": 2})
+        app.info("nothing", extra={"price": 3})
+        app.debug("too low", extra={"cio_customer": "5"})
+        loguru.logger.info("own", cio_customer="5", price=4)
+
+        assert [(one.name, one.data) for one in arrivals.events()] == [
+            ("bought %s", {"price": 1}),
+            ("sold", {"price": 2}),
+            ("own", {"price": 4}),
+        ]
+
+    @pytest.mark.parametrize("first", [False, True])
+    def test_none_is_captured_twice(
+        self, first: bool, handler: CustomerIOHandler, app: logging.Logger, arrivals: Arrivals
+    ) -> None:
+        """Whoever else has the line, before or after."""
+        app.handlers[:] = [handler, *app.handlers] if first else [*app.handlers, handler]
+        app.info("x", extra={"cio_customer": "5", "price": 1})
+
+        assert arrivals.event().data == {"price": 1}
+
+    @pytest.mark.usefixtures("handler")
+    def test_what_is_logged_inside_a_handler_is_its_own(
+        self, app: logging.Logger, arrivals: Arrivals
+    ) -> None:
+        """Loguru's line is not the record that is handled, when it says more."""
+        filtered = logging.Handler()
+        filtered.emit = lambda _: loguru.logger.info("y", cio_customer="6", n=1)  # type: ignore[method-assign]
+        app.handlers[:] = [filtered]
+        app.info("x", extra={"cio_customer": "5", "price": 1})
+
+        assert arrivals.event().data == {"n": 1}
+
+
 @pytest.mark.parametrize("by", ["sink", "logging"])
 def test_loguru_catches_what_a_strict_pipeline_raises(
     by: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
