@@ -124,11 +124,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     result = yield
     _fail_if_blocked()
     recorder = item.stash.get(_RECORDER, None)
-    if recorder is not None:
-        try:
-            recorder.check()
-        except AssertionError as error:
-            pytest.fail(str(error), pytrace=False)
+    left = None if recorder is None else _left_in(recorder)
+    if left is not None:
+        pytest.fail(left, pytrace=False)
     return result
 
 
@@ -165,6 +163,15 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
     from cio_events.testing.comparing import compared
 
     return compared(left, right)
+
+
+def _left_in(recorder: Recorder) -> str | None:
+    """What is left unasserted, where none may be."""
+    try:
+        recorder.check()
+    except AssertionError as error:
+        return str(error)
+    return None
 
 
 def _blocked() -> list[str]:

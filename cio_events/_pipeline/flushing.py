@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from cio_events._exported import exported
 from cio_events._pipeline.default import get_pipeline
 from cio_events._pipeline.pipeline import Pipeline
-from cio_events._process.diagnostics import warn
+from cio_events._process.diagnostics import calls, warn
 from cio_events._process.servers import off_the_loop
 from cio_events.errors import ParamError
 
@@ -119,7 +119,7 @@ class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
             warn(
                 "flushing",
                 lambda: (
-                    f"{pipeline.stats().pending} calls could not be delivered before the function "
-                    "returned; they stay pending until it is called again"
+                    f"{calls(pipeline.stats().pending)} could not be delivered before the "
+                    "function returned; what is pending is tried when it is called again"
                 ),
             )

@@ -76,12 +76,15 @@ def listed(calls: Sequence[tuple[Call, str]], most: int | None = _LISTED) -> lis
 def _reasons(notes: Notes, *, near_found: bool) -> list[str]:
     reasons = [*waiting(), *notes.reasons]
     nothing = not notes.arrived and not near_found
-    if not near_found:
-        reasons += [one.text for one in obstacles() if not one.partial]
+    of_set_up = [] if near_found else obstacles()
+    reasons += [one.text for one in of_set_up if not one.partial]
     if nothing:
         if not reasons:
             though = f"no tagged record has arrived, though {way_in()}"
-            return [f"{though}: was the line reached, with cio_customer or cio?"]
+            return [
+                f"{though}: was the line reached, with cio_customer or cio?",
+                *(f"  if it is the other source's: {one.text}" for one in of_set_up),
+            ]
         head = "no tagged record has arrived; why that may be:"
     else:
         head = "why a record may have made no call:"

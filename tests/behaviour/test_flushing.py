@@ -442,7 +442,7 @@ def test_flushing_says_what_is_left(make: MakePipeline, caplog: Any) -> None:
         assert pipeline.stats().pending == 1
         pipeline.close(0)
 
-    assert "1 calls could not be delivered before the function returned" in "".join(said(caplog))
+    assert "1 call could not be delivered before the function returned" in "".join(said(caplog))
 
 
 def test_flushing_has_less_time_than_a_function_of_aws() -> None:

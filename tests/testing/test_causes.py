@@ -67,6 +67,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "configure(ours)",
         "no tagged record has arrived, though CustomerIOProcessor is in structlog's chain",
     ),
+    "it went the other way, to logging": (
+        "configure(ours); logging.getLogger('a').warning('x', extra={'cio_customer': '5'})",
+        "if it is the other source's: no CustomerIOHandler is on any logger",
+    ),
     "there is no tag": (
         "configure(ours).info('purchase', price=13.99)",
         "was the line reached, with cio_customer or cio?",

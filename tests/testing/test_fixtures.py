@@ -302,6 +302,7 @@ def test_what_is_left_unasserted_fails_where_that_is_asked_for(run: Run, strict:
     assert (
         '1 call was not asserted:\n  track "refund" of 5' in strict.tests["test_unasserted"].text
     )
+    assert strict.tests["test_unasserted"].text.count("was not asserted") == 1
     assert (
         strict.tests["test_asserts"].outcome == strict.tests["test_no_fixture"].outcome == "passed"
     )
