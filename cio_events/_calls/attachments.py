@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, TypeAlias, TypeGuard
 
 from cio_events._calls import limits
@@ -18,7 +18,7 @@ Content: TypeAlias = "bytes | bytearray | memoryview | str | PathLike[str] | IO[
 """
 Bytes, text (sent in UTF-8), the `pathlib.Path` of a file, or a file open for reading bytes.
 
-A text that names an existing file is an error, since the file was meant.
+A text that names a file is an error, since what is in the file was meant.
 """
 
 # No system has longer names.
@@ -41,7 +41,7 @@ def with_attachment(attached: Mapping[str, str], name: str, data: Content) -> di
         raise AttachmentExistsError(name)
     required_text(name, "name")
     room = limits.ATTACHMENTS_BYTES - sum(map(_decoded_bytes, attached.values()))
-    return {**attached, name: _base64(data, room)}
+    return {**attached, name: _base64(name, data, room)}
 
 
 def valid_attachments(value: object, param: str) -> dict[str, str]:
@@ -74,7 +74,7 @@ def _too_large(param: str) -> ParamError:
     return ParamError(param, f"are together over {limit} bytes", limit)
 
 
-def _base64(data: Content, room: int) -> str:
+def _base64(name: str, data: Content, room: int) -> str:
     """
     *data* in Base64.
 
@@ -84,6 +84,12 @@ def _base64(data: Content, room: int) -> str:
     if is_a(data, str):
         if _is_file(data):
             raise ParamError("data", "names a file that exists; give its path as a pathlib.Path")
+        if _reads_like_a_path(data, name):
+            raise ParamError(
+                "data",
+                "is one word that ends as the attachment's name does, as a path would; give the "
+                "path of a file as a pathlib.Path, and text like that as bytes",
+            )
         data = utf8(data, "data")
     if is_a(data, bytes) or is_a(data, bytearray) or is_a(data, memoryview):
         if memoryview(data).nbytes > room:
@@ -110,6 +116,13 @@ def _is_file(text: str) -> bool:
         return len(text) <= _PATH_CHARACTERS and Path(text).is_file()
     except faults(OSError, ValueError):  # it cannot be a name
         return False
+
+
+def _reads_like_a_path(text: str, name: str) -> bool:
+    suffix = PurePath(name).suffix.lower()
+    if not suffix or len(text) > _PATH_CHARACTERS:
+        return False
+    return text.lower().endswith(suffix) and not any(map(str.isspace, text))
 
 
 def _base64_of_file(file: IO[bytes], room: int) -> str:

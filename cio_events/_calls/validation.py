@@ -23,6 +23,9 @@ _T = TypeVar("_T")
 # What no text has but one that was cut in two, or decoded with errors let through.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+NO_MAPPING = "must be a mapping, such as a dictionary; a model's own method makes one of it"
+"""What is wrong with data that are none."""
+
 # HTTP clients fold them into another path.
 _NO_DOTS = 'must not be "." or ".."'
 
@@ -139,7 +142,7 @@ def valid_mapping(value: object, param: str) -> dict[Any, object]:
     if type(value) is dict:
         return value.copy()
     if not is_a(value, Mapping):
-        raise ParamError(param, "must be a mapping")
+        raise ParamError(param, NO_MAPPING)
     try:
         if is_a(value, dict) and type(value).__iter__ is dict.__iter__:
             return dict(value)

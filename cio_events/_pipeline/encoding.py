@@ -63,5 +63,5 @@ class Encoder:
             self._diagnostics.warn_once(
                 "long attribute",
                 f"the value of {name!r} is over Customer.io's limit of {ATTRIBUTE_VALUE_BYTES} "
-                "bytes; it is sent all the same",
+                f"bytes, and may be missing there; it is sent all the same{where()}",
             )

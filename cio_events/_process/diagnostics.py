@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 
 from cio_events._interrupts import faults, suppress_faults
+from cio_events._process.callers import calling_frame
 from cio_events._process.clock import monotonic
 from cio_events.errors import CustomerIOWarning
 
@@ -94,13 +95,26 @@ origin: ContextVar[Callable[[], str] | None] = ContextVar("cio_events_origin", d
 
 def where() -> str:
     """
-    Which record has the mistake that is said now, as an addition to that; ``""`` if none has.
+    Which record has the mistake that is said now, or which line of code, as an addition to that.
+
+    ``""`` if neither is known.
     """
     told = origin.get()
     try:
-        return f" ({told()})" if told is not None else ""
+        found = told() if told is not None else _line()
     except faults(Exception):  # what a record holds may raise anything
         return ""
+    return f" ({found})" if found else ""
+
+
+def place(path: str, line: int) -> str:
+    """A line of code, as ``cart.py:17``: whose machine it is concerns nobody."""
+    return f"{shown(path.replace(chr(92), '/').rpartition('/')[2])}:{line}"
+
+
+def _line() -> str:
+    frame = calling_frame()
+    return "" if frame is None else place(frame.f_code.co_filename, frame.f_lineno)
 
 
 def _tell(kind: str, message: str | Callable[[], str]) -> None:

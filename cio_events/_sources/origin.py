@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from cio_events._process.callers import calling_frame
-from cio_events._process.diagnostics import shown
+from cio_events._process.diagnostics import place, shown
 from cio_events._sources.fields import OF_LOG_RECORDS
 from cio_events._wire.masking import masked
 
@@ -41,10 +41,10 @@ def origin_of(event: object, fields: Mapping[Any, Any], source: object) -> str:
         if type(value) is str and type(key) is str and key not in _NO_VALUES and value != own
     )
     name = event_name(event, list(islice(texts, _TEXTS_READ)))
-    logger, place = _of_record(source) if _is_record(source) else _of_line(source, fields)
+    logger, line = _of_record(source) if _is_record(source) else _of_line(source, fields)
     parts = [f"record {name} of {shown(logger)}" if logger else f"record {name}"]
-    if place:
-        parts.append(place)
+    if line:
+        parts.append(line)
     return ", ".join(parts)
 
 
@@ -61,8 +61,8 @@ def _is_record(source: object) -> bool:
 
 def _of_record(record: Any) -> tuple[str, str]:
     name, path, line = record.name, record.pathname, record.lineno
-    place = _place(path, line) if type(path) is str and type(line) is int and line else ""
-    return name if type(name) is str else "", place
+    known = type(path) is str and type(line) is int and line
+    return name if type(name) is str else "", place(path, line) if known else ""
 
 
 def _of_line(logger: object, fields: Mapping[Any, Any]) -> tuple[str, str]:
@@ -72,9 +72,4 @@ def _of_line(logger: object, fields: Mapping[Any, Any]) -> tuple[str, str]:
         name = logger.name  # type: ignore[attr-defined]
     if type(name) is not str:
         name = frame.f_globals.get("__name__") if frame is not None else ""
-    return str(name), _place(frame.f_code.co_filename, frame.f_lineno) if frame is not None else ""
-
-
-def _place(path: str, line: int) -> str:
-    # Not the whole path: whose machine it is concerns nobody.
-    return f"{shown(path.replace(chr(92), '/').rpartition('/')[2])}:{line}"
+    return str(name), place(frame.f_code.co_filename, frame.f_lineno) if frame is not None else ""

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from structlog.contextvars import get_contextvars
 
 from cio_events._calls.people import Customer, Identifier, IdType, identifier_of
-from cio_events._calls.validation import Data
+from cio_events._calls.validation import NO_MAPPING, Data
 from cio_events._pipeline import recording
 from cio_events._sources.fields import Shape
 from cio_events.errors import ParamError
@@ -87,7 +87,7 @@ class Record(NamedTuple):
         if "cio_data" in self.fields:
             data = self.required("cio_data")
             if not isinstance(data, Mapping):
-                raise ParamError("cio_data", "must be a mapping")
+                raise ParamError("cio_data", NO_MAPPING)
             return data
         return {key: self.fields[key] for key in self.shape.payload}
 

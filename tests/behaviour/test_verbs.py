@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -221,3 +222,16 @@ def test_call_keeps_the_id_that_it_has(make: MakePipeline, sandbox: Sandbox) -> 
     assert ids[0] == ULID
     assert [event.id for event in sandbox.events] == ids
     assert len(ids[1]) == 26
+
+
+def test_what_is_wrong_with_a_call_is_said_with_the_line_that_makes_it(
+    make: MakePipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no record by which it could be found."""
+    pipeline = make()
+    pipeline.track("5", "x", object())  # type: ignore[arg-type]
+    pipeline.identify("5", {"bio": "x" * 1_001})
+    pipeline.track("5", "x", {"a": object()})
+
+    assert len(said(caplog)) == 3
+    assert all(re.search(r" \(test_verbs\.py:\d+\)$", line) for line in said(caplog))

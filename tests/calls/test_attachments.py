@@ -140,6 +140,20 @@ class TestAttach:
         message.attach("e.csv", str(path / "is none"))
         message.attach("f.csv", "x" * 100_000 + "\0")
 
+    @pytest.mark.parametrize("text", ["/srv/receipts/7.pdf", "RECEIPT.PDF", "C:\\7.pdf"])
+    def test_text_that_reads_like_the_path_of_a_missing_file_is_no_content(
+        self, text: str
+    ) -> None:
+        """Somebody would have got a file that cannot be opened."""
+        message = email()
+
+        with pytest.raises(ParamError, match=r"data: .*as a path would.*pathlib.Path"):
+            message.attach("receipt.pdf", text)
+
+        message.attach("receipt.pdf", text.encode())
+        message.attach("how to.txt", "look at the file receipt.txt")
+        message.attach("name", "receipt.pdf")
+
     @pytest.mark.parametrize(
         ("name", "data", "param"),
         [

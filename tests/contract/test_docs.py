@@ -63,6 +63,7 @@ OUTCOMES = {
         ],
         {"5": {}, "6": {}},
     ),
+    "logging#Who is asking": PURCHASE,
     "tags": Outcome(
         [
             ("5", "/pricing", {"referrer": "ad"}),
@@ -130,6 +131,7 @@ STANDS_ALONE = {
     "index#Your first event in two minutes",
     "structlog",
     "logging",
+    "logging#Who is asking",
 }
 
 

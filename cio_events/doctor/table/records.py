@@ -40,8 +40,8 @@ ROWS: dict[str, Row] = {
     "W405": Row(
         "structlog",
         "CustomerIOProcessor stands behind {processor}",
-        "What is bound to the context cannot be told from what the line says: what is bound is "
-        "left out by a guess, and a value that is in both is lost.",
+        "What is bound to the context has to be told from what the line says, by a look at the "
+        "call that logs. It takes time, and where there is no such call to see, it is a guess.",
         _FIRST,
     ),
     "E406": Row(
