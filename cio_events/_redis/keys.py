@@ -65,7 +65,7 @@ class Keys:
 
     @property
     def marks(self) -> str:
-        """A hash: by entry, the generation that was about to send what must not be repeated."""
+        """A hash: by publisher and sequence, the generation that was about to send a message."""
         return self._key("marks")
 
     @property

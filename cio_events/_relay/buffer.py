@@ -58,6 +58,8 @@ class InHand:
         letters: What is kept of those that have failed.
 
         marked: Whether an earlier relay may have sent it, though it must not be sent twice.
+
+        repeats: Those of its ids that were not counted as read, as another one was.
     """
 
     number: Number
@@ -66,11 +68,18 @@ class InHand:
     counts: Counter[str] = field(default_factory=Counter)
     letters: list[list[bytes]] = field(default_factory=list, repr=False)
     marked: bool = False
+    repeats: set[bytes] = field(default_factory=set)
 
     @property
-    def id(self) -> bytes:
-        """The first of its ids."""
-        return next(iter(self.ids))
+    def name(self) -> str:
+        """Under which it is marked, whatever its ids: a promoted replica may have others."""
+        publisher, sequence = self.number
+        return f"{publisher}.{sequence}"
+
+    def add(self, id_: bytes, size: int, *, repeats: bool) -> None:
+        """It was read under that id."""
+        self.ids[id_] = size
+        (self.repeats.add if repeats else self.repeats.discard)(id_)
 
 
 class Memory:
@@ -152,7 +161,7 @@ class StreamBuffer:
         self._entry_of.update(zip(map(id, envelopes), repeat(entry)))
         return envelopes
 
-    def knows(self, number: Number, id_: bytes, size: int) -> bool:
+    def knows(self, number: Number, id_: bytes, size: int, *, repeats: bool) -> bool:
         """
         Whether the entry of that *number*, read as *id_*, is or was in hand; it ends as that does.
         """
@@ -163,7 +172,7 @@ class StreamBuffer:
                 ended = entry = self._memory.find(number)
             if entry is None:
                 return False
-            entry.ids[id_] = size
+            entry.add(id_, size, repeats=repeats)
             if ended is not None:
                 self.end(ended)
             return True
@@ -229,7 +238,7 @@ class StreamBuffer:
         """Mark that a call is about to be sent; returns whether Redis has that for sure."""
         entry = self._entry_of[id(envelope)]
         keys = self._link.keys
-        arguments = [self._lease.token, entry.id, self._lease.generation]
+        arguments = [self._lease.token, entry.name, self._lease.generation]
         try:
             if self._link.run_surely(scripts.MARK, [keys.lease, keys.marks], arguments):
                 return True
@@ -244,7 +253,7 @@ class StreamBuffer:
         keys = self._link.keys
         if entry is not None:
             try:
-                arguments = [self._lease.token, entry.id]
+                arguments = [self._lease.token, entry.name]
                 self._link.run(scripts.UNMARK, [keys.lease, keys.marks], arguments)
             except (FencedError, *ERRORS):
                 return  # then a later relay takes it for ambiguous, which harms less than twice

@@ -131,8 +131,9 @@ class Reader:
         )
         if self._over.is_set():
             return place
-        for id_, flat, mark in found:
-            self._take(id_, dict(zip(flat[::2], flat[1::2], strict=True)), marked=bool(mark))
+        for id_, flat, mark, counted in found:
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+            self._take(id_, fields, marked=bool(mark), repeats=not counted)
         if found:
             self._notify()
         if not last:
@@ -141,7 +142,9 @@ class Reader:
             self._wait_for_more(last)
         return _NEW
 
-    def _take(self, id_: bytes, fields: dict[bytes, bytes], *, marked: bool) -> None:
+    def _take(
+        self, id_: bytes, fields: dict[bytes, bytes], *, marked: bool, repeats: bool
+    ) -> None:
         try:
             entry = entries.decode(fields)
         except entries.NewerEntryError as error:
@@ -156,10 +159,12 @@ class Reader:
             return
         number = (entry.publisher, entry.sequence)
         size = entries.size_of(fields)
-        if self._buffer.knows(number, id_, size):
+        if self._buffer.knows(number, id_, size, repeats=repeats):
             return
         self._ledger.adopt(entry.count, entry.size)
-        self._buffer.add(InHand(number, {id_: size}, entry.count, marked=marked), entry)
+        in_hand = InHand(number, {}, entry.count, marked=marked)
+        in_hand.add(id_, size, repeats=repeats)
+        self._buffer.add(in_hand, entry)
 
     def _refuse(self, id_: bytes, fields: dict[bytes, bytes], what: str) -> None:
         """Have an entry that is none kept as a dead letter, whole."""

@@ -84,9 +84,11 @@ class Recorder:
         while not self._over.is_set():
             arguments: list[object] = [self._lease.token, GROUP]
             for entry in entries:
-                for pairs in (entry.ids, entry.counts):
-                    parts = [part for pair in tuple(pairs.items()) for part in pair]
-                    arguments += [len(parts), *parts]
+                parts: list[object] = [entry.name]
+                for id_, size in tuple(entry.ids.items()):
+                    parts += [id_, size, int(id_ not in entry.repeats)]
+                counts = [part for pair in entry.counts.items() for part in pair]
+                arguments += [len(parts), *parts, len(counts), *counts]
                 arguments.append(len(entry.letters))
                 for letter in entry.letters:
                     arguments += [len(letter), *letter]

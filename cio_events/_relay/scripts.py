@@ -109,9 +109,10 @@ while #found < tonumber(ARGV[4]) and size < tonumber(ARGV[5]) do
     bytes = bytes + #fields[place] + #fields[place + 1]
   end
   size = size + bytes
-  local first = id
+  local first, name = id, id
   local sequence = whole(known.sequence)
   if known.publisher and sequence then
+    name = string.format('%s.%.0f', known.publisher, sequence)
     local seen = ARGV[6] .. known.publisher
     first = redis.call('HGET', seen, known.sequence)
     if not first then
@@ -134,7 +135,8 @@ while #found < tonumber(ARGV[4]) and size < tonumber(ARGV[5]) do
     redis.call('XDEL', stream, id)
     redis.call('DECRBY', KEYS[5], bytes)
   else
-    found[#found + 1] = {{id, fields, redis.call('HGET', KEYS[4], id) or ''}}
+    local mark = redis.call('HGET', KEYS[4], name) or ''
+    found[#found + 1] = {{id, fields, mark, first == id and 1 or 0}}
   end
 end
 return {{from, found, all and last_delivered(stream, group) or ''}}
@@ -142,15 +144,17 @@ return {{from, found, all and last_delivered(stream, group) or ''}}
 """
 Read entries, up to so many and so many bytes: new ones from ``>``, those read before from an id.
 
-Returns where to go on; of each entry its id, its fields and the generation that has marked it;
-and, where there are no more, the id behind which a new one will be. A page may be empty and not
-the last, when all of it repeats what has ended.
+Returns where to go on; of each entry its id, its fields, the generation that has marked it, and
+whether it was counted as read, or repeats one that has not ended; and, where there are no more,
+the id behind which a new one will be. A page may be empty and not the last, when all of it repeats
+what has ended.
 """
 
 END = f"""{_HEAD}
--- KEYS lease stream counts marks dead bytes position; ARGV token group, and for each entry:
--- how many parts its ids and sizes are, those, how many its counts are, names and counts, how
--- many letters it has, and of each how many parts it is, and those
+-- KEYS lease stream counts marks dead bytes position; ARGV token group, and for each entry: how
+-- many parts follow, its name, and of each id the size and whether it was counted as read; how
+-- many its counts are, names and counts; how many letters it has, and of each how many parts it
+-- is, and those
 {_FENCE}
 {_LAST_DELIVERED}
 local stream, group, place = KEYS[2], ARGV[2], 3
@@ -174,24 +178,25 @@ while place <= #ARGV do
   local ids, counts = parts(), parts()
   local letters = tonumber(ARGV[place])
   place = place + 1
-  local known = false
-  for number = 1, #ids, 2 do
+  -- What was counted as read is counted as ended, each once.
+  local times = 0
+  for number = 2, #ids, 3 do
     if redis.call('XACK', stream, group, ids[number]) == 1 then
-      known = true
       redis.call('DECRBY', KEYS[6], ids[number + 1])
+      times = times + tonumber(ids[number + 2])
     end
-    redis.call('HDEL', KEYS[4], ids[number])
     ended[#ended + 1] = ids[number]
   end
+  redis.call('HDEL', KEYS[4], ids[1])
   for number = 1, letters do
     local letter = parts()
-    if known then
+    if times > 0 then
       redis.call('XADD', KEYS[5], '*', unpack(letter))
     end
   end
-  if known then
+  if times > 0 then
     for number = 1, #counts, 2 do
-      redis.call('HINCRBY', KEYS[3], counts[number], counts[number + 1])
+      redis.call('HINCRBY', KEYS[3], counts[number], times * tonumber(counts[number + 1]))
     end
   end
 end
@@ -216,14 +221,14 @@ return #ended
 """Count what became of entries, keep the letters of calls that have failed, acknowledge, trim."""
 
 MARK = f"""{_HEAD}
--- KEYS lease marks; ARGV token id generation
+-- KEYS lease marks; ARGV token name generation
 {_FENCE}
 return redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 """
 """Note that an entry, which must not be sent twice, is about to be sent."""
 
 UNMARK = f"""{_HEAD}
--- KEYS lease marks; ARGV token id
+-- KEYS lease marks; ARGV token name
 {_FENCE}
 return redis.call('HDEL', KEYS[2], ARGV[2])
 """
