@@ -106,6 +106,20 @@ def test_who_fails_six_times_steps_aside_though_nothing_else_passes() -> None:
     assert all(load.strikes < STRIKES for load in flight.suspects)
 
 
+def test_while_nothing_passes_each_has_its_turn() -> None:
+    """Who is behind one that has failed often is tried before that one comes again."""
+    flight = Flight(*events("a"))
+    flight.fail_often(TRIES)
+    flight.accept(*events("b"))
+    first = flight.fail_often(1)
+    flight.accept(*events("c"))
+    second = flight.fail_often(1)
+
+    assert [load.tries for load in flight.suspects] == [TRIES, 1, 1]
+    assert flight.suspects[1:] == [first, second]
+    assert flight.begin() is first
+
+
 def test_suspect_is_halved_at_once_when_another_passes() -> None:
     """No pause is in the way of the search."""
     flight = Flight(*events("a", "b", "c", "d"))
@@ -148,6 +162,8 @@ def test_half_that_the_other_half_waits_for_is_halved_at_once() -> None:
 
     assert sizes(*seen) == [2, 1]
     assert flight.now == before
+    # That it fails alone proves nothing, as nobody else has passed since.
+    assert not seen[-1].convicted
 
 
 def test_one_half_hardly_waits_for_the_other() -> None:
