@@ -288,6 +288,62 @@ def test_culprit_for_which_the_server_asked_for_a_delay_gets_it() -> None:
     assert culprit.retry_at == pytest.approx(flight.now + 20.0)
 
 
+# Pauses, and smaller requests.
+
+
+def test_forbidden_calls_are_held_only_where_no_others_wait() -> None:
+    """While others are there to be tried, it may be these calls alone."""
+    flight = Flight(*events("a"))
+    load = flight.begin()
+    flight.accept(*events("b"))
+    others = Hold(403, "look", suspect=True)
+    assert flight.fail(load, others) <= OPTIONS.retry_base
+    assert not flight.of.pace.held
+
+    alone = Flight(*events("a"))
+    assert alone.fail(alone.begin(), others) == OPTIONS.hold_interval
+    assert alone.of.pace.held
+
+
+def test_wrong_settings_are_held_whoever_waits() -> None:
+    """They are wrong for all."""
+    flight = Flight(*events("a"))
+    load = flight.begin()
+    flight.accept(*events("b"))
+
+    assert flight.fail(load, Hold(401, "look")) == OPTIONS.hold_interval
+    assert flight.of.pace.held
+
+
+@pytest.mark.parametrize("queue", [False, True], ids=["in order", "one queue"])
+def test_requests_shrink_on_a_slow_line_and_grow_again(queue: bool) -> None:
+    """By halves, and back by steps; each call stays in its place."""
+    slow = TryAgain("no_answer", None, suspect=True, slow=True)
+    flight = Flight(*([] if queue else [Track("5", "x", {"pad": "." * 900})] * 200))
+    if queue:
+        flight.of.waiting.add(
+            [
+                encode(Track("5", "x", {"pad": "." * 900}), f"{n:026}", NOW, "v2")
+                for n in range(200)
+            ]
+        )
+    waiting = [envelope for envelope, _ in flight.of.all_of_it()]
+    seen, taken = [], []
+    for _ in range(2):
+        load = flight.begin()
+        seen += sizes(load)
+        flight.fail(load, slow)
+    while flight.of:
+        load = flight.begin()
+        seen += sizes(load)
+        taken += load.envelopes
+        flight.succeed(load)
+
+    assert seen[:3] == [200, 100, 50]
+    assert 50 < seen[3] < 75
+    assert taken == waiting
+
+
 # Messages that are forbidden.
 
 

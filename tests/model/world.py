@@ -90,13 +90,20 @@ class World:
             self.accept(call)
 
     def accept(self, call: Call) -> None:
-        """Let one call more stand in order."""
+        """Let one call more wait, in order where it has to be."""
         n = len(self.envelopes)
         envelope = encode(call, new_id(NOW + n), NOW + n, self.api)
         if n in self.bad:
             self.culprits.add(envelope)
         self.envelopes.append(envelope)
-        flight = self.flights[route_of(envelope) is Route.APP]
+        people, messages = self.flights
+        if not any(flight.line.pending for flight in self.flights):
+            if envelope[0] in people.sharing.routes:
+                people.waiting.add([envelope])
+                return
+            for flight in self.flights:
+                flight.tangle(self.order)
+        flight = messages if route_of(envelope) is Route.APP else people
         self.order.add(envelope, customers_of(envelope), flight.line)
 
     def not_behind_culprits(self) -> set[Envelope]:
