@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -17,8 +16,6 @@ from cio_events._buffers.spool.sqlite import transaction
 from cio_events._wire.envelope import Envelope, accepted_at
 
 _LAST_PLACE = 2**31
-
-_fstat = os.fstat
 
 _CHUNK = 256
 
@@ -200,13 +197,6 @@ class SpoolFile(CallsFile):
     def is_there(self) -> bool:
         """Whether it is this file that is found by its name."""
         return self._hold.names(self.path)
-
-    def was_deleted(self) -> bool:
-        """Whether it has no name any more, which costs less to know than where the name leads."""
-        try:
-            return self._journal >= 0 and not _fstat(self._journal).st_nlink
-        except OSError:
-            return False  # closed, which `append` notices
 
     def continue_as(self, other: SpoolFile) -> None:
         """Go on with the same file as *other* has just opened it, since ours was closed."""
