@@ -25,6 +25,8 @@ from cio_events.doctor.text import Style, as_json
 from cio_events.doctor.versions import all_versions
 from cio_events.errors import ParamError
 
+_APPLICATION = "application"
+
 _FOUND = 1
 _BROKEN = 2
 
@@ -120,6 +122,10 @@ def doctor(
 def _chosen(names: Sequence[str]) -> list[Check]:
     known = {check.name: check for check in CHECKS}
     for name in names:
+        if name == _APPLICATION:
+            raise click.BadParameter(
+                f"{name!r} is looked at first, whenever --app or --django is given."
+            )
         if name not in known:
             raise click.BadParameter(f"{name!r} is no check; --list lists them.")
     return [known[name] for name in known if not names or name in names]
@@ -141,7 +147,7 @@ def _results(
         if given is not None:
             started = monotonic()
             finding = load(given)
-            yield Result("application", [finding], monotonic() - started)
+            yield Result(_APPLICATION, [finding], monotonic() - started)
             has_application |= finding.level == "ok"
     subject.has_application = has_application
     yield from run(checks, subject)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from cio_events._calls.ulid import new_id
 from cio_events._pipeline import recording
 from cio_events._process.diagnostics import shown
 from cio_events.doctor.finding import Finding
 from cio_events.doctor.table import found
+from cio_events.errors import CustomerIOError
 
 if TYPE_CHECKING:
     from cio_events._calls.people import Call
@@ -29,11 +32,10 @@ class _Nowhere:
     keeps_time = False
 
     def now(self) -> int:
-        return 0
+        return time.time_ns() // 1_000_000
 
     def new_id(self, milliseconds: int) -> str:
-        del milliseconds
-        return "0" * 26
+        return new_id(milliseconds)
 
     def accepted(self, envelope: Envelope) -> None:
         del envelope
@@ -83,12 +85,28 @@ def set_up_django(settings: str) -> Finding:
 
 def told(error: BaseException) -> str:
     """
-    What *error* is; of its text only what names a module, since it may hold anything.
+    What *error* is, and what it came of: our own words, or what names something of the code.
+
+    Another text may hold anything.
     """
     kind = type(error).__name__
-    if isinstance(error, ImportError) and error.name:
-        return f"{kind} ({shown(error.name)})"
+    for one in _chained(error):
+        if isinstance(one, CustomerIOError):
+            return f"{kind} ({one})"
+        if isinstance(one, (ImportError, AttributeError, NameError)) and one.name:
+            cause = "" if one is error else f"{type(one).__name__}: "
+            return f"{kind} ({cause}{shown(one.name)})"
     return kind
+
+
+def _chained(error: BaseException) -> Iterator[BaseException]:
+    """*error* and what it came of, the first cause first."""
+    chain: list[BaseException] = []
+    one: BaseException | None = error
+    while one is not None and one not in chain:
+        chain.append(one)
+        one = one.__cause__ or one.__context__
+    return reversed(chain)
 
 
 def place_of(error: BaseException) -> str:

@@ -46,6 +46,8 @@ def _judged(asked: Asked, subject: Subject) -> Finding:
     if reply.status == 200 and reply.region is not None:
         if options.track_url is None and reply.region != region:
             return found("E204", region=reply.region, asked=region)
+        if options.track_url is not None and is_loopback(reply.host):
+            return found("I215", host=reply.host)
         return found("I200", region=reply.region, where=reply.host)
     if 300 <= reply.status < 400 and options.track_url is None:
         return found("E204", region="eu" if region == "us" else "us", asked=region)

@@ -30,6 +30,24 @@ def walk_plain(logger: logging.Logger) -> Way:
         return walk(logger, probe, EVENT, extra)
 
 
+def walk_sink(sink: Any) -> Way:
+    """Hand a tagged record to a CustomerIOHandler as loguru does, which has it for a *sink*."""
+    with way.sent() as probe:
+        start = Way("loguru", ("logger.info() of loguru",), arrivals=probe.arrivals)
+        if sink.levelno > logging.INFO:
+            level = loggers.level_name(sink.levelno)
+            return start.lost("its sink", f"the sink has level {level}", "CustomerIOHandler")
+        record = logging.makeLogRecord(
+            {
+                "name": "cio_events-doctor",
+                "levelno": logging.INFO,
+                "msg": EVENT,
+                "extra": {"cio_customer": probe.customer, KEY: True},
+            }
+        )
+        return _handled(behind.handler_of(sink), record, start)
+
+
 def walk(logger: logging.Logger, probe: Probe, message: Any, extra: dict[str, Any]) -> Way:
     """Log a record with this *message* and *extra* by *logger*."""
     name = loggers.described(logger)

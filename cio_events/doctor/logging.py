@@ -21,6 +21,7 @@ from cio_events.doctor.table import found
 
 _IDS = {
     "handler's level": "E503",
+    "sink's level": "E515",
     "logger's level": "E504",
     "own logger's level": "W505",
     "logging disabled": "E506",
@@ -40,8 +41,14 @@ def look(subject: Subject) -> Iterator[Finding]:
         return
     if handlers or behind.is_sink():
         names = [loggers.described(logger) for logger, _ in handlers]
-        yield found("I500", "\n".join([*names, *["loguru"] * behind.is_sink()]))
-    elif any(map(chain.is_ours, chain.processors())) or loggers.formatters_with_ours():
+        of_loguru = ["loguru"] * behind.is_sink()
+        what = " and ".join([*["logging"] * bool(handlers), *of_loguru])
+        yield found("I500", "\n".join([*names, *of_loguru]), what=what)
+    elif (
+        any(map(chain.is_ours, chain.processors()))
+        or chain.lacks_parentheses()
+        or loggers.formatters_with_ours()
+    ):
         yield found("S501")
     else:
         yield found("E502")
@@ -58,7 +65,7 @@ def _of_obstacles(obstacles: list[Obstacle]) -> Iterator[Finding]:
             if obstacle.kind == "island" and loggers.described(logger) == obstacle.subject
         ]
         drawn = ways[0].drawn() if ways else ""
-        yield found(id_, drawn, logger=obstacle.subject, level=obstacle.value)
+        yield found(id_, drawn, logger=obstacle.subject, level=obstacle.value, at=obstacle.at)
 
 
 def _of_handlers() -> Iterator[Finding]:

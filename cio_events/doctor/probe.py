@@ -27,6 +27,8 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 def _of_structlog(subject: Subject) -> Iterator[Way]:
     walk = subject.records.chain
+    if walk is None:
+        return
     # A chain without anything of ours that renders its events may be for other lines.
-    if walk is not None and (walk.ours or chain.keeps_tags(chain.processors())):
+    if walk.ours or chain.lacks_parentheses() or chain.keeps_tags(chain.processors()):
         yield walk.way

@@ -8,12 +8,12 @@ from functools import cached_property
 import structlog
 
 from cio_events._sources import attachment
-from cio_events._sources.setup import loggers
+from cio_events._sources.setup import behind, loggers
 from cio_events._sources.setup.obstacle import Obstacle
 from cio_events._sources.setup.obstacles import obstacles
 from cio_events.doctor.chain_walk import Walk
 from cio_events.doctor.chain_walk import walk as walk_chain
-from cio_events.doctor.logger_walk import walk_plain
+from cio_events.doctor.logger_walk import walk_plain, walk_sink
 from cio_events.doctor.way import Way
 
 # As structlog names a logger of a script's.
@@ -47,7 +47,7 @@ class Records:
 
     @cached_property
     def ways(self) -> list[Way]:
-        """A way for each logger that has a handler of ours, or one that leads to it."""
+        """A way for each logger, or sink of loguru, that has a handler of ours or leads to one."""
         found = []
         for logger in dict.fromkeys(logger for logger, _ in loggers.with_ours()):
             beneath = [one for one in self._own if loggers.is_beneath(one.name, logger)]
@@ -55,7 +55,7 @@ class Records:
             lenient = [one for one in beneath if 0 < one.level <= logging.INFO]
             for one in [logger] if _passes(logger) or not lenient else lenient[:_MOST]:
                 found.append(walk_plain(one))
-        return found
+        return [*found, *map(walk_sink, behind.sinks())]
 
     @cached_property
     def _own(self) -> list[logging.Logger]:

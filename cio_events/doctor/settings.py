@@ -11,6 +11,7 @@ from cio_events._http.endpoint import app_url, track_url
 from cio_events._http.loopback import VARIABLE as ONLY_LOOPBACK
 from cio_events._http.loopback import bound, is_loopback
 from cio_events._process.diagnostics import shown
+from cio_events._sources.setup.obstacles import has_way_in
 from cio_events.doctor import stage
 from cio_events.doctor.finding import Finding
 from cio_events.doctor.set_up import SetUp
@@ -51,6 +52,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         for finding in _of_one(set_up, environ):
             findings.setdefault((finding.id, finding.title), finding)
     yield from findings.values()
+    yield from _of_people(subject)
     yield from _of_variables(environ)
     if bound():
         yield found("W112")
@@ -140,6 +142,15 @@ def _of_stage(one: SetUp, environ: Mapping[str, str]) -> Iterator[Finding]:
             yield found("W107", evidence=evidence)
     if options.strict and (evidence := stage.production(environ)):
         yield found("W114", setting=one.setting("strict", environ), evidence=evidence)
+
+
+def _of_people(subject: Subject) -> Iterator[Finding]:
+    """Lines that can be events, where there are credentials for messages alone."""
+    options = subject.set_ups[0].options
+    if options.relay is not None or options.site_id or options.api_key or not options.app_api_key:
+        return
+    if subject.has_application and has_way_in():
+        yield found("W116")
 
 
 def _of_variables(environ: Mapping[str, str]) -> Iterator[Finding]:

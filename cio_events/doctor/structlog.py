@@ -46,6 +46,10 @@ def _of_obstacles(subject: Subject) -> Iterator[Finding]:
 
 
 def _of_chain(walk: Walk) -> Iterator[Finding]:
+    for number, processor in enumerate(chain.processors()):
+        if chain.is_without_parentheses(processor):
+            yield found("E417", walk.drawn(number))
+            return
     if not walk.ours:
         if not walk.way.arrived and not chain.keeps_tags(chain.processors()):
             captured = bool(loggers.with_ours()) or behind.is_sink()

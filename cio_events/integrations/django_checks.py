@@ -56,7 +56,8 @@ def _messages(*, network: bool) -> list[Any]:
         kinds[finding.level](
             f"{finding.title}. {finding.why}",
             hint=finding.fix,
-            obj=finding.where.partition("\n")[0] or result.check,
+            # A chain is no name of a thing.
+            obj=result.check if "\n" in finding.where else finding.where or result.check,
             id=f"cio_events.{finding.id}",
         )
         for result in run(chosen, subject)

@@ -256,3 +256,44 @@ def test_send_shows_what_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.delenv("CIO_API_KEY")
     assert run("doctor", "versions", "--send", "--yes").exit_code == 1
+
+
+def test_the_application_is_no_check_of_its_own() -> None:
+    """Though its row is the first of the output: the message says what it is."""
+    done = run("doctor", "application")
+
+    assert done.exit_code == 2
+    assert "--app or --django" in done.output
+
+
+def test_the_lines_of_an_application_show_ids_of_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they do elsewhere, though nothing is sent."""
+    (tmp_path / "shop_that_logs.py").write_text(
+        "import cio_events\n"
+        "fields = {'event': 'purchase', 'cio_customer': '5'}\n"
+        "print(cio_events.CustomerIOProcessor()(None, 'info', fields)['cio_event_id'])\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    done = run(*OFFLINE, "--app", "shop_that_logs")
+
+    assert "01" in done.stderr, done.stderr
+    assert "0" * 26 not in done.output
+
+
+def test_a_sandbox_is_not_taken_for_customer_io(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lets everybody in: what it says of credentials says nothing of Customer.io's."""
+    monkeypatch.setenv("CIO_TRACK_URL", sandbox.url)
+
+    done = run("doctor", "credentials", "relay")
+
+    assert "127.0.0.1 takes the credentials, and is not Customer.io" in " ".join(
+        done.stdout.split()
+    )
+    assert "Customer.io knows" not in done.stdout
+    assert "go to Customer.io" not in done.stdout

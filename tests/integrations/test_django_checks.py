@@ -24,7 +24,7 @@ django.setup()
 from django.core import checks
 
 def shown(**more):
-    return {one.id: [type(one).__name__, one.hint] for one in checks.run_checks(**more)}
+    return {one.id: [type(one).__name__, one.hint, one.obj] for one in checks.run_checks(**more)}
 
 print(json.dumps([shown(tags=["cio_events"]), shown(include_deployment_checks=True)]))
 """
@@ -38,7 +38,8 @@ def test_djangos_checks_show_the_findings() -> None:
     usual, deployed = json.loads(printed)
 
     assert usual["cio_events.E503"][0] == "Error"
-    assert usual["cio_events.W110"] == ["Warning", "Is it CIO_REGION?"]
+    assert usual["cio_events.W110"] == ["Warning", "Is it CIO_REGION?", "settings"]
+    assert usual["cio_events.E602"][2] == "probe"  # and not the first station of the way
     assert "cio_events.E210" not in usual
     assert "cio_events.E210" in deployed
     assert {*usual} <= {*deployed}

@@ -7,9 +7,11 @@ from typing import Any
 
 import loguru
 import pytest
+import structlog
 
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources.logging import CustomerIOHandler
+from cio_events._sources.setup.obstacles import obstacles
 from cio_events.errors import ParamError
 from cio_events.sandbox import Sandbox
 from tests.sources.arrivals import CREDENTIALS, Arrivals
@@ -134,3 +136,18 @@ def test_loguru_catches_what_a_strict_pipeline_raises(
         with pytest.raises(ParamError, match="cio_customer"):
             log.info("x", cio_customer="")
     loguru.logger.remove()
+
+
+def test_a_sink_needs_nothing_of_structlog_and_logging(pipeline: Pipeline) -> None:
+    """Where structlog is not configured; and a sink with a level of its own is an obstacle."""
+    structlog.reset_defaults()
+    handler = CustomerIOHandler(pipeline)
+    add(handler, "sink", level="INFO")
+    try:
+        assert obstacles() == []
+
+        add(handler, "sink", level="WARNING")
+        (found,) = obstacles()
+        assert (found.kind, found.value) == ("sink's level", "WARNING")
+    finally:
+        loguru.logger.remove()

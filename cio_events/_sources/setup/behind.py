@@ -6,9 +6,14 @@ import gc
 import logging
 import logging.handlers
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from cio_events._sources import attachment
+from cio_events._sources.setup.obstacle import Obstacle
+
+# Where a sink of loguru's has what was given to it, written to or handled by.
+_PLACES_IN_SINKS = ("_stream", "_handler")
 
 
 def ours_behind(handler: logging.Handler) -> list[logging.Handler]:
@@ -47,6 +52,24 @@ def is_sink() -> bool:
     return bool(sinks())
 
 
+def of_sinks() -> Iterator[Obstacle]:
+    """What keeps loguru's lines from sinks that are ours."""
+    for one in sinks():
+        level = max(one.levelno, handler_of(one).level)
+        if level > logging.INFO:
+            yield Obstacle("sink's level", value=str(logging.getLevelName(level)))
+
+
+def handler_of(sink: Any) -> logging.Handler:
+    """The CustomerIOHandler that is the *sink* of a handler of loguru's."""
+    inner = getattr(sink, "_sink", None)
+    (handler,) = filter(
+        attachment.is_watched, (getattr(inner, name, None) for name in _PLACES_IN_SINKS)
+    )
+    assert isinstance(handler, logging.Handler)  # noqa: S101 - since it is watched
+    return handler
+
+
 def sinks() -> list[Any]:
     """The handlers of loguru whose sink is a CustomerIOHandler."""
     loguru = sys.modules.get("loguru")
@@ -59,6 +82,6 @@ def sinks() -> list[Any]:
         for one in handlers.values()
         if any(
             attachment.is_watched(getattr(getattr(one, "_sink", None), name, None))
-            for name in ("_stream", "_handler")
+            for name in _PLACES_IN_SINKS
         )
     ]

@@ -15,6 +15,9 @@ _KEEPS_TAGS = frozenset(
     {"wrap_for_formatter", "render_to_log_kwargs", "render_to_log_args_and_kwargs"}
 )
 
+# Renderers of one key alone.
+_ADD_TEXT = frozenset({"ExceptionRenderer", "StackInfoRenderer"})
+
 _METHODS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -27,11 +30,24 @@ def is_ours(processor: object) -> bool:
     """Whether *processor* is a CustomerIOProcessor, or calls one."""
     while isinstance(processor, functools.partial):
         processor = processor.func
-    processor = getattr(processor, "__self__", processor)
+    return _is_of_ours(type(getattr(processor, "__self__", processor)))
+
+
+def is_without_parentheses(processor: object) -> bool:
+    """Whether *processor* is the class CustomerIOProcessor, and not one of it."""
+    return isinstance(processor, type) and _is_of_ours(processor)
+
+
+def lacks_parentheses() -> bool:
+    """Whether the class itself is in structlog's chain."""
+    return any(map(is_without_parentheses, processors()))
+
+
+def _is_of_ours(kind: type) -> bool:
     # By its name: the class itself is in a room above.
     return any(
-        kind.__name__ == "CustomerIOProcessor" and kind.__module__ == "cio_events"
-        for kind in type(processor).__mro__
+        one.__name__ == "CustomerIOProcessor" and one.__module__ == "cio_events"
+        for one in kind.__mro__
     )
 
 
@@ -44,7 +60,7 @@ def name_of(processor: object) -> str:
 def is_renderer(processor: object) -> bool:
     """Whether *processor* is one of structlog's kind that make text of an event."""
     name = type(processor).__name__
-    return name.endswith("Renderer") and name != "ExceptionRenderer"
+    return name.endswith("Renderer") and name not in _ADD_TEXT
 
 
 def is_capturing(processor: object) -> bool:
@@ -81,7 +97,7 @@ def of_processor() -> Iterator[Obstacle]:
         lets = next((one for one in _METHODS[2:] if not is_filtered(wrapper, one)), "nothing")
         yield Obstacle("filtering wrapper", value=lets)
     for one in processors():
-        if is_ours(one):
+        if is_ours(one) or is_without_parentheses(one):
             return
         if is_renderer(one):
             yield Obstacle("behind a renderer", name_of(one))

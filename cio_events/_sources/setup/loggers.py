@@ -80,7 +80,8 @@ def of_levels(handlers: list[tuple[logging.Logger, logging.Handler]]) -> Iterato
         # What has a level of its own does not ask those above it.
         passes = any(0 < each.level <= logging.INFO and is_beneath(each.name, one) for each in own)
         if one.level > logging.INFO and not passes:
-            yield Obstacle("logger's level", described(one), level_name(one.level))
+            at = " and ".join(described(top) for top in tops if level_source(top) is one)
+            yield Obstacle("logger's level", described(one), level_name(one.level), at)
     strict = [one for one in own if one.level > logging.INFO and one not in sources]
     for one in strict[:_NAMED]:
         yield Obstacle("own logger's level", described(one), level_name(one.level))

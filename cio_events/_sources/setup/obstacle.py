@@ -8,12 +8,14 @@ Kind: TypeAlias = Literal[
     "nothing of ours",
     "captured logs",
     "no processor",
+    "no parentheses",
     "no handler",
     "filtering wrapper",
     "behind a renderer",
     "bound before",
     "logging disabled",
     "handler's level",
+    "sink's level",
     "logger's level",
     "own logger's level",
     "logger disabled",
@@ -34,6 +36,10 @@ _TEXTS: dict[Kind, str] = {
         "structlog's chain has no CustomerIOProcessor, and renders its events before a handler "
         "sees them, so that tagged events of structlog are not captured"
     ),
+    "no parentheses": (
+        "structlog's chain has CustomerIOProcessor without parentheses, and each log call fails: "
+        "CustomerIOProcessor() is meant"
+    ),
     "no handler": (
         "no CustomerIOHandler is on any logger, so that tagged records of logging are not captured"
     ),
@@ -48,6 +54,9 @@ _TEXTS: dict[Kind, str] = {
     "logging disabled": "logging.disable({value}) filters info",
     "handler's level": (
         "the CustomerIOHandler on {subject} has level {value}, which filters info"
+    ),
+    "sink's level": (
+        "the CustomerIOHandler that is a sink of loguru has level {value}, which filters info"
     ),
     "logger's level": "{subject} has level {value}, which filters info",
     "own logger's level": "{subject} has level {value}, which filters info",
@@ -69,12 +78,15 @@ class Obstacle(NamedTuple):
 
         value: Its level, or what else there is to say.
 
+        at: The loggers for which to change it, in words; ``""`` where that is the subject.
+
         partial: Whether records of the other source, structlog or logging, are captured.
     """
 
     kind: Kind
     subject: str = ""
     value: str = ""
+    at: str = ""
     partial: bool = False
 
     @property

@@ -6,6 +6,8 @@ A record that never reaches a source leaves no other trace.
 
 from __future__ import annotations
 
+import structlog
+
 from cio_events._sources.setup import behind, bound, chain, loggers
 from cio_events._sources.setup.obstacle import Obstacle
 
@@ -16,18 +18,33 @@ def obstacles() -> list[Obstacle]:
     handlers = loggers.with_ours()
     in_chain = any(map(chain.is_ours, processors))
     found: list[Obstacle] = []
-    if not (in_chain or handlers or loggers.formatters_with_ours() or behind.is_sink()):
+    if chain.lacks_parentheses():
+        found.append(Obstacle("no parentheses"))
+        in_chain = True
+    if not (in_chain or has_way_in()):
         return [*chain.no_way_in(), *bound.bound_before()]
-    if in_chain or not handlers:
+    if in_chain or (structlog.is_configured() and not handlers):
         found += chain.of_processor()
     found += bound.bound_before()
     if handlers or any(chain.name_of(one) == "filter_by_level" for one in processors):
         found += loggers.of_levels(handlers)
         found += loggers.of_islands(handlers)
+    found += behind.of_sinks()
+    has_handler = bool(handlers) or behind.is_sink()
     return [
         *found,
-        *chain.of_the_other_way(has_handler=bool(handlers), in_chain=in_chain),
+        *chain.of_the_other_way(has_handler=has_handler, in_chain=in_chain),
     ]
+
+
+def has_way_in() -> bool:
+    """Whether a processor or handler of ours is anywhere."""
+    return bool(
+        any(map(chain.is_ours, chain.processors()))
+        or loggers.with_ours()
+        or loggers.formatters_with_ours()
+        or behind.is_sink()
+    )
 
 
 def way_in() -> str:

@@ -112,9 +112,15 @@ ROWS: dict[str, Row] = {
         "Give structlog a wrapper_class that has info(), such as "
         "make_filtering_bound_logger(logging.INFO), with a logger_factory that fits it.",
     ),
+    "E417": Row(
+        "structlog",
+        "structlog's chain has CustomerIOProcessor without parentheses",
+        "It is the class and not a processor: each log call raises TypeError in the application.",
+        "Write CustomerIOProcessor() in the list of processors.",
+    ),
     # logging.
-    "I500": Row("logging", "A tagged record of logging is captured"),
-    "S501": Row("logging", "No CustomerIOHandler is on any logger; structlog is captured"),
+    "I500": Row("logging", "A tagged record of {what} is captured"),
+    "S501": Row("logging", "No CustomerIOHandler is on any logger; see structlog"),
     "E502": Row(
         "logging",
         "No CustomerIOHandler is on any logger",
@@ -131,9 +137,9 @@ ROWS: dict[str, Row] = {
     "E504": Row(
         "logging",
         "{logger} has level {level}, above INFO",
-        "log.info() with a tag ends before a CustomerIOHandler sees it: its event is lost "
-        "without a word. (Python gives root the level WARNING.)",
-        _LEVEL.format(setter='Set "level": "INFO" for it'),
+        "log.info() with a tag ends there, before it is captured: its event is lost without a "
+        "word. (Python gives root the level WARNING, and a logger without one has that.)",
+        _LEVEL.format(setter='Set "level": "INFO" for {at}'),
     ),
     "W505": Row(
         "logging",
@@ -204,9 +210,15 @@ ROWS: dict[str, Row] = {
         'Name it in the "handlers" of root or of a logger in the dictConfig. If something empties '
         "that logger later, add the handler behind that.",
     ),
+    "E515": Row(
+        "logging",
+        "loguru gives its sink, the CustomerIOHandler, no lines below {level}",
+        "logger.info() with a tag does not get through: its event is lost without a word.",
+        _LEVEL.format(setter='Add it with level="INFO"'),
+    ),
     # The probe.
     "I600": Row("probe", "The probe arrives by {ways}"),
-    "S601": Row("probe", "There is no way in for a probe; see above"),
+    "S601": Row("probe", "There is no way in for a probe: see structlog and logging"),
     "E602": Row(
         "probe",
         "A tagged line of {entrance} does not arrive",

@@ -67,7 +67,7 @@ ROWS: dict[str, Row] = {
         "Customer.io refused them, or they were too old.",
         "`cio-events relay dead list` shows them, `show`, `resend` and `discard` do the rest.",
     ),
-    "S910": Row("relay", "No relay is set: calls go to Customer.io"),
+    "S910": Row("relay", "No relay is set: this process sends its calls itself"),
     "S911": Row("relay", "Redis is not asked: the network is left out (offline)"),
     "S912": Row("relay", "Redis is not asked: this process may reach this machine alone"),
 }

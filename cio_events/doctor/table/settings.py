@@ -143,8 +143,20 @@ ROWS: dict[str, Row] = {
         "There is a base URL for {has}, but the calls for {needs} go to Customer.io.",
         "Set {other} too.",
     ),
+    "W116": Row(
+        "settings",
+        "Log lines are captured, and there are credentials for messages alone",
+        "Events and calls about people need those of the Track API: without them, each is dropped "
+        "as `unconfigured`.",
+        "Set CIO_SITE_ID and CIO_API_KEY. If only messages are sent, all is well. "
+        + _KEYS.format(tab="Track"),
+    ),
     # Credentials, and the network on the way.
     "I200": Row("credentials", "Customer.io knows the credentials; the workspace is in {region}"),
+    "I215": Row(
+        "credentials",
+        "{host} takes the credentials, and is not Customer.io: nobody else was asked",
+    ),
     "S201": Row("credentials", "Nothing is asked: the network is left out (offline)"),
     "S202": Row("credentials", "There are no credentials of the Track API to ask with"),
     "S203": Row(
