@@ -1,4 +1,8 @@
-"""How often a test tries what chance decides: a quarter of it, unless all is asked for."""
+"""
+How much a test tries, unless all is asked for.
+
+Of what chance decides, it is a quarter; of many combinations, so many that any two choices meet.
+"""
 
 from __future__ import annotations
 

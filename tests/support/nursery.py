@@ -4,8 +4,9 @@ Child processes that begin with the imports done: each is forked from one proces
 Starting Python and importing ``cio_events`` costs more than what most scripts of tests do. A child
 from here is a process like any other: it runs its script in ``__main__`` with standard streams,
 arguments, environment and directory of its own, and ends as the interpreter ends. What the first
-call imports is there as well. A test of what is imported when, or of options of the interpreter,
-needs a new interpreter.
+call imports is there as well; who needs more imports done has them done in a process to fork from
+of its own. A test of what is imported when, or of options of the interpreter, needs a new
+interpreter.
 """
 
 from __future__ import annotations
