@@ -225,3 +225,11 @@ def test_the_prefix_is_of_v1_paths_only(server: ScriptedServer) -> None:
     assert event.target == "/api/v1/customers/cio_17/events"
     assert merge.json == {"primary": {"cio_id": "17"}, "secondary": {"cio_id": "18"}}
     assert related.json["identifiers"] == {"cio_id": "17"}
+
+
+def test_a_prefix_that_is_there_twice_is_no_part_of_a_cio_id() -> None:
+    """Else v1, which reads a text by its shape, and v2 would mean two people."""
+    for who in ("cio_cio_17", {"cio_id": "cio_cio_17"}, Identifier("cio_cio_17", "cio_id")):
+        assert Delete(who).customer == Identifier("17", "cio_id")
+    with pytest.raises(ParamError, match="customer: must not be blank"):
+        Delete("cio_cio_")

@@ -166,8 +166,10 @@ def test_an_identify_overwrites_nothing_with_what_cannot_be_said(
     wrong = {"ltv": float("nan"), "score": np.float64("inf"), "thing": object()}
     log("signup", cio="identify", cio_customer="5", ltv=1, score=2, thing="x", plan="free")
     log("signup", cio="identify", cio_customer="5", plan="pro", nested={"a": 1, **wrong}, **wrong)
+    for flat in "nan", "inf", "-inf":
+        log("signup", cio="identify", cio_customer="5", ltv=float(flat))
 
-    assert arrivals.balance() == (2, 0, 0)
+    assert arrivals.balance() == (5, 0, 0)
     person = arrivals.sandbox.person("5")
     assert person is not None
     wanted = {"ltv": 1, "score": 2, "thing": "x", "plan": "pro", "nested": {"a": 1}}
