@@ -235,11 +235,11 @@ def _for_batch(index: int, call: Call, unsaid: list[Unsaid]) -> Envelope:
 
 
 def _refusal(together: list[Call], error: Mapping[str, Any]) -> Refusal:
-    index = error["batch_index"]
-    if index not in range(len(together)):
-        raise ValueError(index)
+    index = answers.place_of(error, len(together))
+    if index is None:
+        raise ValueError("which call it is about cannot be read")
     reason, field, message = (
-        str(error.get(word) or "") for word in ("reason", "field", "message")
+        answers.text_of(error.get(word) or "") for word in ("reason", "field", "message")
     )
     return Refusal(index, together[index], reason, field, message)
 

@@ -46,10 +46,8 @@ def items(reading: Reading, count: int) -> tuple[dict[int, str], int]:
     refused: dict[int, str] = {}
     lost = 0
     for error in errors:
-        index = error.get("batch_index") if isinstance(error, dict) else None
-        if isinstance(index, float) and index.is_integer():
-            index = int(index)
-        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < count:
+        index = wire.place_of(error, count)
+        if index is None:
             lost += 1
             continue
         said = refused.get(index)

@@ -62,10 +62,20 @@ def read(body: bytes, *, whole: bool = True) -> Reading:
     return Reading(value, is_json=True, is_text=False, words=words)
 
 
+def place_of(error: object, count: int) -> int | None:
+    """Which of *count* calls one error is about; None where that cannot be read."""
+    index = error.get("batch_index") if isinstance(error, dict) else None
+    if isinstance(index, float) and index.is_integer():
+        index = int(index)
+    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < count:
+        return None
+    return index
+
+
 def words_of(error: Mapping[str, Any]) -> str:
     """What one error says: its reason, its field and its message, as far as they are there."""
     parts = map(error.get, ("reason", "field", "message", "detail", "error"))
-    return " ".join(_text_of(part) for part in parts if part)
+    return " ".join(text_of(part) for part in parts if part)
 
 
 # An answer may be as deep and as large as whoever gives it likes: no walk here recurses, and
@@ -90,7 +100,7 @@ def _words_in(value: object) -> str:
                 waiting.append(one["errors"])
             else:
                 words = words_of(one) or "; ".join(
-                    f"{key}: {_text_of(word)}" for key, word in islice(one.items(), looks)
+                    f"{key}: {text_of(word)}" for key, word in islice(one.items(), looks)
                 )
         if words:
             said.append(words)
@@ -98,7 +108,8 @@ def _words_in(value: object) -> str:
     return "; ".join(said)[:_MOST_CHARACTERS]
 
 
-def _text_of(part: object) -> str:
+def text_of(part: object) -> str:
+    """What *part* of an error says: its texts and numbers, however deep they are."""
     if not isinstance(part, (list, dict)):
         return str(part)
     said: list[str] = []

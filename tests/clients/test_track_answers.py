@@ -246,6 +246,9 @@ class TestBatch:
             b"[]",
             b'{"errors":[{}]}',
             b'{"errors":[{"batch_index":1}]}',
+            b'{"errors":[{"batch_index":true}]}',
+            b'{"errors":[{"batch_index":0.5}]}',
+            b'{"errors":[{"batch_index":[0]}]}',
             b'{"errors":[{"batch_index":-1}]}',
             b'{"errors":["x"]}',
         ],
@@ -256,6 +259,15 @@ class TestBatch:
             client.batch([Track("5", "one")])
 
         assert raised.value.status == 207
+
+    def test_refusals_are_read_as_the_pipeline_reads_them(self) -> None:
+        """Whatever their numbers look like, and however deep their reasons are."""
+        deep = b"[" * 1_000 + b'"parse"' + b"]" * 1_000
+        body = b'{"errors":[{"batch_index":1.0,"reason":%s,"message":["a",5]}]}' % deep
+        with talk(answer(207, body)) as (_server, client):
+            (refusal,) = client.batch([Track("5", "one"), Track("6", "two")])
+
+        assert (refusal.index, refusal.reason, refusal.message) == (1, "parse", "a 5")
 
     def test_a_refusal_of_all_is_an_error(self) -> None:
         """Nothing was taken."""
