@@ -167,6 +167,10 @@ class Transport:
             if interrupt_behind(error, handled) is not None:
                 response.close()
                 raise
+        finally:
+            # The answer knows its request, and with it these hooks: a circle would keep it, and
+            # the connection, until the garbage collector comes.
+            answered.clear()
         try:
             body, broken = read_body(response, lambda: exchange.over)
         except TooLateError:

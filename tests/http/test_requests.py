@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import sys
 import threading
 import time
@@ -12,12 +13,12 @@ import pytest
 
 from cio_events._http.credentials import basic, bearer
 from cio_events._http.deadline import deadline
-from cio_events._http.endpoint import USER_AGENT, Endpoint
+from cio_events._http.endpoint import USER_AGENT, Answer, Endpoint
 from cio_events._wire.request import Request
 from cio_events.errors import AnswerTimeoutError
 from cio_events.version import __version__
 from tests.http.asking import BUDGET, GENEROUS, REQUEST, endpoint, send_answer
-from tests.support.servers import ScriptedServer, drip_headers, stall
+from tests.support.servers import Peer, ScriptedServer, drip_headers, stall
 
 
 class TestWhatIsSent:
@@ -201,3 +202,35 @@ class TestClocks:
             with deadline(BUDGET), pytest.raises(AnswerTimeoutError):
                 client.send(REQUEST, timeout=60)
             client.close()
+
+
+def test_a_request_under_way_at_a_close_keeps_no_connection() -> None:
+    """It ends well, and what it went by is closed then, not when garbage is collected."""
+    answering, closed = threading.Event(), threading.Event()
+
+    def wait(peer: Peer) -> bool:
+        peer.read()
+        answering.wait(20)
+        send_answer(peer, b"{}")
+        if not peer.sock.recv(1):
+            closed.set()
+        return False
+
+    with ScriptedServer([wait]) as server:
+        client = endpoint(server.url)
+        answers: list[Answer] = []
+        thread = threading.Thread(
+            target=lambda: answers.append(client.send(REQUEST, timeout=20)), daemon=True
+        )
+        gc.disable()
+        try:
+            thread.start()
+            while not server.requests:
+                thread.join(0.01)
+            client.close()
+            answering.set()
+            thread.join()
+            assert closed.wait(20)
+        finally:
+            gc.enable()
+        assert [answer.status for answer in answers] == [200]
