@@ -192,7 +192,7 @@ def test_when_a_thread_dies_the_command_ends(
     publisher.publish(Track("5", "bought"))
     done = commands.run("relay", server.url, "--lease", "1.5")
     assert done.exit_code == 1
-    assert f'a thread of it died: RuntimeError\n  File "{ROOT}' in done.stderr
+    assert 'a thread of it died: RuntimeError\n  File "' in done.stderr
     assert name not in done.output
     assert server.do("EXISTS", publisher.keys.lease) == 0
     assert publisher.left == (dying is not Lease)
