@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+_EXTRAS = frozenset({"doctor", "relay", "sandbox", "spool"})
+
 
 def main() -> None:
     """Run the command line."""
@@ -13,12 +15,14 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         if missing.name not in ("click", "rich"):
             raise
-        sys.exit(_without(missing.name))
+        sys.exit(_without(missing.name, sys.argv[1:]))
     run()
 
 
-def _without(package: str) -> int:
-    sys.stderr.write(f"cio-events needs {package}: pip install 'cio-events[sandbox]'\n")
+def _without(package: str, arguments: list[str]) -> int:
+    # What each command needs is in the extra of its name.
+    extra = next((one for one in arguments if one in _EXTRAS), "sandbox")
+    sys.stderr.write(f"cio-events needs {package}: pip install 'cio-events[{extra}]'\n")
     return 2
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, cast
@@ -35,6 +35,9 @@ EXIT_TIMEOUT = 2.0
 _MOST_SECONDS = 1_000_000_000
 _MOST_THINGS = 1_000_000_000_000_000
 _LONGEST_PREFIX = 100
+
+# How like two names are of which one is meant for the other; difflib's own is 0.6.
+_NEAR = 0.8
 
 Read = Callable[[str, object], object]
 """Turns the value of the named option, or its text in the environment, into what it means."""
@@ -391,6 +394,22 @@ Options.__doc__ = "".join(
         *(Options.__doc__ or "").partition("    Raises:")[1:],
     ]
 )
+
+
+def variables() -> list[str]:
+    """The variables of the environment that are read."""
+    options = [f"CIO_{name.upper()}" for name, row in ROWS.items() if row.in_environment]
+    return [*options, "CIO_ONLY_LOOPBACK"]  # which is read beside the options
+
+
+def misspelt(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each variable in *environ* that nobody reads and that is nearly one of ours; and which."""
+    known = variables()
+    for variable in environ:
+        if variable.startswith("CIO_") and variable not in known:
+            near = difflib.get_close_matches(variable, known, n=1, cutoff=_NEAR)
+            if near and near[0] not in environ:
+                yield variable, near[0]
 
 
 def options_from(

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cio_events._cli import listing
-from cio_events._cli.relay_redis import link_to, of_redis, understood
+from cio_events._cli.relay_redis import link_to, of_prefix, understood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,14 +32,17 @@ _AWAY = "Redis cannot be asked."
 
 
 @click.command()
-@of_redis
+@click.argument("at", metavar="[URL]", required=False)
+@click.option("--url", envvar="CIO_RELAY", help="Where Redis is, or CIO_RELAY.")
+@of_prefix
 @click.option("--watch", is_flag=True, help="Look again each second, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object, or one a line.")
 @click.option("--max-lag", type=click.FloatRange(0), help="How many seconds something may wait.")
 @click.pass_context
 def status(
     context: click.Context,
-    url: str,
+    at: str | None,
+    url: str | None,
     prefix: str,
     max_lag: float | None,
     *,
@@ -47,10 +50,13 @@ def status(
     as_json: bool,
 ) -> None:
     """Tell who leads and what waits; end with 1 if nobody leads, or something waits too long."""
+    where = at or url
+    if where is None:
+        raise click.UsageError("Say where Redis is: URL, --url, or CIO_RELAY.")
     with understood():
         from cio_events._relay.status import look  # optional: it needs redis-py
 
-        link = link_to(url, prefix)
+        link = link_to(where, prefix)
 
         def seen() -> list[Status]:
             return [look(link)]

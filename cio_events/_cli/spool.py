@@ -35,10 +35,12 @@ def spool() -> None:
     """What waits in a spool, and what has failed for good."""
 
 
-_directory = click.argument(
-    "directory",
-    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
-)
+_PATH = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
+
+_directory = click.argument("directory", type=_PATH)
+
+# Where no ids follow, it may be left away.
+_directory_or_own = click.argument("directory", type=_PATH, envvar="CIO_SPOOL")
 
 
 def _which(command: _Command) -> _Command:
@@ -47,7 +49,7 @@ def _which(command: _Command) -> _Command:
 
 
 @spool.command("list")
-@_directory
+@_directory_or_own
 @listing.reason
 @workspaces.option
 @click.option("--limit", type=click.IntRange(1), default=listing.LISTED, show_default=True)
@@ -128,7 +130,7 @@ def discard(
 
 
 @spool.command()
-@_directory
+@_directory_or_own
 @workspaces.option
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 def stats(directory: Path, workspace: str | None, *, as_json: bool) -> None:

@@ -6,12 +6,13 @@ Records and verbs go to the default pipeline unless they are told another.
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
 from cio_events._exported import exported
 from cio_events._process import forks
-from cio_events._process.diagnostics import warn_once
+from cio_events._process.diagnostics import warn_few, warn_once
 from cio_events._process.tracebacks import without_locals
 
 if TYPE_CHECKING:
@@ -174,7 +175,17 @@ def _made_of(options: OptionArguments) -> Pipeline:
                 process.made = [other for other in process.made if other is not pipeline]
     made = Pipeline(**options)
     process.made.append(made)
+    _say_misspelt()
     return made
+
+
+def _say_misspelt() -> None:
+    """Say once of each variable that nobody reads which one may be meant."""
+    with forks.late_imports():
+        from cio_events.options import misspelt
+
+    for variable, meant in misspelt(os.environ):
+        warn_few("misspelt", variable, f"is no setting, and is not read; is it {meant}?")
 
 
 def _options(options: OptionArguments) -> Options:

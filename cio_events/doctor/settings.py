@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 from cio_events._http.endpoint import app_url, track_url
-from cio_events._http.loopback import VARIABLE as ONLY_LOOPBACK
 from cio_events._http.loopback import bound, is_loopback
 from cio_events._process.diagnostics import shown
 from cio_events._sources.setup.obstacles import has_way_in
@@ -18,7 +17,7 @@ from cio_events.doctor.set_up import SetUp
 from cio_events.doctor.subject import Subject
 from cio_events.doctor.table import found
 from cio_events.errors import ParamError
-from cio_events.options import ROWS
+from cio_events.options import ROWS, variables
 
 _OF_TRACK = ("site_id", "api_key")
 _SECRETS = (*_OF_TRACK, "app_api_key")
@@ -134,9 +133,13 @@ def _of_urls(one: SetUp, environ: Mapping[str, str]) -> Iterator[Finding]:
 def _of_stage(one: SetUp, environ: Mapping[str, str]) -> Iterator[Finding]:
     options = one.options
     if options.track_url is None and options.site_id and options.api_key:
-        for name in _OF_TRACK:
-            if _PLACEHOLDER.fullmatch(getattr(options, name)):
-                yield found("E109", setting=one.setting(name, environ), tab="Track")
+        made_up = [
+            one.setting(name, environ)
+            for name in _OF_TRACK
+            if _PLACEHOLDER.fullmatch(getattr(options, name))
+        ]
+        if made_up:
+            yield found("E109", setting=" and ".join(made_up), tab="Track")
         evidence = stage.development(environ)
         if evidence and options.enabled and not bound():
             yield found("W107", evidence=evidence)
@@ -154,8 +157,7 @@ def _of_people(subject: Subject) -> Iterator[Finding]:
 
 
 def _of_variables(environ: Mapping[str, str]) -> Iterator[Finding]:
-    known = [*(f"CIO_{name.upper()}" for name, row in ROWS.items() if row.in_environment)]
-    known.append(ONLY_LOOPBACK)  # read beside the options
+    known = variables()
     for variable in sorted(environ):
         if not variable.startswith(("CIO_", "CUSTOMERIO_", "CUSTOMER_IO_")) or variable in known:
             continue

@@ -21,7 +21,8 @@ def span(seconds: float) -> str:
     for unit, name in ((_DAY, "days"), (_HOUR, "hours"), (_MINUTE, "minutes")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"
-    return f"{seconds:.0f} seconds"
+    count = f"{seconds:.0f}"
+    return "1 second" if count == "1" else f"{count} seconds"
 
 
 def since(milliseconds: int) -> str:

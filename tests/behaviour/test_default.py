@@ -176,3 +176,17 @@ def test_retiring_loses_nothing(sandbox: Sandbox) -> None:
 
     assert pipeline.flush(LONG)
     assert pipeline.stats().sent == 300
+
+
+def test_a_misspelt_variable_is_said_once(
+    environment: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it was to change stays as it is; a name that is nothing of ours is nobody's mistake."""
+    monkeypatch.setenv("CIO_FLUSHINTERVAL", "3")
+    monkeypatch.setenv("CIO_OFFICE_PHONE", "0")
+
+    get_pipeline()
+    configure(region="eu")
+
+    said = [one for one in caplog.messages if "is no setting" in one]
+    assert said == ["CIO_FLUSHINTERVAL is no setting, and is not read; is it CIO_FLUSH_INTERVAL?"]

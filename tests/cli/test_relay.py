@@ -155,6 +155,8 @@ def test_a_relay_answers_about_its_health_and_ends_at_a_signal(server, publisher
     ("arguments", "status", "words"),
     [
         (["relay", "nothing://there"], 2, "must be a URL"),
+        (["relay", "status"], 2, "Say where Redis is"),
+        (["relay", "status", "redis://user:secret@127.0.0.1:1/0"], 1, "refused"),
         (["relay", "status", "--url", "redis://user:secret@127.0.0.1:1/0"], 1, "refused"),
         (["relay", "dead", "list", "--url", "nothing://there"], 2, "must be a URL"),
         (["relay"], 2, "Missing argument"),

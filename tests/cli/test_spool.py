@@ -247,12 +247,15 @@ def test_stats_counts_what_is_there(directory):
     assert set(before) <= {path.name for path in directory.iterdir()} | {"x"}
 
 
-def test_a_directory_can_be_named_from_where_one_is(directory):
+def test_a_directory_can_be_named_from_where_one_is(directory, monkeypatch):
     """A relative path does, also with calls that wait."""
     (id_,) = dead_letter(directory, [envelope(0)])
     relative = os.path.relpath(directory)
     resent = run("resend", relative, id_)
     seen = run("stats", relative)
+    monkeypatch.setenv("CIO_SPOOL", relative)
+    assert run("stats").stdout == seen.stdout
+    assert run("list").exit_code == 0
 
     assert (resent.exit_code, resent.stderr) == (0, "")
     assert (seen.exit_code, seen.stderr) == (0, "")

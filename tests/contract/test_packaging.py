@@ -159,6 +159,8 @@ def test_the_command_without_its_extra_says_what_to_install(core: Path) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == "cio-events needs click: pip install 'cio-events[sandbox]'\n"
+    done = run(core / "cio-events", "doctor", "--app", "shop", check=False)
+    assert done.stderr == "cio-events needs click: pip install 'cio-events[doctor]'\n"
 
 
 def test_the_sandbox_without_its_extra_says_what_to_install(core: Path) -> None:

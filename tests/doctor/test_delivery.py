@@ -71,7 +71,8 @@ def test_what_is_held_is_told_with_since_when(made: Callable[..., Pipeline]) -> 
 
     found = bad()
     assert set(found) == {"E703"}
-    assert "1 call wait, since " in found["E703"]
+    assert "Waiting: 1 call, since " in found["E703"]
+    assert "Delivery to the Track API is held" in found["E703"]
     assert "(3 days)" in found["E703"]
 
 

@@ -42,6 +42,7 @@ CASES = {
     "the real one in production": ({"ENV": "production"}, {"I100"}),
     "the sandbox's key for the real one": ({"CIO_API_KEY": "sandbox"}, {"E109"}),
     "an example's key": ({"CIO_SITE_ID": "your-site-id"}, {"E109"}),
+    "both": ({"CIO_SITE_ID": "sandbox", "CIO_API_KEY": "sandbox"}, {"E109"}),
     "a name that nobody reads": ({"CIO_APIKEY": "x"}, {"I100", "W110"}),
     "an option of code alone": ({"CIO_BEFORE_SEND": "x"}, {"I100", "W110"}),
     "the vendor's own name": ({"CUSTOMERIO_SITE_ID": "x", "CIO_SITE_ID": ""}, {"E101", "W110"}),

@@ -16,26 +16,26 @@ ROWS: dict[str, Row] = {
     ),
     "E703": Row(
         "delivery",
-        "Delivery to the {api} API is held: the settings are refused",
-        "{count} wait, {since}. Nothing is lost yet; after max_age ({max_age}) they expire.",
+        "Delivery to {api} is held: the settings are refused",
+        "Waiting: {count}, {since}. Nothing is lost yet; after max_age ({max_age}) they expire.",
         "The check credentials says what is wrong. Once it is mended, they are sent.",
     ),
     "W704": Row(
         "delivery",
-        "Delivery to the {api} API fails for now ({failures} times in a row)",
-        "{count} wait, {since}, and are tried again in {delay}. After max_age ({max_age}) they "
+        "Delivery to {api} fails for now ({failures} times in a row)",
+        "Waiting: {count}, {since}; tried again in {delay}. After max_age ({max_age}) they "
         "expire.",
         "The check credentials says whether it is the network. Otherwise wait.",
     ),
     "W705": Row(
         "delivery",
-        "{count} were dropped as `{reason}`",
+        "Dropped as `{reason}`: {count}",
         "They are gone: {meaning}.",
         "{advice}",
     ),
     "W706": Row(
         "delivery",
-        "{count} have failed as `{reason}`",
+        "Failed as `{reason}`: {count}",
         "They are given up: {meaning}.",
         "{advice}",
     ),
@@ -78,7 +78,7 @@ ROWS: dict[str, Row] = {
     ),
     "W713": Row(
         "delivery",
-        "{count} are in memory alone, though there is a spool",
+        "In memory alone, though there is a spool: {count}",
         "The disk is full or broken: they do not survive a crash.",
         "The check spool says what is wrong with the directory.",
     ),
@@ -119,14 +119,14 @@ ROWS: dict[str, Row] = {
     ),
     "W806": Row(
         "spool",
-        "{count} wait for another workspace",
+        "Waiting for another workspace: {count}",
         "They were accepted with another site id, URL or App API key; only a process with those "
         "delivers them.",
         "Start a process with the former settings once, or delete the files if nobody needs them.",
     ),
     "W807": Row(
         "spool",
-        "{count} of processes that are gone wait, the oldest {since}",
+        "Left by processes that are gone: {count}, the oldest {since}",
         "A process runs with this spool, and should have taken them within seconds.",
         "Look for a warning of the logger cio_events in its log.",
     ),
@@ -144,14 +144,14 @@ ROWS: dict[str, Row] = {
     ),
     "W810": Row(
         "spool",
-        "{count} have failed for good as `{reason}`",
+        "Failed for good as `{reason}`: {count}",
         "They lie in the spool as dead letters, the oldest {since}; after 30 days they go.",
         "`cio-events spool list {directory} --reason {reason}` shows them, `show`, `resend` and "
         "`discard` do the rest.",
     ),
     "W811": Row(
         "spool",
-        "{count} files in the spool are damaged",
+        "Damaged files in the spool: {count}",
         "What could be read of them was saved or will be; the rest is set aside.",
         "Look into the disk. Delete the files that end in .damaged when nobody needs them.",
     ),

@@ -63,7 +63,7 @@ ROWS: dict[str, Row] = {
     ),
     "W909": Row(
         "relay",
-        "{count} have failed for good, and lie in Redis as dead letters",
+        "Failed for good, in Redis as dead letters: {count}",
         "Customer.io refused them, or they were too old.",
         "`cio-events relay dead list` shows them, `show`, `resend` and `discard` do the rest.",
     ),

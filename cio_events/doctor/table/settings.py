@@ -102,7 +102,7 @@ ROWS: dict[str, Row] = {
     ),
     "E109": Row(
         "settings",
-        "{setting} is what the sandbox or an example has, and calls go to Customer.io",
+        "As the sandbox or an example has it: {setting}; and calls go to Customer.io",
         "Customer.io answers 401: nothing arrives.",
         _KEYS + " To use the sandbox, set all the variables that `cio-events sandbox` prints.",
     ),
