@@ -28,6 +28,7 @@ def test_region_names_the_sandbox_itself(api: Api) -> None:
 
     assert answer.status_code == 200
     assert answer.json() == {"url": api.sandbox.url, "region": "us", "environment_id": 1}
+    assert [item.kind for item in api.sandbox.requests[-1].items] == ["region"]
 
 
 def test_region_can_be_eu() -> None:

@@ -55,7 +55,9 @@ def build(
         return Reply(200, {**region(), "environment_id": ENVIRONMENT_ID})
 
     resources = (
-        Resource("GET", "/api/v1/accounts/region", account_region, track_v1.refuse, "basic"),
+        Resource(
+            "GET", "/api/v1/accounts/region", account_region, track_v1.refuse, "basic", "region"
+        ),
         *track_v1.RESOURCES,
         *track_v2.RESOURCES,
         *app_api.RESOURCES,
