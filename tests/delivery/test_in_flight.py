@@ -6,12 +6,14 @@ import random
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cio_events import AddToSegment, Call, Identifier, Merge, SendPush, Track, TrackAnonymous
 from cio_events._calls.limits import V2_BATCH_BYTES
 from cio_events._calls.ulid import new_id
+from cio_events._delivery.destination import TryAgain
 from cio_events._delivery.in_flight import InFlight
 from cio_events._delivery.order import Order
 from cio_events._delivery.suspects import Load
@@ -203,3 +205,70 @@ def test_cio_id_is_the_same_person_with_and_without_its_prefix() -> None:
     lines = Lines([sealed(Track(one, "x"), NOW, "v1") for one in who])
 
     assert len(lines.next()) == 2
+
+
+NOBODY_THERE = TryAgain("no_connection", None)
+SUSPECT = TryAgain("server_error", 500, suspect=True)
+
+
+@pytest.mark.parametrize(
+    ("queue", "verdict"),
+    # What is in order and may be to blame takes turns.
+    [(False, NOBODY_THERE), (True, NOBODY_THERE), (True, SUSPECT)],
+)
+def test_halves_of_a_split_go_one_after_the_other(queue: bool, verdict: TryAgain) -> None:
+    """Whoever is in them; and the first one comes first still when it has failed."""
+    for people in ("5555", "5678"):
+        calls = [sealed(Track(who, "x"), NOW + n) for n, who in enumerate(people)]
+        lines = Lines(calls, queue=queue)
+        flight = lines.flights[0]
+        (batch,) = lines.next()
+        flight.passed(batch, 0.0)
+        flight.split(batch)
+        (first,) = lines.next()
+        flight.failed(first, verdict, 0.0, Options(), lines.order)
+        now = flight.opens_at(0.0)
+        again = flight.next(now)
+        assert again is first
+        assert flight.next(now) is None
+        flight.passed(again, now)
+        flight.ended(again)
+        second = flight.next(now)
+
+        assert second is not None
+        assert [*again.envelopes, *second.envelopes] == calls
+
+
+def test_destinations_wait_for_each_other_but_not_for_one_that_is_paused() -> None:
+    """Once it is well again, one customer's calls come in their order again."""
+    lines = Lines([])
+    people, messages = lines.flights
+
+    def accept(*calls: Call) -> None:
+        for call in calls:
+            flight = messages if isinstance(call, SendPush) else people
+            envelope = sealed(call)
+            lines.order.add(envelope, customers_of(envelope), flight.line)
+
+    def both(who: str) -> list[Call]:
+        return [SendPush(transactional_message_id=1, identifiers=who), Track(who, "x")]
+
+    accept(*both("a"))
+    (message,) = lines.next()
+    assert message in messages.under_way
+    messages.failed(message, NOBODY_THERE, 0.0, Options(), lines.order)
+    (event,) = lines.next()
+    assert event in people.under_way  # which waits no longer
+    lines.end(event)
+    accept(*both("b"))
+    (event,) = lines.next()
+    assert event in people.under_way
+    lines.end(event)
+
+    now = messages.opens_at(0.0)
+    again = messages.next(now)
+    assert again is message
+    messages.passed(again, now)
+    messages.ended(again)
+    accept(*both("c"))
+    assert people.next(now) is None
