@@ -28,7 +28,7 @@ from cio_events._delivery import dispatcher
 from cio_events._delivery.worker import Worker
 from cio_events._wire.encode import encode
 from cio_events.sandbox import Sandbox
-from tests.behaviour.watching import LONG, QUICK, balanced, eventually, names, settled
+from tests.behaviour.watching import GUARD, LONG, QUICK, balanced, eventually, names, settled
 from tests.support.spools import opened
 
 MakePipeline = Callable[..., Pipeline]
@@ -131,7 +131,8 @@ def test_what_waits_on_the_disk_takes_little_memory(
     assert pipeline.stats().pending == 3_001
     assert memory / pipeline._ledger.pending_bytes < bound
     sandbox.heal()
-    assert settled(pipeline).sent == 3_001
+    assert pipeline.flush(GUARD)
+    assert balanced(pipeline).sent == 3_001
 
 
 # What is refused at the door.
