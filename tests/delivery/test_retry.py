@@ -7,7 +7,7 @@ import math
 import pytest
 
 from cio_events._delivery.destination import Hold, TryAgain
-from cio_events._delivery.retry import Pace
+from cio_events._delivery.retry import URGENT_SECONDS, Pace
 from cio_events.options import Options
 
 OPTIONS = Options(retry_base=0.5, retry_cap=60.0, hold_interval=7.0)
@@ -98,3 +98,50 @@ def test_hold_without_an_end_is_a_hold() -> None:
     pace.pause(Hold(401, "look"), 0.0, Options(hold_interval=math.inf))
 
     assert pace.ready_at == math.inf
+
+
+def test_success_of_who_did_not_wait_for_the_end_of_a_pause_ends_it() -> None:
+    """It began during the pause, so that what failed before says nothing any more."""
+    pace = Pace()
+    pace.pause(FAILED, 10.0, Options(retry_base=6e5, retry_cap=6e5))
+    pace.try_now()
+    now = 10.0 + URGENT_SECONDS
+    pace.begin(now)
+    pace.succeeded(now)
+
+    assert pace.failures == 0
+    assert pace.open(now)
+
+
+def test_attempt_during_a_pause_is_one() -> None:
+    """The next one is for whoever waits next, and not at once."""
+    pace, options = Pace(), Options(retry_base=6e5, retry_cap=6e5)
+    pace.pause(FAILED, 10.0, options)
+    assert not pace.open(10.0 + URGENT_SECONDS)
+    pace.try_now()
+    assert not pace.open(10.0)
+    assert pace.open(10.0 + URGENT_SECONDS)
+    assert pace.opens_at(10.0) == 10.0 + URGENT_SECONDS
+    pace.begin(11.0)
+    assert not pace.open(11.0 + 2 * URGENT_SECONDS)
+    pace.pause(FAILED, 12.0, options)
+    pace.try_now()
+    assert pace.opens_at(12.0) == 12.0 + URGENT_SECONDS
+
+
+def test_shorter_pause_does_not_end_a_longer_one() -> None:
+    """Nor does it let anybody in whom the server did not want before."""
+    pace = Pace()
+    pace.pause(TryAgain("rate_limited", 429, 200.0), 0.0, OPTIONS)
+    pace.pause(TryAgain("rate_limited", 429, 1.0), 1.0, OPTIONS)
+    pace.try_now()
+
+    assert pace.opens_at(1.0) == 200.0
+
+
+@pytest.mark.parametrize(("asked", "given"), [(0.001, 0.1), (301.0, 300.0), (1e300, 300.0)])
+def test_delay_that_is_asked_for_has_bounds(asked: float, given: float) -> None:
+    """Less would be a loop without a pause, and more an outage of our own."""
+    pace = Pace()
+
+    assert pace.pause(TryAgain("rate_limited", 429, asked), 0.0, OPTIONS) == given
