@@ -367,7 +367,7 @@ logger.setLevel(logging.INFO)
 with Recorder() as cio:
     logger.addHandler(cio_events.CustomerIOHandler())
     logger.info("purchase", extra={"cio_customer": "5"})
-    logger.info("no tag", extra={"cio_custmer": "5"})
+    logger.info("no tag", extra={"cio_identity": "5"})
     cio.tracked("purchase")
 """
 
