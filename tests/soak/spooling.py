@@ -95,13 +95,13 @@ class Spooling:
 def _unconfirmed(notes: Path) -> dict[str, str]:
     """What one who was killed has noted as accepted, and not as confirmed."""
     lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
-    found = {}
+    confirmed, found = set(lines), {}
     for line in lines:
         kind, _, rest = line.partition(" ")
         if kind == _ACCEPTED:
             server, _, what = rest.partition(" ")
             found[what] = server
-    return {what: server for what, server in found.items() if what not in set(lines)}
+    return {what: server for what, server in found.items() if what not in confirmed}
 
 
 def _recipients_of_failures(pipeline: Pipeline) -> set[str]:
