@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from cio_events._process.clock import monotonic
 
@@ -18,25 +18,9 @@ from cio_events._process.clock import monotonic
 _REMEMBERED = 10_000
 
 
-class _Seen(NamedTuple):
-    """
-    A record that was captured.
-
-    Attributes:
-        way: By which handler and thread.
-
-        created: Its time, the very object, which a copy has too unless it was pickled.
-
-        queued: Whether it had come through a queue.
-
-        at: When it was seen, by a clock that never stands still.
-    """
-
-    way: tuple[object, int]
-    created: float
-    queued: bool
-    at: float
-
+# By which handler and thread a record came; its time (the very object, which a copy has too unless
+# it was pickled); whether it had come through a queue; and when, by a clock that never stops.
+_Seen: TypeAlias = "tuple[tuple[object, int], float, bool, float]"
 
 # Those of late, and those before them. Replaced both at once, and written to without a lock: a
 # line may be logged by a signal handler, or by a finalizer, at any moment.
@@ -61,21 +45,25 @@ def is_original(record: Any, handler: object) -> bool:
         _seen = recent, older = {}, recent
     line = (created, record.thread, record.process, record.name, record.lineno)
     way = handler, thread
-    turn = recent.get((line, way)) or older.get((line, way), 0)
-    recent[line, way] = turn + 1
     queued = record.thread != thread or (record.args is None and "message" in record.__dict__)
-    mine = _Seen(way, created, queued, monotonic())
-    first = older.get((line, turn)) or recent.setdefault((line, turn), mine)
+    mine = way, created, queued, monotonic()
+    first = older.get(line) or recent.setdefault(line, mine)
+    if first is mine:
+        return True
+    # The clock stands still, or has long steps: the second line by one way is another's second.
+    turn = recent.get((line, way)) or older.get((line, way)) or int(first[0] == way)
+    recent[line, way] = turn + 1
+    if turn:
+        first = older.get((line, turn)) or recent.setdefault((line, turn), mine)
     return first is mine or not _is_of_one(first, mine)
 
 
 def _is_of_one(first: _Seen, second: _Seen) -> bool:
     """Whether both are one record."""
-    if first.way == second.way:
+    way, created, queued, at = second
+    if first[0] == way:
         return False
-    if first.created is second.created:
+    if first[1] is created:
         return True
     # A clock that stands still gives other records the same time.
-    return (first.queued or second.queued) and (
-        time.time() - second.created >= second.at - first.at
-    )
+    return (first[2] or queued) and time.time() - created >= at - first[3]

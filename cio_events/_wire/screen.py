@@ -10,6 +10,7 @@ from cio_events._wire.natural import INT_MAX, INT_MIN
 
 _SEQUENCES = frozenset({list, tuple})
 _CONTAINERS = _SEQUENCES | {dict}
+_NAMES = frozenset({str})
 _PLAIN = _CONTAINERS | {str, int, float, bool, type(None)}
 
 
@@ -53,7 +54,7 @@ def is_plain(value: object, most_bytes: int) -> bool:
             return True
         if kinds <= _CONTAINERS:
             level = list(filter(None, level))
-        mappings = list(filter(None, _of(dict, level, kinds))) if dict in kinds else []
+        mappings = _of(dict, level, kinds) if dict in kinds else []
         if kinds <= _SEQUENCES:
             held: Any = level
         else:
@@ -65,7 +66,7 @@ def is_plain(value: object, most_bytes: int) -> bool:
             return False
         if mappings:
             names = list(chain.from_iterable(mappings))
-            if set(map(type, names)) != {str}:
+            if not set(map(type, names)) <= _NAMES:
                 return False
             most_bytes -= sum(map(len, names))
     return not level
