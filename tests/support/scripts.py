@@ -30,6 +30,8 @@ def environment(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
             "CIO_APP_API_KEY": "app-key",
             "CIO_TRACK_URL": sandbox.url,
             "CIO_APP_URL": sandbox.url,
+            # On a loaded machine, what an exit delivers takes longer than it has by default.
+            "CIO_EXIT_TIMEOUT": "20",
         }
     return kept | more
 
