@@ -5,8 +5,16 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cio_events._calls.people import Track
+from cio_events._calls.ulid import IdSource
 from cio_events._delivery.bundle import Bundle, Queue, size_of
+from cio_events._delivery.destination import Delivered, Hold, Split, TryAgain, Verdict
+from cio_events._delivery.in_flight import InFlight
+from cio_events._delivery.order import Order
+from cio_events._destinations.customerio import TrackAPI
+from cio_events._wire.encode import customers_of, encode
 from cio_events._wire.envelope import Envelope, accepted_at, seal
+from cio_events.options import Options
 from tests.support.effort import times
 
 SPARED = 30
@@ -91,3 +99,62 @@ def test_the_queue_takes_no_bundle_apart_that_fits() -> None:
     queue.add(third)
     assert [*map(accepted_at, queue.take(1_000, SPARED))] == [4, 5, 6, 7, 8]
     assert not second.is_whole
+
+
+class Ready(TrackAPI):
+    """The Track API, as if there were credentials."""
+
+    ready = True
+
+
+VERDICTS: list[Verdict] = [
+    TryAgain("server_error", 500, suspect=True),
+    TryAgain("no_answer", None, suspect=True, slow=True),
+    TryAgain("rate_limited", 429, 3.0),
+    Hold(403, "look", suspect=True),
+    Split(),
+    Delivered(200),
+]
+
+
+@settings(max_examples=times(60), deadline=None)
+@given(
+    st.lists(st.tuples(st.booleans(), st.lists(st.sampled_from("abc"), min_size=1, max_size=5))),
+    st.lists(st.sampled_from(VERDICTS), max_size=30),
+)
+def test_whatever_is_answered_each_call_ends_once_and_in_order(
+    groups: list[tuple[bool, list[str]]], verdicts: list[Verdict]
+) -> None:
+    """A bundle is taken apart where its calls have to be judged one by one."""
+    flight = InFlight(Ready(None, Options()))
+    order, now, ids = Order([flight.line]), 100.0, IdSource()
+    calls: list[Envelope] = []
+    for whole, people in groups:
+        some = [
+            encode(Track(who, "x", {"pad": "." * 30_000}), ids.new_id(n), n, "v2")
+            for n, who in enumerate(people, len(calls))
+        ]
+        flight.waiting.add(bundle(*some) if whole else some)
+        calls += some
+    ended: list[Envelope] = []
+    while flight:
+        load = flight.next(now)
+        if load is None:
+            now = max(flight.opens_at(now), now + 0.01)
+            continue
+        verdict = verdicts.pop(0) if verdicts else Delivered(200)
+        if isinstance(verdict, (TryAgain, Hold)):
+            flight.failed(load, verdict, now, Options(), order)
+            continue
+        flight.passed(load, now)
+        if isinstance(verdict, Split) and len(load.envelopes) > 1:
+            flight.split(load)
+        else:
+            flight.ended(load)
+            ended += load.envelopes
+    assert sorted(ended) == sorted(calls)
+    for who in "abc":
+        (key,) = customers_of(encode(Track(who, "x"), ids.new_id(0), 0, "v2"))
+        assert [one for one in ended if key in customers_of(one)] == [
+            one for one in calls if key in customers_of(one)
+        ]
