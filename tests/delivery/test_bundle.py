@@ -137,7 +137,10 @@ def test_whatever_is_answered_each_call_ends_once_and_in_order(
         flight.waiting.add(bundle(*some) if whole else some)
         calls += some
     ended: list[Envelope] = []
+    steps = 0
     while flight:
+        steps += 1
+        assert steps < 2_000
         load = flight.next(now)
         if load is None:
             now = max(flight.opens_at(now), now + 0.01)
