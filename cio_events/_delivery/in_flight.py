@@ -318,7 +318,9 @@ class InFlight:
         first, second = load.halves()
         size = size_of(first.envelopes)
         self._room = max(float(size), float(_SMALLEST_ROOM))
-        if second.calls is None:
+        if second.calls is None and self.again:
+            self.again.insert(0, second)  # what waits is younger than those are
+        elif second.calls is None:
             self.waiting.put_back(second.envelopes)
         for call in second.calls or ():
             call.claimed = False

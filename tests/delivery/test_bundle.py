@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cio_events._calls.people import Track
@@ -122,6 +122,7 @@ VERDICTS: list[Verdict] = [
     st.lists(st.tuples(st.booleans(), st.lists(st.sampled_from("abc"), min_size=1, max_size=5))),
     st.lists(st.sampled_from(VERDICTS), max_size=30),
 )
+@example([(False, ["a"] * 4)], [VERDICTS[4], VERDICTS[1]])
 def test_whatever_is_answered_each_call_ends_once_and_in_order(
     groups: list[tuple[bool, list[str]]], verdicts: list[Verdict]
 ) -> None:
