@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # One thread reads while another sends; with Python's own 5 ms, each waits so long for the other.
 SWITCH_SECONDS = 0.0005
 
+_TIME = "%Y-%m-%d %H:%M:%S"
+
 # How soon a signal is noticed; waiting in short steps works on every system.
 SIGNAL_TICK_SECONDS = 0.1
 
@@ -117,6 +119,8 @@ def run(
     running.start()
     while not (signals or running.failure):
         time.sleep(SIGNAL_TICK_SECONDS)
+    if signals:
+        _tell(f"ends, as {signal.Signals(signals[0]).name} asks for it")
     running.stop()
     if watched is not None:
         watched.stop()
@@ -154,11 +158,11 @@ def _endpoints() -> tuple[Options, Endpoint | None, Endpoint | None]:
 
 
 def _log_to_stderr() -> None:
-    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt=_TIME)
 
 
 def _tell(what: str) -> None:
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    stamp = time.strftime(_TIME)
     click.echo(f"{stamp} this relay {what}", err=True)
 
 

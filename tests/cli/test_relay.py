@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import types
@@ -145,6 +146,8 @@ def test_a_relay_answers_about_its_health_and_ends_at_a_signal(server, publisher
             assert told["partitions"][0]["sent"] == 1
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 urllib.request.urlopen(url.replace("health", "other"))
+            one.process.send_signal(signal.SIGTERM)
+            one.wait_until_it("this relay ends, as SIGTERM asks for it")
             assert one.stop() == 0
     finally:
         server.do("CONFIG", "SET", "maxmemory-policy", "noeviction")
