@@ -10,7 +10,9 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import ssl
 from contextlib import suppress
+from traceback import walk_tb
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -87,10 +89,15 @@ class _Timed(HTTPConnection):
         self.connecting, self._made = True, None
         try:
             super().connect()
-        except BaseException:
+        except BaseException as error:
             # urllib3 1.26 forgets one with which TLS could not begin.
             if self._made is not None:
                 self._made.close()
+            # Before 3.13, Python forgets the one that has taken its place, if an interrupt comes.
+            for frame, _ in walk_tb(error.__traceback__):
+                taken = frame.f_locals.get("self")
+                if isinstance(taken, ssl.SSLSocket):
+                    taken.close()
             raise
         finally:
             self.connecting, self._made = False, None
