@@ -129,6 +129,8 @@ def test_while_the_answer_is_awaited(
         assert server.connections == 1
 
 
+# It may come between the making of a socket and the line that guards it.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("limit", ["celery", "alarm", "Ctrl-C"])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_while_a_connection_is_made(client: Callable[[str], None], limit: str) -> None:
@@ -182,6 +184,8 @@ def test_in_a_hook_of_the_applications_session() -> None:
             track(server.url, session)
 
 
+# It may come between the making of a socket and the line that guards it.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_one_that_is_raised_into_the_thread() -> None:
     """As RQ's is where there are no signals."""
 
