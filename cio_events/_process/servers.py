@@ -1,7 +1,7 @@
 """
-The end of uvicorn, which ends itself by the signal that asked for it: no exit hook runs then.
+The end of uvicorn, which ends itself by a signal so that no exit hook runs; and how to wait there.
 
-Imported only where there is an event loop.
+It imports asyncio, which a process that only logs does not need.
 """
 
 from __future__ import annotations
