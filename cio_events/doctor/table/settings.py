@@ -18,7 +18,7 @@ ROWS: dict[str, Row] = {
         "checks are not affected.",
         "Run `cio-events doctor --report` and open an issue with what it prints.",
     ),
-    "S002": Row("doctor", "No application was given (--app or --django)"),
+    "S002": Row("doctor", "There is no application to look at (--app or --django)"),
     "I003": Row("application", "{module} was imported"),
     "E004": Row(
         "application",
