@@ -7,10 +7,12 @@ once, since they cannot be taken back.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 from weakref import WeakSet
 
@@ -56,6 +58,13 @@ _hooked = False
 
 forks_without_hooks: bool = "uwsgi" in sys.modules
 """Whether `detect_fork` has to be asked: uWSGI forks its workers behind Python's back."""
+
+# logging's own lock while a fork is made, over which logging holds it too: it is taken with ours,
+# as a dictConfig that makes a handler holds it and needs ours.
+_of_logging: threading.RLock | None = None
+
+# In seconds; a dictConfig takes longer, most others do not.
+_PATIENCE = 0.05
 
 _process = os.getpid()
 _renewing = threading.RLock()  # held while a child that was forked without hooks starts afresh
@@ -135,6 +144,25 @@ def _hook_forks() -> None:
 
 
 def _before_fork() -> None:
+    global _of_logging
+    lock: threading.RLock = logging._lock  # type: ignore[attr-defined] # noqa: SLF001
+    while True:
+        _come_to_rest()
+        if lock.acquire(timeout=_PATIENCE):
+            _of_logging = lock
+            return
+        # Whoever holds it for so long may wait for one of ours.
+        _go_on()
+        with lock:
+            pass
+
+
+def _after_fork_in_parent() -> None:
+    _go_on()
+    _let_logging_go_on()
+
+
+def _come_to_rest() -> None:
     # The guard last, as an interrupt of whoever holds another may need it.
     locks = [*_held, _guard]
     for lock in locks:
@@ -145,7 +173,7 @@ def _before_fork() -> None:
         thing.before_fork()
 
 
-def _after_fork_in_parent() -> None:
+def _go_on() -> None:
     for thing in _interrupted:
         thing.after_fork_in_parent()
     _interrupted.clear()
@@ -159,7 +187,16 @@ def _after_fork_in_child() -> None:
         thing.abandon()
     _interrupted.clear()
     _release()
+    _let_logging_go_on()
     _start_afresh()
+
+
+def _let_logging_go_on() -> None:
+    global _of_logging
+    lock, _of_logging = _of_logging, None
+    if lock is not None:
+        with suppress(RuntimeError):  # in a child, logging has made it anew
+            lock.release()
 
 
 def _release() -> None:

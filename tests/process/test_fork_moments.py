@@ -91,6 +91,50 @@ def test_a_fork_during_the_first_record(sandbox: Sandbox, tmp_path: Path) -> Non
     assert sorted(names(sandbox)) == ["child", "parent"]
 
 
+def test_a_fork_amid_a_dictconfig_that_makes_a_handler(sandbox: Sandbox) -> None:
+    """Logging holds its lock meanwhile, and over the fork too: neither waits for the other."""
+    life = live(
+        """
+        import logging.config
+
+        pipeline = make()
+        within, forking = threading.Event(), threading.Event()
+
+        def made():
+            within.set()
+            assert forking.wait(20)
+            # The fork has begun to take its locks, or is about to.
+            time.sleep(0.3)
+            return cio_events.CustomerIOHandler(site_id="other", api_key="key")
+
+        os.register_at_fork(before=forking.set)
+        config = {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "handlers": {"ours": {"()": made}},
+            "root": {"handlers": ["ours"]},
+        }
+        other = threading.Thread(target=logging.config.dictConfig, args=(config,), daemon=True)
+        other.start()
+        assert within.wait(20)
+
+        def child():
+            say("child")
+            assert pipeline.flush(20)
+
+        print(forked(child))
+        other.join(20)
+        print(other.is_alive())
+        say("parent")
+        """,
+        sandbox.url,
+    )
+
+    assert ended_well(life)
+    assert life.lines == ["0", "False"]
+    assert sorted(names(sandbox)) == ["child", "parent"]
+
+
 def test_nothing_is_imported_after_the_first_import(sandbox: Sandbox) -> None:
     """An import that a request would make is not guarded, and a fork amidst it could hang."""
     life = live(
