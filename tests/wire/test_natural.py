@@ -181,14 +181,14 @@ def test_what_cannot_be_said_is_left_out_of_an_identify() -> None:
 
 
 def test_it_is_said_once_and_strict_raises(caplog: pytest.LogCaptureFixture) -> None:
-    """Naming key and type."""
+    """Naming key and type, before the line of code."""
     options: dict[str, Any] = {"site_id": "a", "api_key": "b", "track_url": "http://127.0.0.1:1"}
     with Pipeline(**options) as pipeline:
         for _ in range(3):
             pipeline.track("5", "x", {"thing": object()})
         pipeline.identify("5", {"thing": object()})
         pipeline.close(0)
-    said = [one for one in caplog.messages if "thing" in one]
+    said = [one.rpartition(" (")[0] for one in caplog.messages if "thing" in one]
 
     assert said == [
         "'thing': holds a object that has no form in JSON; its type's name is sent in its place",
