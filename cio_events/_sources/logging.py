@@ -128,7 +128,9 @@ class CustomerIOHandler(logging.Handler):
         super().set_name(name)
         attachment.expect_loss()
 
-    name = property(logging.Handler.get_name, set_name, doc="Its name; None if it has none.")
+    name: str | None = property(  # type: ignore[assignment]
+        logging.Handler.get_name, set_name, doc="Its name; None if it has none."
+    )
 
     def write(self, message: object) -> None:
         """Handle what loguru gives to a sink."""
