@@ -251,6 +251,7 @@ class InFlight:
             load = self._whole(load)
         load.again = True
         if not verdict.suspect:
+            load.refusal = None  # it may have been the destination before, too
             if not known:
                 self.again.insert(0, load)
             return self._pause(verdict, now, options)

@@ -263,7 +263,7 @@ def test_the_application_is_no_check_of_its_own() -> None:
     done = run("doctor", "application")
 
     assert done.exit_code == 2
-    assert "--app or --django" in done.output
+    assert "--app or --django" in done.stderr
 
 
 def test_the_lines_of_an_application_show_ids_of_events(
@@ -280,7 +280,7 @@ def test_the_lines_of_an_application_show_ids_of_events(
 
     done = run(*OFFLINE, "--app", "shop_that_logs")
 
-    assert "01" in done.stderr, done.stderr
+    assert "01" in done.output + done.stderr
     assert "0" * 26 not in done.output
 
 

@@ -65,6 +65,15 @@ TROUBLE = st.lists(st.sampled_from([None, None, Delivered(200), Split(), *PASSIN
     14581,
     60,
 )
+# A call that is forbidden, and then the credentials are: it is tried again when others pass.
+@example(
+    [*(Track(who, "x") for who in "ahb"), SendPush(transactional_message_id=1, identifiers="a")],
+    {0},
+    [PASSING[5], PASSING[2], None, FORBIDDEN, None, FORBIDDEN, PASSING[4]],
+    "v1",
+    7899,
+    21,
+)
 # Two culprits, and nobody else has come yet.
 @example([Track(who, "x") for who in "abcdef"], {0, 1}, [None] * 4, "v1", 1, 2)
 def test_any_answers_lose_nothing_and_culprits_stop_only_their_customers(
