@@ -76,6 +76,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self._begin()
         if self.options.session is not None:
             mark_records()
+        exits.expect_end_of_uvicorn()
         forks.watch(self)
         forks.in_child(suppression.renew)
         if self._spool is not None and self._closed is None and not recording.diverted():

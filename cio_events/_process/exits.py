@@ -153,6 +153,15 @@ def _expect_exit_without_atexit() -> None:
     celery = sys.modules.get("celery.signals")
     if celery is not None:
         celery.worker_process_shutdown.connect(_end_of_celery_worker, weak=False)
+    expect_end_of_uvicorn()
+
+
+def expect_end_of_uvicorn() -> None:
+    """
+    See to it that uvicorn's end delivers too, where that is imported.
+
+    Asked when there may be calls later: the first of them may come amid the end.
+    """
     if "uvicorn.server" in sys.modules:
         # Not imported above: it imports asyncio, which most processes do not need.
         from cio_events._process import servers

@@ -12,7 +12,7 @@ from structlog.contextvars import get_contextvars
 from cio_events._calls.people import Call
 from cio_events._interrupts import faults, suppress_faults
 from cio_events._pipeline.default import get_pipeline
-from cio_events._process import debugging
+from cio_events._process import debugging, exits
 from cio_events._process.diagnostics import origin, warn_few, warn_once
 from cio_events._process.forks import late_imports
 from cio_events._process.suppression import interrupted, suppressed
@@ -76,6 +76,7 @@ class Capture:
                 raise ParamError("pipeline", "must be a Pipeline, or None for the default one")
         debugging.look()
         expect_report()
+        exits.expect_end_of_uvicorn()
         self._pipeline = pipeline
         self._event_key = event_key
         self._hidden = hidden

@@ -124,6 +124,18 @@ def test_no_event_is_lost(server: str, shop: Path, sandbox: Sandbox, tmp_path: P
     assert lost(lines, sandbox) == set(), "\n".join(lines)
 
 
+def test_a_first_call_amid_the_shutdown_arrives(shop: Path, sandbox: Sandbox) -> None:
+    """A worker that had nothing to do so far has none before that."""
+    command = [sys.executable, *UVICORN]
+    with Server(command, sandbox, cwd=shop) as running:
+        opened = [running.request("POST", "/", {"open": 1}).reaches_the_application()]
+        running.end_under_load(opened, signal.SIGTERM)
+        lines = running.lines
+
+    assert len(logged_ids(lines)) == 1
+    assert lost(lines, sandbox) == set(), "\n".join(lines)
+
+
 class Lifespan:
     """A server's lifespan, as an application sees it; and what the application has said."""
 
