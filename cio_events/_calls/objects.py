@@ -134,7 +134,7 @@ class IdentifyObject(Call):
 
     def __init__(
         self,
-        object: ObjectIdentifier,  # noqa: A002
+        object: ObjectIdentifier,
         attributes: Data | None = None,
         relationships: Iterable[Related] = (),
     ) -> None:
@@ -159,7 +159,7 @@ class DeleteObject(Call):
 
     object: ObjectIdentifier
 
-    def __init__(self, object: ObjectIdentifier) -> None:  # noqa: A002
+    def __init__(self, object: ObjectIdentifier) -> None:
         self.__dict__.update(object=_object(object))
 
 

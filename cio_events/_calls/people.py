@@ -70,7 +70,7 @@ class Identifier:
     value: str
     type: IdType
 
-    def __init__(self, value: str | int | UUID, type: IdType = "id") -> None:  # noqa: A002
+    def __init__(self, value: str | int | UUID, type: IdType = "id") -> None:
         if not is_a(type, str) or str.__str__(type) not in ID_TYPES:
             raise ParamError(
                 "type", 'an identifier is of the type "id", "email", "cio_id" or "phone"'
@@ -189,8 +189,8 @@ class Track(Call):
         name: str,
         data: Data | None = None,
         *,
-        type: EventType = "event",  # noqa: A002
-        id: str | None = None,  # noqa: A002
+        type: EventType = "event",
+        id: str | None = None,
         timestamp: Timestamp | None = None,
     ) -> None:
         fields = self.__dict__
@@ -236,8 +236,8 @@ class TrackAnonymous(Call):
         name: str,
         data: Data | None = None,
         *,
-        type: EventType = "event",  # noqa: A002
-        id: str | None = None,  # noqa: A002
+        type: EventType = "event",
+        id: str | None = None,
         timestamp: Timestamp | None = None,
     ) -> None:
         nobody = anonymous_id is None or (

@@ -113,8 +113,8 @@ class Verbs(ABC, Generic[OutcomeT, TimeoutT]):
         name: str,
         data: Data | None = None,
         *,
-        type: EventType = "event",  # noqa: A002
-        id: str | None = None,  # noqa: A002
+        type: EventType = "event",
+        id: str | None = None,
         timestamp: Timestamp | None = None,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
@@ -134,8 +134,8 @@ class Verbs(ABC, Generic[OutcomeT, TimeoutT]):
         name: str,
         data: Data | None = None,
         *,
-        type: EventType = "event",  # noqa: A002
-        id: str | None = None,  # noqa: A002
+        type: EventType = "event",
+        id: str | None = None,
         timestamp: Timestamp | None = None,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:
@@ -209,7 +209,7 @@ class Verbs(ABC, Generic[OutcomeT, TimeoutT]):
 
     def identify_object(
         self,
-        object: ObjectIdentifier,  # noqa: A002
+        object: ObjectIdentifier,
         attributes: Data | None = None,
         relationships: Iterable[Related] = (),
         *,
@@ -222,7 +222,7 @@ class Verbs(ABC, Generic[OutcomeT, TimeoutT]):
 
     def delete_object(
         self,
-        object: ObjectIdentifier,  # noqa: A002
+        object: ObjectIdentifier,
         *,
         timeout: TimeoutT | None = None,
     ) -> OutcomeT:

@@ -56,7 +56,7 @@ class Health:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as http.server has it
                 """Say nothing of each request."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)

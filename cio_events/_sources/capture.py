@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -183,11 +183,14 @@ class Capture:
             warn_few("no mark", type(error).__name__, "was raised while a record was marked")
         return True
 
-    def look_at_untagged(self, fields: Mapping[Any, Any], event: object, source: object) -> None:
+    def look_at_untagged(
+        self, places: Sequence[Mapping[Any, Any]], event: object, source: object
+    ) -> None:
         """Say what of a record without a trigger was probably meant to make a call of it."""
         if debugging.on:
-            say_untagged(self._pipeline, fields, event)
-        untagged.look(fields, event, source)
+            for fields in places:
+                say_untagged(self._pipeline, fields, event)
+        untagged.look(places, event, source)
 
     def pass_by(self, fields: Mapping[Any, Any], event: object, why: str) -> bool:
         """

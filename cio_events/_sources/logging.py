@@ -186,9 +186,8 @@ class CustomerIOHandler(logging.Handler):
             _say_once("positional", POSITIONAL, record)
         if (next(self._turns) or debugging.on) and _is_foreign(record):
             nests = [attributes[nest] for nest in _NESTS if nest in attributes]
-            for fields in (attributes, message, *nests):
-                if issubclass(type(fields), dict):
-                    self._of_attributes.look_at_untagged(fields, message, record)
+            places = [one for one in (attributes, message, *nests) if issubclass(type(one), dict)]
+            self._of_attributes.look_at_untagged(places, message, record)
 
     def _capture_message(
         self, record: logging.LogRecord, attributes: dict[str, Any], message: dict[str, Any]

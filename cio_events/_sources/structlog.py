@@ -79,7 +79,7 @@ class CustomerIOProcessor:
                     self._say_positional(logger, event_dict)
                 if next(self._turns) or debugging.on:
                     event = event_dict.get(self._event_key)
-                    self._capture.look_at_untagged(event_dict, event, logger)
+                    self._capture.look_at_untagged((event_dict,), event, logger)
         else:
             warn_once(
                 "position",

@@ -6,7 +6,7 @@ All of the first ones are looked at and few of the others, since such a record m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from itertools import chain, cycle, repeat
@@ -59,28 +59,29 @@ def turns() -> Iterator[bool]:
     return chain(repeat(True, _FIRST), cycle((True, *repeat(False, _ONE_IN - 1))))
 
 
-def look(fields: Mapping[Any, Any], event: object, source: object) -> None:
+def look(places: Sequence[Mapping[Any, Any]], event: object, source: object) -> None:
     """
     Say what of a record without a trigger was probably meant to make a call of it.
 
     Args:
-        fields: Its keys or attributes.
+        places: Its keys or attributes, and the dictionaries in which it could have tags.
 
         event: Its message.
 
         source: The record of logging, or the logger that structlog has wrapped.
     """
     with suppress_faults(Exception):  # what a record holds may raise anything
-        where = partial(origin_of, event, fields, source)
+        where = partial(origin_of, event, places[0], source)
         bound = get_contextvars()
         if not TRIGGERS.isdisjoint(bound):
             warn_once("bound", lambda: f"{BOUND} ({where()})")
-        if MARKS.isdisjoint(fields):
-            for key in fields:
-                if type(key) is str and key.startswith("cio") and key not in bound:
-                    _look_at_key(key, where)
-        if is_tagged(fields.get("extra")):
-            warn_once("nested", lambda: f"{_NESTED} ({where()})")
+        for fields in places:
+            if MARKS.isdisjoint(fields):
+                for key in fields:
+                    if type(key) is str and key.startswith("cio") and key not in bound:
+                        _look_at_key(key, where)
+            if is_tagged(fields.get("extra")):
+                warn_once("nested", lambda: f"{_NESTED} ({where()})")
         for replaced, given in given_in_vain():
             if is_tagged(given):
                 kind, what = ("replaced", _REPLACED) if replaced else ("positional", POSITIONAL)

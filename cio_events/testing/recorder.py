@@ -138,7 +138,7 @@ class Recorder:
         *,
         customer: object = MISSING,
         anonymous: object = MISSING,
-        type: object = MISSING,  # noqa: A002
+        type: object = MISSING,
         times: int | None = None,
         exactly: object = None,
         **data: object,
@@ -214,7 +214,7 @@ class Recorder:
         *,
         customer: object = MISSING,
         anonymous: object = MISSING,
-        type: object = MISSING,  # noqa: A002
+        type: object = MISSING,
         exactly: object = None,
         **data: object,
     ) -> bool:

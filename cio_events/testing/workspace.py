@@ -117,7 +117,7 @@ class TestSandbox(Workspace):
         *,
         customer: object = MISSING,
         anonymous: object = MISSING,
-        type: object = MISSING,  # noqa: A002
+        type: object = MISSING,
         exactly: object = None,
         timeout: float = 5.0,
         **data: object,

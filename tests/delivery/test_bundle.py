@@ -16,6 +16,7 @@ from cio_events._wire.encode import customers_of, encode
 from cio_events._wire.envelope import Envelope, accepted_at, seal
 from cio_events.options import Options
 from tests.support.effort import times
+from tests.support.flights import answer
 
 SPARED = 30
 
@@ -147,15 +148,7 @@ def test_whatever_is_answered_each_call_ends_once_and_in_order(
             now = max(flight.opens_at(now), now + 0.01)
             continue
         verdict = verdicts.pop(0) if verdicts else Delivered(200)
-        if isinstance(verdict, (TryAgain, Hold)):
-            flight.failed(load, verdict, now, Options(), order)
-            continue
-        flight.passed(load, now)
-        if isinstance(verdict, Split) and len(load.envelopes) > 1:
-            flight.split(load)
-        else:
-            flight.ended(load)
-            ended += load.envelopes
+        ended += answer(flight, load, verdict, now, order)
     assert sorted(ended) == sorted(calls)
     for who in "abc":
         (key,) = customers_of(encode(Track(who, "x"), ids.new_id(0), 0, "v2"))

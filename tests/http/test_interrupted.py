@@ -14,7 +14,6 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +22,7 @@ from rq.timeouts import JobTimeoutException
 
 from cio_events import AppClient, NoAnswerError, Pipeline, SendEmail, TrackClient
 from tests.http.asking import server_context
+from tests.support.alarms import handled
 from tests.support.limits import LIMITS, LimitError, alarmed, forgetful
 from tests.support.servers import (
     Peer,
@@ -89,16 +89,6 @@ def message(url: str, session: requests.Session | None = None) -> None:
 
 
 CLIENTS = [track, message]
-
-
-@contextmanager
-def handled(handler: Callable[..., object]) -> Iterator[None]:
-    """Have *handler* called when the server has the alarm go off."""
-    before = signal.signal(signal.SIGALRM, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGALRM, before)
 
 
 def values_in(error: BaseException) -> str:

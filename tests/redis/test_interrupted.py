@@ -11,8 +11,6 @@ import signal
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -36,6 +34,8 @@ from cio_events._wire.encode import encode
 from cio_events._wire.envelope import Envelope
 from cio_events.options import Options
 from tests.redis.stored import names
+from tests.support.alarms import handled
+from tests.support.flights import answer
 from tests.support.limits import LIMITS
 from tests.support.redis_server import Proxy, RedisServer
 
@@ -50,16 +50,6 @@ def envelopes(*calls: Call) -> list[Envelope]:
     """These calls as they wait."""
     ids = IdSource()
     return [encode(call, ids.new_id(NOW), NOW, "v2") for call in calls]
-
-
-@contextmanager
-def handled(handler: Callable[..., object]) -> Iterator[None]:
-    """Have *handler* called at an alarm."""
-    before = signal.signal(signal.SIGALRM, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize("limit", list(LIMITS))
@@ -143,13 +133,5 @@ def test_no_two_requests_are_ever_under_way():
         load = flight.next(now)
         assert load is not None
         assert flight.next(now) is None
-        verdict = next(answers)
-        if isinstance(verdict, (TryAgain, Hold)):
-            flight.failed(load, verdict, now, Options(), order)
-            continue
-        flight.passed(load, now)
-        if isinstance(verdict, Split) and len(load.envelopes) > 1:
-            flight.split(load)
-        else:
-            flight.ended(load)
+        answer(flight, load, next(answers), now, order)
     assert now > len(verdicts) * 3600.0

@@ -78,7 +78,7 @@ def _pages(path: Path) -> dict[int, bytes]:
 
 def _read(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - it is no path
+    with os.fdopen(descriptor, "rb") as file:
         return file.read()
 
 

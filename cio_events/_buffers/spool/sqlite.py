@@ -185,7 +185,7 @@ def write_private(path: Path, content: bytes = b"") -> None:
     """
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - it is no path
+    with os.fdopen(descriptor, "wb") as file:
         if hasattr(os, "fchmod"):
             os.fchmod(descriptor, 0o600)  # whatever the umask
         file.write(content)
