@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from itertools import islice
 
-import loguru
 import pytest
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -40,8 +39,7 @@ def test_an_applications_own_words_are_no_tags(
 ) -> None:
     """Nor is an identity that waits for a line with a trigger."""
     log("moved", cio_office="Berlin", cio_name="Alex", ciopfs=1)
-    with bound_contextvars(cio_identity="5"), loguru.logger.contextualize(cio_identity="5"):
-        log("moved", cio_identity="5")
+    log("moved", cio_identity="5", cio_id_type="id")
 
     assert not caplog.messages
     assert pipeline.stats().received == 0
