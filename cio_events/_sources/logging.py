@@ -18,7 +18,7 @@ from cio_events._sources import attachment, loguru
 from cio_events._sources.capture import OURS, Capture
 from cio_events._sources.fields import MARKS, OF_LOG_RECORDS
 from cio_events._sources.origin import origin_of
-from cio_events._sources.untagged import POSITIONAL, is_tagged, turns
+from cio_events._sources.untagged import FIRST, POSITIONAL, is_tagged
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class CustomerIOHandler(logging.Handler):
         self._of_attributes = Capture(
             self._pipeline, hidden=OF_LOG_RECORDS | MARKS, from_factory=True, way=way
         )
-        self._turns = turns()
+        self._looks = FIRST
         super().__init__(level)
         self.closed: bool = False
         self.seen: str | None = None
@@ -165,6 +165,7 @@ class CustomerIOHandler(logging.Handler):
                 self._of_attributes(
                     attributes, _name_of(record, attributes), _time_of(record), source=record
                 )
+                self._looks = self._looks or 1
             elif debugging.on:
                 self._of_attributes.pass_by(attributes, record.msg, OURS)
             return
@@ -174,17 +175,20 @@ class CustomerIOHandler(logging.Handler):
             told = cast("dict[str, Any]", message)
             # By dict's own method: a class of the application's may raise.
             if dict.__contains__(told, "cio_customer") or dict.__contains__(told, "cio"):
+                self._looks = self._looks or 1
                 self._capture_message(record, attributes, told)
                 return
         elif issubclass(type(message), str) and _is_rendered_tag(message):
             _say_once("rendered", _WAS_RENDERED, record)
         for nest in _NESTS:
             if nest in attributes and is_tagged(attributes[nest]):
+                self._looks = self._looks or 1
                 self._capture_nest(record, attributes, nest)
                 return
         if is_tagged(record.args):
             _say_once("positional", POSITIONAL, record)
-        if (next(self._turns) or debugging.on) and _is_foreign(record):
+        if (self._looks or debugging.on) and _is_foreign(record):
+            self._looks = max(self._looks - 1, 0)
             nests = [attributes[nest] for nest in _NESTS if nest in attributes]
             places = [one for one in (attributes, message, *nests) if issubclass(type(one), dict)]
             self._of_attributes.look_at_untagged(places, message, record)

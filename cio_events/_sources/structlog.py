@@ -11,8 +11,7 @@ from cio_events._process.diagnostics import warn_once
 from cio_events._sources.capture import Capture
 from cio_events._sources.fields import MARKS, TAGS
 from cio_events._sources.logging import CustomerIOHandler
-from cio_events._sources.origin import origin_of
-from cio_events._sources.untagged import POSITIONAL, is_tagged, turns
+from cio_events._sources.untagged import FIRST
 from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
@@ -50,14 +49,14 @@ class CustomerIOProcessor:
         ParamError: *pipeline* is no pipeline, or *event_key* no text.
     """
 
-    __slots__ = ("_capture", "_event_key", "_turns")
+    __slots__ = ("_capture", "_event_key", "_looks")
 
     def __init__(self, pipeline: Pipeline | None = None, *, event_key: str = "event") -> None:
         if not isinstance(event_key, str):
             raise ParamError("event_key", "must be text")
         self._capture = Capture(pipeline, event_key=event_key)
         self._event_key = event_key
-        self._turns = turns()
+        self._looks = FIRST
 
     def __call__(
         self, logger: WrappedLogger, method_name: str, event_dict: EventDict
@@ -74,12 +73,11 @@ class CustomerIOProcessor:
                     self._capture_in_formatter(event_dict)
                 else:
                     self._capture(event_dict, event_dict.get(self._event_key), source=logger)
-            else:
-                if "positional_args" in event_dict:
-                    self._say_positional(logger, event_dict)
-                if next(self._turns) or debugging.on:
-                    event = event_dict.get(self._event_key)
-                    self._capture.look_at_untagged((event_dict,), event, logger)
+                self._looks = self._looks or 1
+            elif self._looks or debugging.on:
+                self._looks = max(self._looks - 1, 0)
+                event = event_dict.get(self._event_key)
+                self._capture.look_at_untagged((event_dict,), event, logger)
         else:
             warn_once(
                 "position",
@@ -106,10 +104,3 @@ class CustomerIOProcessor:
         ) and issubclass(type(original), MutableMapping):
             shown = TAGS | MARKS
             original.update((tag, event_dict[tag]) for tag in shown if tag in event_dict)
-
-    def _say_positional(self, logger: object, event_dict: EventDict) -> None:
-        """Say once that tags were given as a positional dictionary, from where none are read."""
-        arguments = event_dict["positional_args"]
-        if type(arguments) is tuple and any(map(is_tagged, arguments)):
-            event = event_dict.get(self._event_key)
-            warn_once("positional", lambda: f"{POSITIONAL} ({origin_of(event, {}, logger)})")

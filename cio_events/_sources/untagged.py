@@ -1,15 +1,15 @@
 """
 Look at records without a trigger for what was probably meant to make a call, and say so once.
 
-All of the first ones are looked at and few of the others, since such a record must cost nothing.
+Not all are looked at, since such a record must cost nothing: the first ones, and then one behind
+each that has a trigger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
-from itertools import chain, cycle, repeat
 from typing import Any
 
 from structlog.contextvars import get_contextvars
@@ -20,11 +20,12 @@ from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
 from cio_events._sources.line import given_in_vain
 from cio_events._sources.origin import origin_of
 
-# Enough to have seen most lines of an application's code.
-_FIRST = 1_000
+FIRST = 1_000
+"""
+How many are looked at before any other: most lines of an application's code are among them.
 
-# Then one in so many: a look takes some microseconds, the rest of the way a tenth of one.
-_ONE_IN = 1_000
+A look takes some microseconds, all else that is done for such a record a tenth of one.
+"""
 
 # Tags that are bound for the lines that do have a trigger.
 _MAY_BE_ALONE = frozenset({"cio_identity", "cio_id_type"})
@@ -54,11 +55,6 @@ _REPLACED = (
 )
 
 
-def turns() -> Iterator[bool]:
-    """Whether to look at the next record without a trigger, and the next, without end."""
-    return chain(repeat(True, _FIRST), cycle((True, *repeat(False, _ONE_IN - 1))))
-
-
 def look(places: Sequence[Mapping[Any, Any]], event: object, source: object) -> None:
     """
     Say what of a record without a trigger was probably meant to make a call of it.
@@ -82,6 +78,9 @@ def look(places: Sequence[Mapping[Any, Any]], event: object, source: object) -> 
                         _look_at_key(key, where)
             if is_tagged(fields.get("extra")):
                 warn_once("nested", lambda: f"{_NESTED} ({where()})")
+            arguments = fields.get("positional_args")  # as structlog's own logger has them
+            if type(arguments) is tuple and any(map(is_tagged, arguments)):
+                warn_once("positional", lambda: f"{POSITIONAL} ({where()})")
         for replaced, given in given_in_vain():
             if is_tagged(given):
                 kind, what = ("replaced", _REPLACED) if replaced else ("positional", POSITIONAL)
