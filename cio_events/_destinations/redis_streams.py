@@ -28,7 +28,6 @@ from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._destinations.endpoints import instead
 from cio_events._destinations.redis_address import RedisAddress
 from cio_events._interrupts import bare, interrupt_behind
-from cio_events._process import forks
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import warn_once
 from cio_events._redis import connection, entries
@@ -177,7 +176,7 @@ class RedisStreams:
 
     def prepare(self) -> None:
         """Import what sending needs."""
-        with forks.late_imports():
+        with connection.imports():
             import redis  # noqa: F401 - its first use may come too late to import it
 
     def concerns(self, envelope: Envelope) -> tuple[str, ...]:

@@ -40,8 +40,8 @@ class Interruptible(Protocol):
 class Lock(Protocol):
     """A lock of `threading`."""
 
-    def acquire(self) -> object:
-        """Wait for it."""
+    def acquire(self, *, timeout: float = -1) -> bool:
+        """Wait for it, so many seconds at most; returns whether it is taken."""
 
     def release(self) -> None:
         """Let others have it."""
@@ -63,7 +63,7 @@ forks_without_hooks: bool = "uwsgi" in sys.modules
 # as a dictConfig that makes a handler holds it and needs ours.
 _of_logging: threading.RLock | None = None
 
-# In seconds; a dictConfig takes longer, most others do not.
+# In seconds; an import or a dictConfig takes longer, most others do not.
 _PATIENCE = 0.05
 
 _process = os.getpid()
@@ -147,14 +147,16 @@ def _before_fork() -> None:
     global _of_logging
     lock: threading.RLock = logging._lock  # type: ignore[attr-defined] # noqa: SLF001
     while True:
-        _come_to_rest()
-        if lock.acquire(timeout=_PATIENCE):
-            _of_logging = lock
-            return
-        # Whoever holds it for so long may wait for one of ours.
-        _go_on()
-        with lock:
-            pass
+        kept = _come_to_rest()
+        if kept is None:
+            if lock.acquire(timeout=_PATIENCE):
+                _of_logging = lock
+                return
+            _go_on()
+            kept = lock
+        # Whoever keeps it for so long may wait for one that this thread had.
+        kept.acquire()
+        kept.release()
 
 
 def _after_fork_in_parent() -> None:
@@ -162,22 +164,26 @@ def _after_fork_in_parent() -> None:
     _let_logging_go_on()
 
 
-def _come_to_rest() -> None:
+def _come_to_rest() -> Lock | None:
+    """Return the lock that another thread keeps, with none taken; None once all is at rest."""
     # The guard last, as an interrupt of whoever holds another may need it.
     locks = [*_held, _guard]
-    for lock in locks:
-        lock.acquire()
+    for place, lock in enumerate(locks):
+        if not lock.acquire(timeout=_PATIENCE):
+            _release(locks[:place])
+            return lock
     _held_now[:] = locks
     _interrupted[:] = _interruptible
     for thing in _interrupted:
         thing.before_fork()
+    return None
 
 
 def _go_on() -> None:
     for thing in _interrupted:
         thing.after_fork_in_parent()
     _interrupted.clear()
-    _release()
+    _release(_held_now[:])
 
 
 def _after_fork_in_child() -> None:
@@ -186,7 +192,7 @@ def _after_fork_in_child() -> None:
     for thing in _interrupted:
         thing.abandon()
     _interrupted.clear()
-    _release()
+    _release(_held_now[:])
     _let_logging_go_on()
     _start_afresh()
 
@@ -199,8 +205,7 @@ def _let_logging_go_on() -> None:
             lock.release()
 
 
-def _release() -> None:
-    locks = _held_now[:]
+def _release(locks: list[Lock]) -> None:
     for lock in reversed(locks):
         lock.release()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +31,21 @@ MISSING = "needs redis-py, which comes with the extra: pip install 'cio-events[r
 
 # As much as is kept of what the server says.
 _DETAIL_CHARACTERS = 200
+
+
+# Not that of our own late imports, which a dictConfig needs that makes a handler: redis-py asks
+# logging for loggers, and logging holds its lock over a dictConfig.
+_importing = threading.RLock()
+
+
+def imports() -> threading.RLock:
+    """
+    What is to be held while redis-py is imported, or what imports it.
+
+    A child that was forked meanwhile would wait forever for the thread that imports it.
+    """
+    forks.hold_over_forks(_importing)
+    return _importing
 
 
 def is_installed() -> bool:
@@ -57,7 +73,7 @@ def connect(url: str, timeout: float, read_bytes: int = 65_536) -> redis.Redis:
 
         redis.RedisError: There is no connection, or the server lets nobody in.
     """
-    with forks.late_imports():
+    with imports():
         try:
             import redis
             from redis.backoff import NoBackoff

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from cio_events._destinations.redis_address import RedisAddress
 from cio_events._http.loopback import bound
-from cio_events._process import forks
 from cio_events._process.clock import monotonic
 from cio_events._process.suppression import without_capture
 from cio_events._redis import connection
@@ -121,7 +120,7 @@ class Readings:
         self._readings[number] = reading  # as a whole: it may be looked for meanwhile
 
     def _read(self, reading: Reading) -> None:
-        with forks.late_imports():
+        with connection.imports():
             import redis  # noqa: F401 - optional, and link was imported when it was there
 
             from cio_events._relay import status

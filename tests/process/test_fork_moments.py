@@ -135,6 +135,62 @@ def test_a_fork_amid_a_dictconfig_that_makes_a_handler(sandbox: Sandbox) -> None
     assert sorted(names(sandbox)) == ["child", "parent"]
 
 
+@pytest.mark.parametrize("package", ["requests", "redis"])
+def test_a_fork_and_a_dictconfig_amid_an_import(
+    package: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """What is imported asks for a logger, for which it waits: none of the three waits for good."""
+    folder = tmp_path / package
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        "import logging, sys, time, __main__\n"
+        "__main__.importing.set()\n"
+        "assert __main__.forking.wait(20)\n"
+        "time.sleep(0.3)\n"  # until each of the others has begun to wait
+        f"logging.getLogger({package!r})\n"
+        "sys.path.remove(sys.path[0])\n"
+        f"del sys.modules[{package!r}]\n"
+        f"import {package}\n"
+    )
+    life = live(
+        f"""
+        import logging.config
+
+        importing, within, forking = (threading.Event() for _ in range(3))
+        sys.path.insert(0, {str(tmp_path)!r})
+        relay = "redis://127.0.0.1:1/0" if {package!r} == "redis" else None
+        first = cio_events.Pipeline(site_id="a", api_key="b", relay=relay, flush_interval=0)
+        first.send(cio_events.Track("5", "gone", {{}}))
+        assert importing.wait(20)
+
+        def made():
+            within.set()
+            assert forking.wait(20)
+            time.sleep(0.1)
+            return cio_events.CustomerIOHandler(site_id="other", api_key="key")
+
+        os.register_at_fork(before=forking.set)
+        config = {{
+            "version": 1,
+            "disable_existing_loggers": False,
+            "handlers": {{"ours": {{"()": made}}}},
+            "root": {{"handlers": ["ours"]}},
+        }}
+        other = threading.Thread(target=logging.config.dictConfig, args=(config,), daemon=True)
+        other.start()
+        assert within.wait(20)
+        print(forked(lambda: None))
+        other.join(20)
+        print(other.is_alive(), {package!r} in sys.modules)
+        first.close(0)
+        """,
+        sandbox.url,
+        fresh=True,
+    )
+
+    assert (life.code, life.lines) == (0, ["0", "False True"])
+
+
 def test_nothing_is_imported_after_the_first_import(sandbox: Sandbox) -> None:
     """An import that a request would make is not guarded, and a fork amidst it could hang."""
     life = live(
