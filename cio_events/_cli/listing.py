@@ -22,6 +22,7 @@ from rich.text import Text
 from cio_events._buffers.failures import DeadLetter
 from cio_events._calls.people import Track
 from cio_events._cli import workspaces
+from cio_events._process.diagnostics import calls
 from cio_events._wire import app
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of
 
@@ -173,7 +174,7 @@ def _escape(control: re.Match[str]) -> str:
 
 def counted(count: int, what: str) -> str:
     """So many calls, and what they are now."""
-    return f"{count} {'call is' if count == 1 else 'calls are'} {what}"
+    return f"{calls(count, 'is', 'are')} {what}"
 
 
 def console() -> Console:

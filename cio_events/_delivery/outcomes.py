@@ -138,7 +138,7 @@ class Outcomes:
                 lambda: (
                     f"delivery to {destination} fails for now ({reason}{_with(status)}"
                     f"{words()}); "
-                    f"{_waiting(self._ledger.pending)} tried again"
+                    f"{calls(self._ledger.pending, 'waits and is', 'wait and are')} tried again"
                 ),
             )
         elif held:
@@ -262,10 +262,6 @@ def _quoted(words: str | None, envelopes: Sequence[Envelope]) -> str:
         return ""
     values = {value for envelope in envelopes for value in values_in(body_of(envelope))}
     return f": {masked(words, values)}"
-
-
-def _waiting(count: int) -> str:
-    return "1 call waits and is" if count == 1 else f"{count} calls wait and are"
 
 
 def _with(status: int | None) -> str:

@@ -74,8 +74,8 @@ class Refusals:
             self._diagnostics.warn(
                 "full",
                 lambda: (
-                    f"{self._ledger.pending} calls are pending, as many as max_pending or "
-                    f"max_pending_bytes allow; {self._dropped_as_full()} were dropped so far"
+                    f"{calls(self._ledger.pending, 'is', 'are')} pending, as many as max_pending "
+                    f"or max_pending_bytes allow; {self._dropped_as_full()} were dropped so far"
                 ),
             )
         if signals.dropped.receivers:
@@ -108,7 +108,7 @@ class Refusals:
         if count:
             self._diagnostics.warn_once(
                 "full in all",
-                f"{calls(count)} {'was' if count == 1 else 'were'} dropped in all, as more were "
+                f"{calls(count, 'was', 'were')} dropped in all, as more were "
                 "pending than max_pending or max_pending_bytes allow",
             )
 

@@ -84,9 +84,10 @@ class Diagnostics:
             say(message if isinstance(message, str) else message())
 
 
-def calls(count: int) -> str:
-    """So many calls, in words."""
-    return "1 call" if count == 1 else f"{count} calls"
+def calls(count: int, does: str = "", do: str = "") -> str:
+    """So many calls in words, and what one *does* or several *do*."""
+    many, verb = ("1 call", does) if count == 1 else (f"{count} calls", do)
+    return f"{many} {verb}" if verb else many
 
 
 origin: ContextVar[Callable[[], str] | None] = ContextVar("cio_events_origin", default=None)

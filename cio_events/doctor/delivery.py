@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from cio_events._delivery.condition import DestinationCondition
 from cio_events._delivery.ledger import Stats
-from cio_events._process.diagnostics import shown
+from cio_events._process.diagnostics import calls, shown
 from cio_events._process.servers import is_known
 from cio_events.doctor.finding import Finding
 from cio_events.doctor.set_up import SetUp
 from cio_events.doctor.subject import Subject
 from cio_events.doctor.table import found
-from cio_events.doctor.words import calls, since, span
+from cio_events.doctor.words import since, span
 
 if TYPE_CHECKING:
     from cio_events._pipeline.pipeline import Pipeline

@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cio_events._process.diagnostics import calls
 from cio_events._redis.connection import OLDEST, Server
 from cio_events._wire.masking import shown
 from cio_events.doctor.finding import Finding
 from cio_events.doctor.readings import Reading
 from cio_events.doctor.subject import Subject
 from cio_events.doctor.table import found
-from cio_events.doctor.words import calls, since, span
+from cio_events.doctor.words import since, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

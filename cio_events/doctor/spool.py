@@ -11,11 +11,12 @@ from pathlib import Path
 
 from cio_events._buffers.workspace import workspace_of
 from cio_events._destinations import endpoints
+from cio_events._process.diagnostics import calls
 from cio_events.doctor.finding import Finding
 from cio_events.doctor.set_up import SetUp
 from cio_events.doctor.subject import Subject
 from cio_events.doctor.table import found
-from cio_events.doctor.words import calls, since, size, span
+from cio_events.doctor.words import since, size, span
 from cio_events.errors import CustomerIOError
 
 # Some minutes of a busy application.

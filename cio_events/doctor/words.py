@@ -1,4 +1,4 @@
-"""Counts, times and sizes in words."""
+"""Times and sizes in words."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ import time
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 _KILO = 1000.0
-
-
-def calls(count: int) -> str:
-    """So many calls, at the beginning of a sentence."""
-    return "1 call" if count == 1 else f"{count} calls"
 
 
 def span(seconds: float) -> str:

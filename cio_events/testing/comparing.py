@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeGuard
 
 from cio_events._calls.people import Call
+from cio_events._process.diagnostics import calls
 from cio_events.testing.expectations import differences, params_of
 from cio_events.testing.texts import summary
 
@@ -24,7 +25,7 @@ def compared(left: object, right: object) -> list[str] | None:
         lines = [f"{summary(left)} == {summary(right)}"]
     elif _are_calls(left) and _are_calls(right) and (left or right):
         pairs = [(f"[{at}] ", *pair) for at, pair in enumerate(zip(left, right, strict=False))]
-        lines = [f"{_many(left)} == {_many(right)}"]
+        lines = [f"{calls(len(left))} == {calls(len(right))}"]
     else:
         return None
     for where, one, other in pairs:
@@ -56,7 +57,3 @@ def _differ(name: str, one: Call, other: Call) -> bool:
 
 def _are_calls(value: object) -> TypeGuard[Sequence[Call]]:
     return isinstance(value, (list, tuple)) and all(isinstance(one, Call) for one in value)
-
-
-def _many(calls: Sequence[Call]) -> str:
-    return "1 call" if len(calls) == 1 else f"{len(calls)} calls"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast, get_args, overload
 
 from cio_events._calls.people import Call, Identify, Track, TrackAnonymous
 from cio_events._pipeline import recording
+from cio_events._process.diagnostics import calls
 from cio_events.signals import FailedReason
 from cio_events.testing import expectations, explanations, listening
 from cio_events.testing.expectations import EVENTS, MISSING, Expectation
@@ -324,7 +325,7 @@ class Recorder:
         __tracebackhide__ = True
         left = [entry for entry in list(self._tape.entries) if not entry.asserted]
         if self._unasserted_fail and left:
-            many = "1 call was" if len(left) == 1 else f"{len(left)} calls were"
+            many = calls(len(left), "was", "were")
             raise AssertionError("\n".join([f"{many} not asserted:", *self._listed(left, 13)]))
 
     def summary(self, *, whole: bool = False) -> str:
@@ -348,7 +349,7 @@ class Recorder:
         found = [entry for entry in list(self._tape.entries) if wanted.fits(entry.call)]
         if len(found) == times:
             return [self._seen(entry).call for entry in found]
-        were = f"expected {times} calls, was {len(found)}"
+        were = f"expected {calls(times)}, was {len(found)}"
         if not found:
             raise AssertionError(self._missing(were, wanted))
         others = [entry for entry in list(self._tape.entries) if entry not in found]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 
 from cio_events._buffers.failures import Failure
@@ -20,6 +21,7 @@ from cio_events._buffers.spool.sqlite import OtherVersionError, is_damage
 from cio_events._buffers.spool.too_old import TooOld
 from cio_events._buffers.workspace import Workspace
 from cio_events._process.clock import monotonic
+from cio_events._process.diagnostics import calls
 from cio_events._wire.envelope import Envelope
 
 # In seconds: a disk is rarely full for less, and to try costs a millisecond.
@@ -182,7 +184,7 @@ class OlderFiles:
         then = f", and is set aside as {aside.name}" if aside else ""
         self._problems.add(
             "spool damaged",
-            f"{damaged.path} is damaged ({error}){then}; {saved} calls could be read",
+            f"{damaged.path} is damaged ({error}){then}; {calls(saved)} could be read",
         )
         return file
 
@@ -262,20 +264,21 @@ class OlderFiles:
             if lost is not None:
                 self._problems.add(
                     "spool damaged",
-                    f"the journal of {path} is damaged: about {lost} calls are lost with it; a "
-                    "copy of it is beside it",
+                    f"the journal of {path} is damaged: about {calls(lost, 'is', 'are')} "
+                    "lost with it; a copy of it is beside it",
                 )
             return file
         return None
 
     def _set_aside(self, path: Path, error: Exception) -> SpoolFile | None:
         """Save what can be found in a file that cannot be opened; returns the file that has it."""
-        file = None
+        file, saved = None, 0
         try:
             rows = carved(path)
-            if rows:
+            first = next(rows, None)
+            if first is not None:
                 file = self._successor_of(path)
-                file.refill(rows)
+                saved = file.refill(chain([first], rows))
             aside = sqlite.set_aside(path)
         except (sqlite3.Error, OSError) as failure:
             self._problems.add_error(failure)
@@ -284,8 +287,8 @@ class OlderFiles:
             return None
         self._problems.add(
             "spool damaged",
-            f"{path} is damaged ({error}), and is set aside as {aside.name}; {len(rows)} calls "
-            "could be read",
+            f"{path} is damaged ({error}), and is set aside as {aside.name}; "
+            f"{calls(saved)} could be read",
         )
         return file
 

@@ -9,80 +9,106 @@ from __future__ import annotations
 
 import os
 import struct
-from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
+from cio_events._buffers.spool import wal
 from cio_events._buffers.spool.file import PAGE_BYTES
 from cio_events._buffers.spool.salvage import LARGEST_BYTES, Row, is_call
 from cio_events._buffers.spool.sqlite import journal_of
 
 _LEAF = 0x0D
-_FILE_HEADER, _WAL_HEADER, _FRAME_HEADER = 100, 32, 24
+_FILE_HEADER = 100
 
 # What a row of three values may have in its page, and must have if it has more elsewhere.
 _USABLE = PAGE_BYTES
 _MOST_HERE = _USABLE - 35
 _LEAST_HERE = (_USABLE - 12) * 32 // 255 - 23
 
-# Frames of a journal, to tell those of the latest one.
-_ENOUGH = 9
-
 # Bytes of the whole numbers that a record says are there, by what it says.
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
-def carved(path: Path) -> list[Row]:
+def carved(path: Path) -> Iterator[Row]:
     """
-    The calls that are in the file at *path* or its journal, whole and in order.
+    Give the calls that are in the file at *path* or its journal, whole and in order.
+
+    Only where they are is kept in memory, as such a file may be large.
 
     Raises:
         OSError: It cannot be read.
     """
-    pages = _pages(path)
-    rows: dict[int, Row] = {}
-    for page in list(pages.values()):
-        start = _FILE_HEADER if page.startswith(b"SQLite format 3") else 0
-        if len(page) != PAGE_BYTES or page[start] != _LEAF:
-            continue
-        (count,) = struct.unpack_from(">H", page, start + 3)
-        for number in range(min(count, PAGE_BYTES // 2 - start // 2 - 4)):
-            with suppress(struct.error, IndexError, KeyError, ValueError):
-                (cell,) = struct.unpack_from(">H", page, start + 8 + 2 * number)
-                row = _row(page, cell, pages)
-                if is_call(*row):
-                    rows[row[0]] = row
-    return [rows[place] for place in sorted(rows)]
+    with ExitStack() as opened:
+        file = opened.enter_context(_opened(path))
+        journal = None
+        with suppress(FileNotFoundError):
+            journal = opened.enter_context(_opened(journal_of(path)))
+        pages = _Pages(file, journal)
+        found: dict[int, int] = {}
+        for number in pages.numbers():
+            page = pages[number]
+            for cell in _cells(page):
+                row = _row(pages, page, cell)
+                if row is not None:
+                    found[row[0]] = number * PAGE_BYTES + cell
+        for place in sorted(found):
+            number, cell = divmod(found[place], PAGE_BYTES)
+            row = _row(pages, pages[number], cell)
+            if row is not None:
+                yield row
 
 
-def _pages(path: Path) -> dict[int, bytes]:
-    """The latest form of each page."""
-    pages: dict[int, bytes] = {}
-    content = _read(path)
-    for start in range(0, len(content), PAGE_BYTES):
-        pages[start // PAGE_BYTES + 1] = content[start : start + PAGE_BYTES]
-    with suppress(FileNotFoundError):
-        journal = _read(journal_of(path))
-        step = _FRAME_HEADER + PAGE_BYTES
-        starts = range(_WAL_HEADER, len(journal) - step + 1, step)
-        # What most frames from the front have in common; the header may be damaged.
-        common = Counter(journal[start + 8 : start + 16] for start in starts[:_ENOUGH])
-        salts = common.most_common(1)[0][0] if common else b""
-        for start in starts:
-            number = int.from_bytes(journal[start : start + 4], "big")
-            # Frames of an earlier journal are older than what is in the file.
-            if journal[start + 8 : start + 16] == salts:
-                pages[number] = journal[start + _FRAME_HEADER : start + step]
-    return pages
+class _Pages:
+    """The latest form of each page, read when it is asked for."""
+
+    def __init__(self, file: BinaryIO, journal: BinaryIO | None) -> None:
+        self._file = file
+        self._journal = journal
+        self._count = os.fstat(file.fileno()).st_size // PAGE_BYTES
+        self._newer: dict[int, int] = {}
+        if journal is not None:
+            self._newer = {one.number: one.start for one in wal.frames(journal, PAGE_BYTES)}
+
+    def numbers(self) -> Iterator[int]:
+        own = range(1, self._count + 1)
+        return chain(own, [number for number in self._newer if number not in own])
+
+    def __getitem__(self, number: int) -> bytes:
+        start = self._newer.get(number)
+        if start is None or self._journal is None:
+            self._file.seek((number - 1) * PAGE_BYTES)
+            return self._file.read(PAGE_BYTES)
+        self._journal.seek(start)
+        return self._journal.read(PAGE_BYTES)
 
 
-def _read(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read()
+def _opened(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb")
 
 
-def _row(page: bytes, cell: int, pages: dict[int, bytes]) -> Row:
+def _cells(page: bytes) -> tuple[int, ...]:
+    """Where the rows in *page* begin, if it is a leaf."""
+    start = _FILE_HEADER if page.startswith(b"SQLite format 3") else 0
+    if len(page) != PAGE_BYTES or page[start] != _LEAF:
+        return ()
+    (count,) = struct.unpack_from(">H", page, start + 3)
+    most = PAGE_BYTES // 2 - start // 2 - 4
+    return struct.unpack_from(f">{min(count, most)}H", page, start + 8)
+
+
+def _row(pages: _Pages, page: bytes, cell: int) -> Row | None:
+    """The row that begins there, if it is a call."""
+    with suppress(struct.error, IndexError, KeyError, ValueError):
+        row = _read(pages, page, cell)
+        if is_call(*row):
+            return row
+    return None
+
+
+def _read(pages: _Pages, page: bytes, cell: int) -> Row:
     size, at = _varint(page, cell)
     place, at = _varint(page, at)
     if size > LARGEST_BYTES:

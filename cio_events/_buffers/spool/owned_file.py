@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 
 from cio_events._buffers.spool import holds, sqlite
 from cio_events._buffers.spool.carving import carved
@@ -140,15 +141,13 @@ class SpoolFile(CallsFile):
         places = self._places
         # Of a file without a name, SQLite alone knows where it is.
         found = carved(self.path) if self.is_there() else salvaged(self._execute)
-        rows = [
+        return _chunks(
             row
             for row in found
             if row[0] >= places.below
             and not places.finished(row[0])
             and row[0] not in self._ended_before
-        ]
-        for start in range(0, len(rows), _CHUNK):
-            yield rows[start : start + _CHUNK]
+        )
 
     def add_lost(self, lost: int) -> int:
         """
@@ -159,21 +158,26 @@ class SpoolFile(CallsFile):
         """
         known = {place for (place,) in self._execute("SELECT place FROM calls").fetchall()}
         below, _ = marks_of(self._execute, 1, None)
+        # All of them before one is written, which moves others.
         rows = [row for row in carved(self.path) if row[0] >= below and row[0] not in known]
         self._marks_lost = True
         if rows:
             self._keep(rows, None)
         return max(lost - len(rows), 0)
 
-    def refill(self, rows: Sequence[Row]) -> None:
+    def refill(self, rows: Iterable[Row]) -> int:
         """
-        Hold what was found in another file, of which nothing else is known.
+        Hold what was found in another file, of which nothing else is known; returns how many.
 
         Raises:
             sqlite3.Error: It cannot be written.
         """
         self._maybe_sent = None
-        self._keep(rows, None)
+        kept = 0
+        for some in _chunks(rows):
+            self._keep(some, None)
+            kept += len(some)
+        return kept
 
     def size(self) -> int:
         """The bytes of the calls it holds."""
@@ -283,3 +287,9 @@ class SpoolFile(CallsFile):
             if hold is not None:
                 sqlite.delete(self.path)
                 hold.release()
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    following = iter(rows)
+    while some := list(islice(following, _CHUNK)):
+        yield some

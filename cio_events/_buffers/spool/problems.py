@@ -9,6 +9,7 @@ from pathlib import Path
 from cio_events._buffers.spool.owned_file import SpoolFile
 from cio_events._buffers.spool.sqlite import OtherVersionError
 from cio_events._interrupts import faults
+from cio_events._process.diagnostics import calls
 
 
 class Problems:
@@ -51,7 +52,9 @@ class Problems:
         """Count what turned out to be damaged in *file*."""
         if file.unreadable:
             self.lost += file.unreadable
-            self.add("spool damaged", f"{file.unreadable} calls in {file.path} are damaged")
+            self.add(
+                "spool damaged", f"{calls(file.unreadable, 'is', 'are')} damaged in {file.path}"
+            )
             file.unreadable = 0
 
     def note(self, kind: str, message: str) -> None:

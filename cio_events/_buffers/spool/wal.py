@@ -1,17 +1,17 @@
 """
-What SQLite's write-ahead journal has lost.
-
-SQLite itself stops at the first bad frame and says nothing.
+SQLite's write-ahead journal, read without SQLite, which stops at the first bad frame.
 
 The layout is SQLite's file format, "The Write-Ahead Log" (https://sqlite.org/fileformat2.html).
 """
 
 from __future__ import annotations
 
+import os
 import struct
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 _HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24
 
@@ -21,39 +21,64 @@ _ENOUGH = 9
 _LITTLE_ENDIAN_MAGIC, _BIG_ENDIAN_MAGIC = 0x377F0682, 0x377F0683
 
 
-def commits_after(journal: Path, frames: int, page_bytes: int) -> int:
+class Frame(NamedTuple):
     """
-    How many commits are in the *journal* after the first *frames*, which are all SQLite took.
+    A page in a journal.
+
+    Attributes:
+        number: Which page of the file it is.
+
+        start: Where in the journal it begins.
+
+        commits: Whether what was written is whole with it.
+    """
+
+    number: int
+    start: int
+    commits: bool
+
+
+def frames(journal: BinaryIO, page_bytes: int, first: int = 0) -> Iterator[Frame]:
+    """
+    The frames from *first* on, but those of an earlier journal, which may follow.
 
     Raises:
         OSError: It cannot be read.
     """
     step = _FRAME_HEADER_BYTES + page_bytes
-    commits = 0
+    size = os.fstat(journal.fileno()).st_size
+    salts = _salts(journal.read(_HEADER_BYTES))
+    if salts is None:
+        # A damaged header leaves the frames' own word for what belongs together.
+        salts = _common(journal, range(_HEADER_BYTES, size - step + 1, step)[:_ENOUGH])
+    # What is not complete was cut off while it was written: nobody was told it is there.
+    for start in range(_HEADER_BYTES + first * step, size - step + 1, step):
+        journal.seek(start)
+        number, committed, *of_frame = struct.unpack(">IIII8x", journal.read(_FRAME_HEADER_BYTES))
+        if of_frame == salts:
+            yield Frame(number, start + _FRAME_HEADER_BYTES, committed != 0)
+
+
+def commits_after(path: Path, taken: int, page_bytes: int) -> int:
+    """
+    How many commits are in the journal at *path* after the *taken* frames, which SQLite took.
+
+    Raises:
+        OSError: It cannot be read.
+    """
     try:
-        size = journal.stat().st_size
-        with journal.open("rb") as file:
-            salts = _salts(file.read(_HEADER_BYTES))
-            if salts is None:
-                # A damaged header leaves the frames' own word for what belongs together.
-                starts = range(_HEADER_BYTES, size - step + 1, step)[:_ENOUGH]
-                salts = _common(file, starts)
-            # What is not complete was cut off while it was written: nobody was told it is there.
-            for start in range(_HEADER_BYTES + max(frames, 0) * step, size - step + 1, step):
-                file.seek(start)
-                _, committed, *of_frame = struct.unpack(">IIII8x", file.read(_FRAME_HEADER_BYTES))
-                commits += of_frame == salts and committed != 0
+        with path.open("rb") as journal:
+            return sum(frame.commits for frame in frames(journal, page_bytes, max(taken, 0)))
     except FileNotFoundError:
         return 0
-    return commits
 
 
-def _common(file: BinaryIO, starts: range) -> list[int]:
+def _common(journal: BinaryIO, starts: range) -> list[int]:
     """What most of the frames at these places have in common."""
     found: Counter[tuple[int, int]] = Counter()
     for start in starts:
-        file.seek(start + 8)
-        found[struct.unpack(">II", file.read(8))] += 1
+        journal.seek(start + 8)
+        found[struct.unpack(">II", journal.read(8))] += 1
     return list(found.most_common(1)[0][0]) if found else []
 
 

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import struct
 import time
+import tracemalloc
 
 import pytest
 
@@ -214,6 +215,24 @@ def test_a_file_emptied_under_its_journal_is_set_aside(directory):
     assert numbers == list(range(500))
     assert report.kinds == ["spool damaged"]
     assert path.with_name(f"{path.name}.damaged-wal").read_bytes() == content
+
+
+def test_a_large_file_is_not_read_into_memory(directory):
+    """One that was overwritten, or grew by a disk's fault, may be larger than memory."""
+    path = left_by_another(directory, 100)
+    overwrite(path, 0, bytes(16))
+    large = 16 << 20
+    os.truncate(path, large)
+    tracemalloc.start()
+    try:
+        numbers, report, _ = adopted(directory)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert numbers == list(range(100))
+    assert report.kinds == ["spool damaged"]
+    assert most < large / 8
 
 
 @pytest.mark.parametrize("mark", ["user_version", "application_id"])
