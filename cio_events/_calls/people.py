@@ -91,10 +91,17 @@ mapping of one key: ``{"id": …}``, ``{"email": …}``, ``{"cio_id": …}``, ``
 """
 
 
+# The parameters by which calls name a person.
+_WHO = ("customer", "primary", "secondary", "subject", "identifiers")
+
+
 @exported
 class Call:
     """
-    The base of all calls. Its repr shows no personal data.
+    The base of all calls.
+
+    Its repr shows no personal data: the kind, an event's name or a message's template, how the
+    person is named, and how many attributes there are.
 
     Attributes:
         tag: The word that asks for this call in a log record's ``cio``.
@@ -105,7 +112,18 @@ class Call:
     tag: ClassVar[str]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
+        fields = self.__dict__
+        shown = [type(self).__name__]
+        template = fields.get("transactional_message_id")
+        if template is not None:
+            shown.append(repr(template))
+        ways = [fields[who].type for who in _WHO if isinstance(fields.get(who), Identifier)]
+        if ways:
+            shown.append(f"by {' and '.join(ways)}")
+        count = len(fields.get("attributes") or ())
+        if count:
+            shown.append(f"with {count} attribute{'s' if count > 1 else ''}")
+        return f"<{' '.join(shown)}>"
 
 
 @exported

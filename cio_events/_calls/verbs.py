@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType
 from typing import Generic, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -54,6 +55,20 @@ What ``timeout`` may be, beside None: a number, or (`NoReturn`) nothing where no
 A type variable, because a `ParamSpec` cannot have a keyword added, by which the verbs of a client
 would differ from those of a pipeline.
 """
+
+
+_ClassT = TypeVar("_ClassT", bound=type)
+
+
+def with_own_verbs(cls: _ClassT) -> _ClassT:
+    """Have *cls*, a public class, name the verbs as its own where Python says what is wrong."""
+    for name, verb in vars(Verbs).items():
+        if isinstance(verb, FunctionType) and not name.startswith("_"):
+            own = FunctionType(verb.__code__, verb.__globals__, name, verb.__defaults__)
+            own.__kwdefaults__, own.__annotations__ = verb.__kwdefaults__, verb.__annotations__
+            own.__qualname__ = f"{cls.__qualname__}.{name}"
+            setattr(cls, name, own)
+    return cls
 
 
 class Verbs(ABC, Generic[OutcomeT, TimeoutT]):

@@ -13,7 +13,7 @@ from cio_events._calls import limits
 from cio_events._calls.people import Call
 from cio_events._calls.ulid import new_id
 from cio_events._calls.validation import valid_list
-from cio_events._calls.verbs import Verbs
+from cio_events._calls.verbs import Verbs, with_own_verbs
 from cio_events._clients.base import Client, say_unsaid
 from cio_events._exported import exported
 from cio_events._http import credentials
@@ -71,6 +71,7 @@ class Refusal:
 
 
 @exported
+@with_own_verbs
 class TrackClient(Client, Verbs[None, float]):
     """
     Sends calls to the Track API, one request each, and waits for the answer.

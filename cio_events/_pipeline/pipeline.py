@@ -12,6 +12,7 @@ from cio_events._calls.messages import Message
 from cio_events._calls.people import Call, IdType
 from cio_events._calls.ulid import IdSource
 from cio_events._calls.validation import Data
+from cio_events._calls.verbs import with_own_verbs
 from cio_events._delivery.condition import Condition
 from cio_events._delivery.ledger import Ledger, Stats
 from cio_events._delivery.refusals import Refusals
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 
 @exported
+@with_own_verbs
 class Pipeline(BackgroundVerbs, EndOfProcess):
     """
     Takes calls and delivers them to Customer.io in the background.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, MutableMapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from cio_events._exported import exported
 from cio_events._process import debugging
@@ -19,10 +20,30 @@ if TYPE_CHECKING:
 
     from cio_events._pipeline.pipeline import Pipeline
 
+_P = ParamSpec("_P")
+
+# What structlog calls a processor with: a logger, a name of a method and an event.
+_ARGUMENTS_OF_A_LINE = 3
+
 _NO_HANDLER = (
     "CustomerIOProcessor leaves tagged records of logging to a CustomerIOHandler, and there is "
     "none, so that they are not sent"
 )
+
+
+def _not_with_a_line(init: Callable[_P, None]) -> Callable[_P, None]:
+    """Say what is wrong where structlog has the class in its chain, and calls that."""
+
+    @wraps(init)
+    def checked(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        if len(args) == 1 + _ARGUMENTS_OF_A_LINE:
+            raise TypeError(
+                "structlog's chain has the class CustomerIOProcessor: it has to be "
+                "CustomerIOProcessor(), with parentheses"
+            )
+        init(*args, **kwargs)
+
+    return checked
 
 
 @exported
@@ -51,6 +72,7 @@ class CustomerIOProcessor:
 
     __slots__ = ("_capture", "_event_key", "_looks")
 
+    @_not_with_a_line
     def __init__(self, pipeline: Pipeline | None = None, *, event_key: str = "event") -> None:
         if not isinstance(event_key, str):
             raise ParamError("event_key", "must be text")

@@ -20,6 +20,7 @@ from cio_events.doctor.subject import Subject
 from cio_events.doctor.table import found
 
 _IDS = {
+    "handler's parentheses": "E516",
     "handler's level": "E503",
     "sink's level": "E515",
     "logger's level": "E504",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import cio_events
-from cio_events import Identifier, ParamError, Pipeline, Track
+from cio_events import Identifier, ParamError, Pipeline, Track, TrackClient
 from cio_events._pipeline.verbs import Verbs
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import Heard, balanced, names, said, settled
@@ -130,6 +130,17 @@ def test_verb_has_the_arguments_of_its_call(verb: str, call: type) -> None:
     assert own == list(wanted.parameters.values())
     assert getattr(Pipeline, verb).__name__ == verb
     assert call.__name__ in (getattr(Pipeline, verb).__doc__ or "")
+
+
+@pytest.mark.parametrize("kind", [Pipeline, TrackClient])
+def test_wrong_arguments_are_named_with_what_was_called(kind: Any) -> None:
+    """And not with a class that nobody but us knows."""
+    for verb in CALL_OF_VERB:
+        method = getattr(kind(site_id="s", api_key="k"), verb)
+        with pytest.raises(TypeError, match=rf"^{kind.__name__}\.{verb}\(\) .* 'price'"):
+            method("5", price=13.99)
+        with pytest.raises(TypeError, match=rf"^{kind.__name__}\.{verb}\(\) missing"):
+            method()
 
 
 def test_a_timeout_is_the_mistake_of_a_caller(make: MakePipeline) -> None:

@@ -248,8 +248,8 @@ class TestFields:
 
     @EACH
     def test_a_repr_shows_nothing_personal(self, kind: type[Message]) -> None:
-        """Neither addresses, nor bodies, nor attachments."""
-        assert repr(made(kind, ALL[kind])) == f"<{kind.__name__}>"
+        """Neither addresses, nor bodies, nor attachments; but the template."""
+        assert repr(made(kind, ALL[kind])) == f"<{kind.__name__} 'welcome' by email>"
 
 
 class TestDevice:

@@ -440,6 +440,25 @@ def test_repr_shows_no_personal_data(call: Any) -> None:
     assert type(call).__name__ in repr(call)
 
 
+def test_repr_tells_calls_apart() -> None:
+    """By what is nobody's data: an event's name, how somebody is named, and how much is said."""
+    calls = [
+        Identify("lucy@example.com", {"plan": "pro", "_timestamp": 1}),
+        Identify("5", {"plan": "pro", "ltv": 1}),
+        Track("5", "purchase"),
+        Merge("5", "cio_17"),
+        Delete({"phone": "+15551234567"}),
+    ]
+
+    assert [*map(repr, calls)] == [
+        "<Identify by email with 1 attribute>",
+        "<Identify by id with 2 attributes>",
+        "<Track 'purchase'>",
+        "<Merge by id and cio_id>",
+        "<Delete by phone>",
+    ]
+
+
 @each_call
 def test_error_text_quotes_nothing(call: Any) -> None:
     """An error names the field and the limit, not the value."""

@@ -76,6 +76,16 @@ def test_what_is_no_pipeline_is_refused_when_it_is_given(make: Any, wrong: Any) 
         make(wrong)
 
 
+def test_a_class_in_place_of_a_processor_is_said() -> None:
+    """Its parentheses are missing; structlog alone would not tell of what."""
+    log = structlog.wrap_logger(None, processors=[CustomerIOProcessor])  # type: ignore[list-item]
+
+    with pytest.raises(TypeError, match=r"has to be CustomerIOProcessor\(\), with parentheses$"):
+        log.info("it")
+    with pytest.raises(TypeError, match="takes from 1 to 2"):
+        CustomerIOProcessor(None, "event")  # type: ignore[misc]
+
+
 @pytest.mark.parametrize("key", [5, None, b"event"])
 def test_an_event_key_is_text(key: Any) -> None:
     """Or it is refused at once."""

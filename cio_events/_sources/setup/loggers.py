@@ -52,11 +52,21 @@ def formatters_with_ours() -> list[logging.Handler]:
 
 def in_formatter(handler: logging.Handler) -> bool:
     """Whether the formatter of *handler* has a CustomerIOProcessor."""
+    formatter = getattr(handler, "formatter", None)
     return any(
         chain.is_ours(one)
         for attribute in ("processors", "foreign_pre_chain")
-        for one in getattr(handler.formatter, attribute, None) or ()
+        for one in getattr(formatter, attribute, None) or ()
     )
+
+
+def without_parentheses() -> Iterator[Obstacle]:
+    """The loggers that were given the class CustomerIOHandler, and not one of it."""
+    for logger in attachment.loggers():
+        for handler in logger.handlers:
+            kind: object = handler
+            if isinstance(kind, type) and getattr(kind, "refuses_diagnostics", False):
+                yield Obstacle("handler's parentheses", described(logger))
 
 
 def of_levels(handlers: list[tuple[logging.Logger, logging.Handler]]) -> Iterator[Obstacle]:

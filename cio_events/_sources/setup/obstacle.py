@@ -9,6 +9,7 @@ Kind: TypeAlias = Literal[
     "captured logs",
     "no processor",
     "no parentheses",
+    "handler's parentheses",
     "no handler",
     "filtering wrapper",
     "behind a renderer",
@@ -39,6 +40,10 @@ _TEXTS: dict[Kind, str] = {
     "no parentheses": (
         "structlog's chain has CustomerIOProcessor without parentheses, and each log call fails: "
         "CustomerIOProcessor() is meant"
+    ),
+    "handler's parentheses": (
+        "{subject} has CustomerIOHandler without parentheses, and each log call there fails: "
+        "CustomerIOHandler() is meant"
     ),
     "no handler": (
         "no CustomerIOHandler is on any logger, so that tagged records of logging are not captured"

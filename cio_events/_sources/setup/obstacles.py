@@ -17,11 +17,12 @@ def obstacles() -> list[Obstacle]:
     processors = chain.processors()
     handlers = loggers.with_ours()
     in_chain = any(map(chain.is_ours, processors))
-    found: list[Obstacle] = []
+    found = [*loggers.without_parentheses()]
+    has_handler = bool(found or handlers) or behind.is_sink()
     if chain.lacks_parentheses():
         found.append(Obstacle("no parentheses"))
         in_chain = True
-    if not (in_chain or has_way_in()):
+    if not (found or in_chain or has_way_in()):
         return [*chain.no_way_in(), *bound.bound_before()]
     if in_chain or (structlog.is_configured() and not handlers):
         found += chain.of_processor()
@@ -30,7 +31,6 @@ def obstacles() -> list[Obstacle]:
         found += loggers.of_levels(handlers)
         found += loggers.of_islands(handlers)
     found += behind.of_sinks()
-    has_handler = bool(handlers) or behind.is_sink()
     return [
         *found,
         *chain.of_the_other_way(has_handler=has_handler, in_chain=in_chain),

@@ -216,6 +216,13 @@ ROWS: dict[str, Row] = {
         "logger.info() with a tag does not get through: its event is lost without a word.",
         _LEVEL.format(setter='Add it with level="INFO"'),
     ),
+    "E516": Row(
+        "logging",
+        "CustomerIOHandler without parentheses is on {logger}",
+        "It is the class and not a handler: each log call there raises AttributeError in the "
+        "application.",
+        "Give the logger CustomerIOHandler().",
+    ),
     # The probe.
     "I600": Row("probe", "The probe arrives by {ways}"),
     "S601": Row("probe", "There is no way in for a probe: see structlog and logging"),
