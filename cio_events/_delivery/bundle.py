@@ -1,13 +1,21 @@
-"""Calls that came together as the body of one request, and what waits while it is one queue."""
+"""
+Calls that came together as the body of one request, and what waits while it is one queue.
+
+What is asked of calls here is told of a bundle without taking it apart; no room but who makes
+bundles asks which of the two it has.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import overload
 
-from cio_events._wire.envelope import Envelope, accepted_at
+from cio_events._wire.envelope import Envelope, Route, accepted_at
+
+_ROUTE: Callable[[Envelope], int] = itemgetter(0)
 
 
 class Bundle(Sequence[Envelope]):
@@ -75,6 +83,23 @@ class Bundle(Sequence[Envelope]):
 def size_of(envelopes: Sequence[Envelope]) -> int:
     """How many bytes they have."""
     return envelopes.size if isinstance(envelopes, Bundle) else sum(map(len, envelopes))
+
+
+def routes_of(envelopes: Sequence[Envelope]) -> Iterator[int]:
+    """The first bytes of each, or of all alike."""
+    return iter(Route.BATCH) if isinstance(envelopes, Bundle) else map(_ROUTE, envelopes)
+
+
+def has_older(envelopes: Sequence[Envelope], born_before: int) -> bool:
+    """Whether any of them was accepted before that (Unix milliseconds)."""
+    if isinstance(envelopes, Bundle):
+        return envelopes.first < born_before
+    return any(accepted_at(one) < born_before for one in envelopes)
+
+
+def common_body(envelopes: Sequence[Envelope]) -> bytes | None:
+    """The body as which they came together; None if they came one by one."""
+    return envelopes.body if isinstance(envelopes, Bundle) else None
 
 
 class Queue:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 from typing import TypeAlias
 
 from cio_events._delivery.buffer import ADOPT_INTERVAL, Adopter, Buffer
-from cio_events._delivery.bundle import Bundle
+from cio_events._delivery.bundle import common_body, routes_of
 from cio_events._delivery.condition import DestinationCondition
 from cio_events._delivery.couriers import Couriers
 from cio_events._delivery.destination import (
@@ -58,7 +57,7 @@ _NOT_NOTED = TryAgain("no_connection", None, detail="the spool cannot be written
 _SENT_BEFORE = Refused("ambiguous", None, "the process that sent it ended before the answer")
 
 # Of an envelope, and of a message's.
-_ROUTE, _APP = itemgetter(0), Route.APP[0]
+_APP = Route.APP[0]
 
 _Task: TypeAlias = "tuple[InFlight, Load, float]"
 
@@ -271,7 +270,7 @@ class Dispatcher:
             wanted = min(room, enough)
             taken = self._buffer.take(wanted)
             # What comes later waits for company, and for the next round.
-            self._more = len(taken) >= wanted or isinstance(taken, Bundle)
+            self._more = len(taken) >= wanted or common_body(taken) is not None
             room -= len(taken)
             self._line_up(taken)
 
@@ -279,7 +278,7 @@ class Dispatcher:
         first = self.flights[0]
         routes = first.sharing.routes
         if not any(flight.line.pending for flight in self.flights):
-            if isinstance(taken, Bundle) or {*map(_ROUTE, taken)}.issubset(routes):
+            if {*routes_of(taken)}.issubset(routes):
                 first.waiting.add(taken)
                 return
             for flight in self.flights:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cio_events._delivery.bundle import Bundle, Queue, size_of
+from cio_events._delivery.bundle import Queue, has_older, routes_of, size_of
 from cio_events._delivery.condition import DestinationCondition
 from cio_events._delivery.destination import Batch, Destination, Hold, Sharing, TryAgain
 from cio_events._delivery.order import Line, Order, Pending, free_of
@@ -205,8 +205,7 @@ class InFlight:
         return bool(shared), len(others) - shared
 
     def _is_shared(self, load: Batch) -> bool:
-        envelopes = load.envelopes
-        return isinstance(envelopes, Bundle) or envelopes[0][0] in self.sharing.routes
+        return next(routes_of(load.envelopes)) in self.sharing.routes
 
     def is_quick(self, load: Load) -> bool:
         """
@@ -337,7 +336,7 @@ class InFlight:
         loads: list[Load] | Suspects
         for loads in (self.again, self.suspects):
             for load in [one for one in loads if not self.suspects.is_out(one)]:
-                if _has_older(load.envelopes, born_before):
+                if has_older(load.envelopes, born_before):
                     old, young = load.by_age(born_before)
                     yield old.envelopes, old.attempts
                     self.ended(old)
@@ -353,9 +352,3 @@ class InFlight:
                 self.line.end(call)
         if old_ones:
             yield old_ones, 0
-
-
-def _has_older(envelopes: Sequence[Envelope], born_before: int) -> bool:
-    if isinstance(envelopes, Bundle):
-        return envelopes.first < born_before
-    return any(accepted_at(one) < born_before for one in envelopes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from urllib.parse import urlsplit
 
-from cio_events._delivery.bundle import Bundle
+from cio_events._delivery import bundle
 from cio_events._delivery.destination import (
     Batch,
     Delivered,
@@ -181,8 +181,9 @@ class TrackAPI(_Api):
         """Send *batch* and judge the answer."""
         envelopes = batch.envelopes
         try:
-            if isinstance(envelopes, Bundle):
-                request = Request("POST", v2.BATCH_PATH, envelopes.body)
+            body = bundle.common_body(envelopes)
+            if body is not None:
+                request = Request("POST", v2.BATCH_PATH, body)
             elif route_of(envelopes[0]) is Route.BATCH:
                 request = Request("POST", v2.BATCH_PATH, v2.batch(envelopes))
             else:
