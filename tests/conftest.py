@@ -1,27 +1,20 @@
 """
-What all tests share: a sandbox, no settings, signals as usual; and how the workers take turns.
-
-The suite runs in several processes (pytest-xdist), each of which has a sandbox of its own. A test
-that is marked ``alone`` comes last, and no other test runs beside it.
+What all tests share: a sandbox for each process that runs some, no settings, signals as usual.
 """
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import os
 import signal
 import sys
-import warnings
-from contextlib import suppress
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from cio_events._pipeline import default as pipelines
+from cio_events._process import exits, forks
 from cio_events._sources import attachment
 from cio_events.sandbox import Sandbox
 from tests.support import nursery, spools
@@ -46,21 +39,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 settings.register_profile("ours", settings.default, max_examples=times(100))
 settings.load_profile("ours")
 
-# Twice as many as the smallest machine has cores: the tests wait more than they compute.
-WORKERS = 4
-
-ROOT = Path(__file__).parents[1]
-
-
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Test a file, or what a file holds, in this process; what the environment says goes first."""
-    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
-        return None
-    return 0 if any(".py" in argument for argument in config.args) else WORKERS
+pytest_plugins = ["tests.support.workers"]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+def pytest_collection() -> Generator[None, object, object]:
     """
     Look for garbage neither while tests are collected nor, later, among what all of them share.
 
@@ -68,7 +51,6 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     """
     gc.disable()
     try:
-        _import_own_share_first(session.config)
         return (yield)
     finally:
         gc.enable()
@@ -76,56 +58,12 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.freeze()
 
 
-def _import_own_share_first(config: pytest.Config) -> None:
-    """
-    Have each worker begin with another file, so that in a new checkout none compiles them all.
-
-    What fails here fails again as its file is collected, and is told there.
-    """
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return
-    number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
-    files = sorted(file for one in config.args for file in Path(one).glob("**/test_*.py"))
-    left_out = [Path(one).absolute() for one in config.getoption("ignore") or ()]
-    first = len(files) * number // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for file in (*files[first:], *files[:first]):
-            if not {file.absolute(), *file.absolute().parents}.intersection(left_out):
-                with suppress(Exception, pytest.skip.Exception):
-                    import_module(
-                        ".".join(file.absolute().relative_to(ROOT).with_suffix("").parts)
-                    )
-
-
-def _is_alone(item: pytest.Item) -> bool:
-    return item.get_closest_marker("alone") is not None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put last what runs alone, so that nobody waits for it."""
-    items.sort(key=_is_alone)
-
-
-# Outermost, so that the suite's guard against hanging does not count the time spent waiting here.
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Hold the workers' common lock during a test: all of them at once, or one that is alone."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return (yield)
-    # The directory of all workers of this run; see pytest-xdist's "How-tos".
-    common = item.config._tmp_path_factory.getbasetemp().parent  # type: ignore[attr-defined]
-    with (common / "alone.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if _is_alone(item) else fcntl.LOCK_SH)
-        try:
-            return (yield)
-        finally:
-            # By name, as a forked child may still have the file open.
-            fcntl.flock(lock, fcntl.LOCK_UN)
-
-
-def pytest_sessionfinish() -> None:
-    """End the process that tests' children were forked from."""
+@pytest.fixture(scope="session", autouse=True)
+def _worker() -> Iterator[None]:
+    """Take the process for one that was never forked, and end what children were forked from."""
+    forks.detect_fork()
+    exits.at_once = False
+    yield
     nursery.close()
 
 

@@ -1,0 +1,358 @@
+"""
+pytest's plugin that runs the tests in several processes, each forked when all are collected.
+
+So the suite is imported and collected once, and what a worker needs is there as it begins. A
+worker takes a run of tests that stand together from a common queue, sends what became of each,
+and takes the next. What is marked ``alone`` comes last, in a worker that has the machine.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from itertools import groupby
+from mmap import mmap
+from multiprocessing import connection
+from typing import TYPE_CHECKING, Any, NamedTuple
+from warnings import WarningMessage
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# Twice as many as the smallest machine has cores: the tests wait more than they compute.
+AUTO = 4
+
+# At most so many tests that stand together are taken at once, and fewer towards the end.
+_LONGEST_RUN = 24
+
+# Seconds: for a worker that was interrupted to end what it had begun, and between two looks at
+# whether one has died.
+_GRACE = 10.0
+_LOOK = 0.2
+
+_NUMBER_BYTES = 4
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the number of workers be said."""
+    # Other than `addoption`, this one takes a letter that pytest does not use.
+    parser.getgroup("workers")._addoption(  # type: ignore[attr-defined]
+        "-n",
+        dest="workers",
+        default="auto",
+        metavar="COUNT",
+        help=f"processes to test in: 0 is this one; auto: {AUTO}, or 0 if files are named",
+    )
+
+
+def _count(config: pytest.Config) -> int:
+    said: str = config.option.workers
+    if said == "auto":
+        named = any(".py" in argument for argument in config.args)
+        return 0 if named or config.option.usepdb else AUTO
+    if not said.isdecimal():
+        raise pytest.UsageError(f"-n: a number or auto, not {said!r}")
+    return int(said)
+
+
+def _is_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put last what runs alone, so that nobody waits for it."""
+    items.sort(key=_is_alone)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run the tests in the workers, and tell what they found as if it had been found here."""
+    config = session.config
+    count = _count(config)
+    broken = session.testsfailed and not config.option.continue_on_collection_errors
+    if not count or broken or config.option.collectonly:
+        return None
+    alive = [
+        thread.name for thread in threading.enumerate() if thread is not threading.current_thread()
+    ]
+    if alive:
+        raise pytest.UsageError(f"threads that run once all is imported: {', '.join(alive)}")
+    # Forked children find it made.
+    config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.showfspath = False  # the files of several workers take turns
+    finished: set[int] = set()
+    every = range(len(session.items))
+    for alone in (False, True):
+        while left := [
+            each
+            for each in every
+            if each not in finished and _is_alone(session.items[each]) is alone
+        ]:
+            # A second time only if a worker has died, for what it had taken and not begun.
+            _Round(session, left, 1 if alone else count).run(finished)
+    return True
+
+
+class _Told(NamedTuple):
+    """What a worker sends of one test."""
+
+    index: int
+    reports: list[dict[str, Any]]
+    warnings: list[tuple[dict[str, Any], tuple[Any, ...]]]
+    stop: bool | str
+
+
+class _Worker(NamedTuple):
+    """A worker, as the process that forked it sees it."""
+
+    number: int
+    pid: int
+    receiver: connection.Connection
+
+
+class _Round:
+    """Tests that are run side by side, and the workers that do it."""
+
+    def __init__(self, session: pytest.Session, indices: Sequence[int], count: int) -> None:
+        self.session = session
+        self.hook = session.config.hook
+        self.count = count
+        self.runs = list(_runs(session.items, indices, count))
+        # Which test each worker is at, from 1; shared with them.
+        self.running = memoryview(mmap(-1, count * _NUMBER_BYTES)).cast("i")
+        self.workers: dict[connection.Connection, _Worker] = {}
+
+    def run(self, finished: set[int]) -> None:
+        """Run them, and add to *finished* which ones were."""
+        queue, end = os.pipe()
+        try:
+            # A reader takes one number: what a pipe has not yet given is there for the next.
+            for each in range(len(self.runs)):
+                os.write(end, each.to_bytes(_NUMBER_BYTES, "big"))
+            os.close(end)
+            for number in range(min(self.count, len(self.runs))):
+                self._fork(number, queue)
+            while self.workers:
+                ready = connection.wait(list(self.workers), _LOOK)
+                for worker in list(self.workers.values()):
+                    # Of one that has ended, somebody, such as a child, may have the pipe open.
+                    if worker.receiver in ready or (not ready and _has_ended(worker.pid)):
+                        self._receive(worker, finished)
+        finally:
+            os.close(queue)
+            self._end()
+
+    def _fork(self, number: int, queue: int) -> None:
+        receiver, sender = multiprocessing.Pipe(duplex=False)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            for each in (receiver, *self.workers):
+                each.close()
+            _Inside(self, number, sender).work(queue)
+        sender.close()
+        self.workers[receiver] = _Worker(number, pid, receiver)
+
+    def _receive(self, worker: _Worker, finished: set[int]) -> None:
+        try:
+            if not worker.receiver.poll():
+                raise EOFError
+            told = _Told(*worker.receiver.recv())
+        except (EOFError, OSError):
+            self._bury(worker, finished)
+            return
+        finished.add(told.index)
+        item = self.session.items[told.index]
+        for details, where in told.warnings:
+            self.hook.pytest_warning_recorded.call_historic(
+                kwargs=dict(zip(("when", "nodeid", "location"), where, strict=True))
+                | {"warning_message": WarningMessage(**details)}
+            )
+        reports = [
+            self.hook.pytest_report_from_serializable(config=self.session.config, data=each)
+            for each in told.reports
+        ]
+        self._tell(item, reports)
+        self.session.shouldstop = self.session.shouldstop or told.stop
+        self._stop_if_asked()
+
+    def _tell(self, item: pytest.Item, reports: list[pytest.TestReport]) -> None:
+        self.hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in reports:
+            self.hook.pytest_runtest_logreport(report=report)
+        self.hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+    def _stop_if_asked(self) -> None:
+        if self.session.shouldfail:
+            raise self.session.Failed(self.session.shouldfail)
+        if self.session.shouldstop:
+            raise self.session.Interrupted(self.session.shouldstop)
+
+    def _bury(self, worker: _Worker, finished: set[int]) -> None:
+        """What a worker died of is a failure of the test it was at."""
+        del self.workers[worker.receiver]
+        worker.receiver.close()
+        code = _code(worker.pid)
+        index = self.running[worker.number] - 1
+        if index < 0 and code == 0:
+            return
+        if index < 0 or index in finished:
+            raise RuntimeError(f"a worker ended with {code} and in no test")
+        finished.add(index)
+        item = self.session.items[index]
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        report = pytest.TestReport(
+            item.nodeid, item.location, {}, "failed", f"the worker {how} in this test", "call"
+        )
+        self._tell(item, [report])
+        self._stop_if_asked()
+
+    def _end(self) -> None:
+        """Interrupt what still runs, and kill what goes on."""
+        for worker in self.workers.values():
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGINT)
+        end = time.monotonic() + _GRACE
+        for worker in self.workers.values():
+            while not _has_ended(worker.pid) and time.monotonic() < end:
+                # Nobody wants to know any more, but a full pipe would hold it up.
+                with suppress(EOFError, OSError):
+                    if worker.receiver.poll(_LOOK):
+                        worker.receiver.recv_bytes()
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGKILL)
+            _code(worker.pid)
+            worker.receiver.close()
+        self.workers.clear()
+
+
+def _runs(items: Sequence[pytest.Item], indices: Sequence[int], count: int) -> Iterator[list[int]]:
+    """Tests of one file that a worker takes at once: ever fewer, so that all end together."""
+    left = len(indices)
+    for _, group in groupby(indices, lambda each: items[each].path):
+        together = list(group)
+        while together:
+            most = max(1, min(_LONGEST_RUN, left // (4 * count)))
+            yield together[:most]
+            left -= len(together[:most])
+            del together[:most]
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+def _code(pid: int) -> int:
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return 0
+
+
+class _Inside:
+    """A worker, as it sees itself: a plugin that keeps what is found until it is sent."""
+
+    def __init__(self, round_: _Round, number: int, sender: connection.Connection) -> None:
+        self.session = round_.session
+        self.config = round_.session.config
+        self.round = round_
+        self.number = number
+        self.sender = sender
+        self.pid = os.getpid()
+        self.reports: list[dict[str, Any]] = []
+        self.warnings: list[tuple[dict[str, Any], tuple[Any, ...]]] = []
+
+    def work(self, queue: int) -> None:
+        """Run tests until there are none; does not return."""
+        code = 3
+        try:
+            self._begin()
+            self._run(queue)
+            code = 0
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would interrupt the end
+            code = 2
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            if os.getpid() == self.pid:
+                with suppress(BaseException):
+                    self.session._setupstate.teardown_exact(None)
+            os._exit(code)
+
+    def _begin(self) -> None:
+        manager = self.config.pluginmanager
+        # What they tell is told by the process that the worker was forked from.
+        for name in ("terminalreporter", "junitxml", "lfplugin", "nfplugin", "stepwiseplugin"):
+            if manager.has_plugin(name):
+                manager.unregister(name=name)
+        manager.register(self)
+        self.warnings.clear()  # what is registered hears of those that came before
+        # The file that output is caught in is common to all that were forked.
+        capture: Any = manager.get_plugin("capturemanager")
+        capture.stop_global_capturing()
+        capture.start_global_capturing()
+        capture.suspend_global_capture()
+        factory = self.config._tmp_path_factory  # type: ignore[attr-defined]
+        factory._basetemp = factory.getbasetemp() / f"worker-{self.pid}"
+        factory._basetemp.mkdir(0o700)
+
+    def _run(self, queue: int) -> None:
+        indices = self._taken(queue)
+        index = next(indices, None)
+        while index is not None:
+            following = next(indices, None)
+            self._run_one(index, following)
+            if self.session.shouldfail or self.session.shouldstop:
+                break
+            index = following
+        self.round.running[self.number] = 0
+
+    def _taken(self, queue: int) -> Iterator[int]:
+        while number := os.read(queue, _NUMBER_BYTES):
+            yield from self.round.runs[int.from_bytes(number, "big")]
+
+    def _run_one(self, index: int, following: int | None) -> None:
+        items = self.session.items
+        self.round.running[self.number] = index + 1
+        self.config.hook.pytest_runtest_protocol(
+            item=items[index], nextitem=None if following is None else items[following]
+        )
+        if os.getpid() != self.pid:
+            os._exit(3)  # a child of the test has come back from it
+        told = _Told(index, self.reports, self.warnings, self.session.shouldstop)
+        self.sender.send(tuple(told))
+        self.reports, self.warnings = [], []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep it."""
+        self.reports.append(
+            self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        )
+
+    def pytest_warning_recorded(
+        self, warning_message: WarningMessage, when: str, nodeid: str, location: object
+    ) -> None:
+        """Keep it, with its text alone."""
+        details = {
+            "message": str(warning_message.message),
+            **{
+                name: getattr(warning_message, name)
+                for name in ("category", "filename", "lineno", "line")
+            },
+        }
+        self.warnings.append((details, (when, nodeid, location)))
