@@ -68,7 +68,7 @@ def test_server_that_always_fails_is_asked_as_often_as_the_policy_says(
 ) -> None:
     """There is one retry layer: each request is one announced retry, but the first."""
     with ScriptedServer([answer(500)] * 1_000) as server:
-        pipeline = make(track_url=server.url, max_age=0.4, batch_size=3, flush_interval=3600)
+        pipeline = make(track_url=server.url, max_age=0.4, flush_interval=3600)
         track_many(pipeline, 3)
         stats = settled(pipeline)
         count = len(server.requests)
