@@ -22,6 +22,7 @@ from cio_events._calls.people import (
 )
 from cio_events._calls.validation import EventType
 from cio_events._process.diagnostics import warn_few, where
+from cio_events._process.forks import late_imports
 from cio_events._sources.fields import TAGS
 from cio_events._sources.record import Record
 from cio_events.errors import ParamError
@@ -113,37 +114,24 @@ _WORDS: dict[str, _Word] = {
 WORDS = tuple(_WORDS)
 """What ``cio`` may say: what can be mended when somebody else has written it."""
 
-# What cannot be taken back, or reaches a person, has to be said in code.
-OBJECTS = {
-    "delete": "Delete",
-    "merge": "Merge",
-    "suppress": "Suppress",
-    "unsuppress": "Unsuppress",
-    "send_email": "SendEmail",
-    "send_push": "SendPush",
-    "send_sms": "SendSMS",
-    "send_whatsapp": "SendWhatsApp",
-    "send_inbox_message": "SendInboxMessage",
-    "send_in_app": "SendInApp",
-    "identify_object": "IdentifyObject",
-    "delete_object": "DeleteObject",
-    "add_relationships": "AddRelationships",
-    "delete_relationships": "DeleteRelationships",
-    "add_to_segment": "AddToSegment",
-    "remove_from_segment": "RemoveFromSegment",
-    "report_metric": "ReportMetric",
-    "operation": "Operation",
-}
-"""The call object for each word that ``cio`` may not say."""
-
 
 def _word_of(what: object) -> str:
     word = str.__str__(what) if issubclass(type(what), str) else ""
-    if word in OBJECTS:
-        raise ParamError("cio", f'"{word}" needs a call object: cio={OBJECTS[word]}(...)')
     if word not in _WORDS:
+        name = _object_for(word)
+        if name is not None:
+            raise ParamError("cio", f'"{word}" needs a call object: cio={name}(...)')
         raise ParamError("cio", f"must be a call object, or one of {', '.join(WORDS)}")
     return word
+
+
+def _object_for(word: str) -> str | None:
+    """The class for a *word* of what cannot be taken back, or reaches a person: said in code."""
+    # Not imported above: a process that only sets up its loggers does not need it yet.
+    with late_imports():
+        from cio_events._wire.registry import KINDS
+
+    return next((kind.call.__name__ for kind in KINDS if kind.call.tag == word), None)
 
 
 def _say_unused(record: Record, used: frozenset[str], what: str) -> None:

@@ -12,9 +12,9 @@ from structlog.contextvars import bound_contextvars
 from cio_events import Identifier, Track, signals
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
-from cio_events._sources.tags import OBJECTS
 from tests.sources.arrivals import Arrivals
 from tests.sources.ways import Log
+from tests.sources.words import OBJECTS
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 MAY = 1714521600
