@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 from cio_events._exported import exported
 from cio_events._process import exits
+from cio_events._process.callers import outwards
 from cio_events._process.clock import monotonic
 from cio_events.errors import ParamError
 from cio_events.options import EXIT_TIMEOUT
@@ -28,6 +29,9 @@ _ENDLESS = frozenset(
 
 # No process can handle these.
 _SOVEREIGN = frozenset(getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP"))
+
+# Rooms whose locks the flushing thread needs.
+_WITH_LOCKS = ("cio_events._delivery.ledger", "cio_events._buffers")
 
 # A signal that came in the wrong moment is raised again after this time.
 _MOMENT_SECONDS = 0.005
@@ -151,12 +155,7 @@ class _Handler:
 def _holds_a_lock(frame: FrameType | None) -> bool:
     """Whether the code that was interrupted may hold a lock that the flushing thread needs."""
     handle = logging.Handler.handle.__code__
-    while frame is not None:
-        module = frame.f_globals.get("__name__")
-        if frame.f_code is handle or (
-            isinstance(module, str)
-            and module.startswith(("cio_events._delivery.ledger", "cio_events._buffers"))
-        ):
-            return True
-        frame = frame.f_back
-    return False
+    return any(
+        one.f_code is handle or str(one.f_globals.get("__name__")).startswith(_WITH_LOCKS)
+        for one in outwards(frame)
+    )

@@ -1,9 +1,10 @@
-"""The application's line that has led to the code that runs now."""
+"""The frames that have led to the code that runs now, and which of them is the application's."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from types import FrameType
 
@@ -15,8 +16,15 @@ _BETWEEN = frozenset({"cio_events", "pytest_cio_events", "structlog", "logging",
 _ELSEWHERE = frozenset({"concurrent", "threading", "asyncio"})
 
 
+def outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    """Give *frame*, the one that has called it, and so on."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
 def calling_frame() -> FrameType | None:
-    """The frame of that line; None if there is none, or none that is known."""
+    """The application's frame; None if there is none, or none that is known."""
     for start in (sys._getframe(1), _of_structlog()):  # noqa: SLF001
         frame = _outside(start)
         if frame is not None and _package(frame) not in _ELSEWHERE:
@@ -26,7 +34,7 @@ def calling_frame() -> FrameType | None:
 
 def calling_line() -> str | None:
     """
-    The file, below the working directory if it is there, and the line; None if there is none.
+    The application's file, below the working directory if it is there, and line; None without.
     """
     frame = calling_frame()
     if frame is None:
@@ -38,9 +46,10 @@ def calling_line() -> str | None:
 
 
 def _outside(frame: FrameType | None) -> FrameType | None:
-    while frame is not None and (_package(frame) in _BETWEEN or _is_context(frame)):
-        frame = frame.f_back
-    return frame
+    return next(
+        (one for one in outwards(frame) if _package(one) not in _BETWEEN and not _is_context(one)),
+        None,
+    )
 
 
 def _package(frame: FrameType) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 
 from cio_events._interrupts import faults, suppress_faults
-from cio_events._process.callers import calling_frame
+from cio_events._process.callers import calling_frame, outwards
 from cio_events._process.clock import monotonic
 from cio_events.errors import CustomerIOWarning
 
@@ -178,9 +178,4 @@ def _inside_a_handler() -> bool:
     To log now could deadlock, and from Python 3.14 on such a record is dropped.
     """
     handle = logging.Handler.handle.__code__
-    frame = sys._getframe()  # noqa: SLF001
-    while frame.f_back is not None:
-        frame = frame.f_back
-        if frame.f_code is handle:
-            return True
-    return False
+    return any(frame.f_code is handle for frame in outwards(sys._getframe()))  # noqa: SLF001

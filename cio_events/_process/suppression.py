@@ -6,10 +6,12 @@ import logging
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from itertools import dropwhile, takewhile
 from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
 from cio_events._interrupts import gets_what_it_interrupts
+from cio_events._process.callers import outwards
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -99,14 +101,12 @@ def interrupted() -> bool:
     A finalizer runs wherever the garbage collector does, and a signal handler between any two
     lines of the main thread.
     """
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-    while frame is not None and _of_this_package(frame):  # those that take the record
-        frame = frame.f_back
-    while frame is not None and not _of_this_package(frame):
-        if frame.f_code.co_name == "__del__" or gets_what_it_interrupts(frame):
-            return True
-        frame = frame.f_back
-    return False
+    # Beyond those that take the record, up to those that it was logged amid.
+    beyond = dropwhile(_of_this_package, outwards(sys._getframe(1)))  # noqa: SLF001
+    return any(
+        frame.f_code.co_name == "__del__" or gets_what_it_interrupts(frame)
+        for frame in takewhile(lambda one: not _of_this_package(one), beyond)
+    )
 
 
 def _of_this_package(frame: FrameType) -> bool:

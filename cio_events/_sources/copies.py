@@ -51,7 +51,8 @@ def is_original(record: Any, handler: object) -> bool:
     if first is mine:
         return True
     # The clock stands still, or has long steps: the second line by one way is another's second.
-    turn = recent.get((line, way)) or older.get((line, way)) or int(first[0] == way)
+    earlier_way, *_ = first
+    turn = recent.get((line, way)) or older.get((line, way)) or int(earlier_way == way)
     recent[line, way] = turn + 1
     if turn:
         first = older.get((line, turn)) or recent.setdefault((line, turn), mine)
@@ -61,9 +62,10 @@ def is_original(record: Any, handler: object) -> bool:
 def _is_of_one(first: _Seen, second: _Seen) -> bool:
     """Whether both are one record."""
     way, created, queued, at = second
-    if first[0] == way:
+    earlier_way, earlier_created, earlier_queued, earlier_at = first
+    if earlier_way == way:
         return False
-    if first[1] is created:
+    if earlier_created is created:
         return True
     # A clock that stands still gives other records the same time.
-    return (first[2] or queued) and time.time() - created >= at - first[3]
+    return (earlier_queued or queued) and time.time() - created >= at - earlier_at

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from cio_events._interrupts import faults
+from cio_events._process.callers import outwards
 
 _LOG = logging.Logger._log.__code__  # noqa: SLF001
 
@@ -35,8 +36,7 @@ def keys_given(fields: object, source: object) -> frozenset[Any] | None:
         None where the call is not on this thread's stack, behind a queue for example.
     """
     try:
-        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-        while frame is not None:
+        for frame in outwards(sys._getframe(1)):  # noqa: SLF001
             room, name = frame.f_globals.get("__name__"), frame.f_code.co_name
             if frame.f_code is _LOG:
                 return _of_logging(frame, fields, source)
@@ -45,7 +45,6 @@ def keys_given(fields: object, source: object) -> frozenset[Any] | None:
             if name == "_process_event" and room == "structlog._base":
                 told = frame.f_locals
                 return _of_structlog(told) if told["event_dict"] is fields else None
-            frame = frame.f_back
     except faults(Exception):  # another version's frames, or an application's context
         pass
     return None
@@ -58,8 +57,7 @@ def given_in_vain() -> Iterator[tuple[bool, object]]:
     That is what structlog's filtering logger gets by position, and the ``extra`` that a
     `logging.LoggerAdapter` replaces by its own.
     """
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-    while frame is not None:
+    for frame in outwards(sys._getframe(1)):  # noqa: SLF001
         room = frame.f_globals.get("__name__", "")
         if room.partition(".")[0] not in _BETWEEN:
             break
@@ -70,16 +68,14 @@ def given_in_vain() -> Iterator[tuple[bool, object]]:
             told = frame.f_locals
             if issubclass(type(told.get("self")), logging.LoggerAdapter):
                 yield True, told["kwargs"].get("extra")
-        frame = frame.f_back
 
 
 def _of_logging(frame: FrameType, fields: Any, source: Any) -> frozenset[Any] | None:
     told = frame.f_locals
     if told["record"] is not source:
         return None  # another record's, which a handler has kept
-    caller = frame.f_back
-    while caller is not None and caller.f_globals.get("__name__") == "logging":
-        caller = caller.f_back
+    callers = outwards(frame.f_back)
+    caller = next((one for one in callers if one.f_globals.get("__name__") != "logging"), None)
     if (
         caller is not None
         and caller.f_code.co_name == "_proxy_to_logger"

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from itertools import dropwhile, islice
 from types import FrameType
 from typing import Any
 
+from cio_events._process.callers import outwards
 from cio_events._process.suppression import SUPPRESSED, context_of_loguru, suppressed
 
 _HANDLE = logging.Handler.handle.__code__
@@ -52,18 +54,12 @@ def intercepted() -> logging.LogRecord | None:
 
     It hands on the text alone, so that loguru knows nothing of what ``extra`` gave.
     """
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
-    while frame is not None and not _is_loguru(frame):
-        frame = frame.f_back
-    while frame is not None and _is_loguru(frame):
-        frame = frame.f_back
-    for _ in range(_MOST_BETWEEN):
-        if frame is None:
-            break
+    frames = outwards(sys._getframe(1))  # noqa: SLF001
+    within = dropwhile(lambda frame: not _is_loguru(frame), frames)
+    for frame in islice(dropwhile(_is_loguru, within), _MOST_BETWEEN):
         if frame.f_code is _HANDLE:
             record = frame.f_locals.get("record")
             return record if isinstance(record, logging.LogRecord) else None
-        frame = frame.f_back
     return None
 
 
