@@ -1,5 +1,5 @@
 """
-What can be asked of Customer.io about people: the one vocabulary of tags, pipeline and clients.
+What every call is, whom it names, and the calls about people.
 
 A call is immutable and valid from the moment it is made. How it is written for the wire is not
 known here.

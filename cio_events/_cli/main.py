@@ -1,7 +1,7 @@
 """
 The commands of `cio-events`; what each does is in the room of its name.
 
-This module imports click, which comes with the extra `cio-events[sandbox]`.
+This module imports click, which comes with each extra that has commands.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Send batches to Customer.io, and turn its answers into verdicts."""
+"""Send batches to Customer.io or store them for a relay, and turn the answers into verdicts."""

@@ -74,12 +74,12 @@ def timed(adapter: HTTPAdapter) -> HTTPAdapter:
 
     It has its pins, certificates and sizes of pools; retries there are elsewhere, and not twice.
     """
-    twin = _twin(adapter)
-    manager: Any = twin.poolmanager
+    clone = _clone(adapter)
+    manager: Any = clone.poolmanager
     manager.pool_classes_by_scheme = _Pools(manager.pool_classes_by_scheme)
-    twin.proxy_manager = _ProxyManagers()
-    twin.max_retries = urllib3.Retry(0, read=False)
-    return twin
+    clone.proxy_manager = _ProxyManagers()
+    clone.max_retries = urllib3.Retry(0, read=False)
+    return clone
 
 
 def keep_deadlines(session: requests.Session, url: str) -> HTTPAdapter | None:
@@ -109,7 +109,7 @@ def clone_session(session: requests.Session) -> requests.Session:
     which forgets what subclasses of sessions and adapters have of their own.
     """
     adapters = OrderedDict(
-        (prefix, _twin(adapter) if isinstance(adapter, HTTPAdapter) else adapter)
+        (prefix, _clone(adapter) if isinstance(adapter, HTTPAdapter) else adapter)
         for prefix, adapter in session.adapters.items()
     )
     # The jar's lock may have been held when the process forked.
@@ -118,7 +118,7 @@ def clone_session(session: requests.Session) -> requests.Session:
     return _like(session, adapters=adapters, cookies=cookies)
 
 
-def _twin(adapter: HTTPAdapter) -> HTTPAdapter:
+def _clone(adapter: HTTPAdapter) -> HTTPAdapter:
     manager = _like(adapter.poolmanager, pools=urllib3.PoolManager().pools)
     managers = _ProxyManagers() if keeps_deadlines(adapter) else {}
     return _like(adapter, poolmanager=manager, proxy_manager=managers)

@@ -1,7 +1,7 @@
 """
 A session of requests', and one attempt to send something by it.
 
-With the rooms that it imports it is the only code that needs requests: all are imported when a
+With the rooms that it imports it is all of delivery that needs requests: they are imported when a
 first request is sent.
 """
 

@@ -1,1 +1,1 @@
-"""The state of the process: forks, exits, the clock, our own diagnostics. Knows no calls."""
+"""The state of the process, and what this package says of itself in it. Knows no calls."""

@@ -1,1 +1,1 @@
-"""Capture log records: each file is a source, or a step from a record to a call."""
+"""Capture log records: each file is a source, a step to a call, or says why none was made."""

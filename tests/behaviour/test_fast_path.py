@@ -179,7 +179,7 @@ def test_its_data_is_that_of_the_moment(make: MakePipeline, server: ScriptedServ
 
 
 def test_it_is_dropped_when_full_as_the_others(make: MakePipeline) -> None:
-    """The straight way has the same bounds."""
+    """The fast path has the same bounds."""
     pipeline = make(flush_interval=3600, max_pending=2)
     taken = [pipeline.track("5", "x", {"a": 1}) for _ in range(4)]
 
@@ -188,7 +188,7 @@ def test_it_is_dropped_when_full_as_the_others(make: MakePipeline) -> None:
 
 
 def test_it_is_dropped_after_the_close(make: MakePipeline) -> None:
-    """The straight way ends with the pipeline."""
+    """The fast path ends with the pipeline."""
     pipeline = make()
     pipeline.close()
 

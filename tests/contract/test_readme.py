@@ -57,5 +57,13 @@ def test_the_map_has_all_rooms() -> None:
     named = {name.strip("/") for row in rows for name in re.findall(r"`([^`]+)`", row)}
     there = {path.name for path in package.iterdir() if path.name[:2] != "__"} - {"py.typed"}
     assert named == there | {"__main__.py"}
+    # From the first row towards the last, as `.importlinter` holds it.
+    contracts = (ROOT / ".importlinter").read_text(encoding="utf-8")
+    layers = contracts.partition("layers =")[2].partition("\n\n")[0].split("\n")
+    floor = {
+        room: n for n, line in enumerate(layers) for room in re.findall(r"events\.(\w+)", line)
+    }
+    floors = [min(floor[name] for name in re.findall(r"`(\w+)(?:/|\.py)`", row)) for row in rows]
+    assert floors == sorted(floors)
     paths = re.findall(r"`(_\w+/[\w/.]+)`", text)
     assert [path for path in paths if not (package / path).exists()] == []

@@ -248,7 +248,7 @@ class TestAnApplicationsSession:
             client.close()
 
     def test_its_connections_are_not_ours(self) -> None:
-        """Our adapter is a twin of its own; what it has for other hosts stays where it is."""
+        """Our adapter is one of its own; what it has for other hosts stays where it is."""
         session = requests.Session()
         theirs = session.get_adapter("http://127.0.0.1")
         with ScriptedServer() as server:

@@ -108,7 +108,7 @@ assert pipeline.stats().sent == pipeline.stats().received == 1
 
     assert ended_well(life)
     assert code == 0
-    # Those of the ledger, the flusher (3), configure() and the handler.
+    # Those of the ledger, the worker (3), configure() and the handler.
     assert renewed >= 6
     # Those of the imports, and the one that logging holds over a fork itself.
     assert awaited >= 3

@@ -170,7 +170,7 @@ class _Round:
                 raise EOFError
             told = _Told(*worker.receiver.recv())
         except (EOFError, OSError):
-            self._bury(worker, finished)
+            self._dead_letter(worker, finished)
             return
         finished.add(told.index)
         item = self.session.items[told.index]
@@ -199,7 +199,7 @@ class _Round:
         if self.session.shouldstop:
             raise self.session.Interrupted(self.session.shouldstop)
 
-    def _bury(self, worker: _Worker, finished: set[int]) -> None:
+    def _dead_letter(self, worker: _Worker, finished: set[int]) -> None:
         """What a worker died of is a failure of the test it was at."""
         del self.workers[worker.receiver]
         worker.receiver.close()

@@ -104,7 +104,7 @@ class OlderFiles:
     def give_up(self, file: SpoolFile) -> None:
         """Close *file*, and delete it if it has no call left."""
         try:
-            if file.live or file.unburied:
+            if file.live or file.unkept:
                 file.close()
             else:
                 file.remove()
@@ -306,12 +306,12 @@ class OlderFiles:
             file = rescued
             counted = file.live, file.size()
         self._files.remove(file)
-        self._bury(file)
+        self._keep_failed(file)
         file.adopted_bytes = counted[1]
         self.add(file)
         return counted
 
-    def _bury(self, file: SpoolFile) -> None:
+    def _keep_failed(self, file: SpoolFile) -> None:
         """Make dead letters of what had failed when nothing could be written."""
         try:
             failed = [
@@ -319,7 +319,7 @@ class OlderFiles:
                 for envelope, end in file.failed_before()
             ]
             if failed and not self._letters.keep(failed):
-                file.unburied = len(failed)
+                file.unkept = len(failed)
             elif file.ended_before:
                 file.drop_ended()
         except sqlite3.Error as error:

@@ -79,7 +79,7 @@ class CallsFile:
 
         unreadable: How many calls turned out to be damaged when they were to be taken.
 
-        unburied: How many calls in it have failed and cannot be kept as dead letters yet.
+        unkept: How many calls in it have failed and cannot be kept as dead letters yet.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class CallsFile:
         self.guard = guard
         self.adopted_bytes: int = 0
         self.unreadable: int = 0
-        self.unburied: int = 0
+        self.unkept: int = 0
         self._connection = connection
         # One cursor for all: it is never used by two at a time.
         self._execute = connection.cursor().execute

@@ -222,7 +222,7 @@ class SpoolFile(CallsFile):
         Raises:
             sqlite3.Error: It cannot be written.
         """
-        if self._wiped >= self._places.below or self.unburied:
+        if self._wiped >= self._places.below or self.unkept:
             return
         with self.guard():
             self._execute("PRAGMA secure_delete = ON").fetchone()

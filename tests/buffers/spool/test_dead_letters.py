@@ -80,7 +80,7 @@ def test_a_dead_letter_says_what_happened(spool):
     assert repr(letter) == f"<DeadLetter {ulid_of(one)} reason=rejected status=422>"
 
 
-def test_the_buried_are_not_pending(spool, directory):
+def test_dead_letters_are_not_pending(spool, directory):
     """What was kept is not handed out again, here or in the next process."""
     dead_letter(spool, range(3))
 
@@ -233,7 +233,7 @@ def test_another_version_is_left_alone(spool, directory, report):
     assert kept(opened(directory)) == [2]
 
 
-def test_threads_and_processes_bury_at_once(directory):
+def test_threads_and_processes_write_at_once(directory):
     """Dead letters from several threads and processes are all kept."""
     code = """
 from cio_events._buffers.failures import Failure
