@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -82,17 +83,21 @@ def _follow(
             ) as answer:
                 if answer.status_code != requests.codes.ok:
                     raise click.ClickException(f"there is no sandbox at {url}")
-                for line in answer.iter_lines():
-                    if line.startswith(b"data: "):
-                        news = json.loads(line.removeprefix(b"data: "))
-                        mark = news["mark"]
-                        for request in news["requests"]:
-                            for text in show(request):
-                                click.echo(text)
+                for news in _pushed(answer):
+                    mark = news["mark"]
+                    for text in chain.from_iterable(map(show, news["requests"])):
+                        click.echo(text)
         except requests.RequestException as missing:
             if mark is None:
                 raise click.ClickException(f"there is no sandbox at {url}") from missing
         time.sleep(RETRY_SECONDS)
+
+
+def _pushed(answer: requests.Response) -> Iterator[dict[str, Any]]:
+    """What each server-sent event says."""
+    for line in answer.iter_lines():
+        if line.startswith(b"data: "):
+            yield json.loads(line.removeprefix(b"data: "))
 
 
 def _objects(request: Mapping[str, Any]) -> Iterator[str]:

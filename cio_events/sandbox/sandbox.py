@@ -95,8 +95,8 @@ class Sandbox(Workspace):
             return self
         # Optional dependencies: whoever does not run a sandbox does not need them.
         try:
-            from cio_events.sandbox.server import page
-            from cio_events.sandbox.server.app import build
+            from cio_events.sandbox.server.app import Application
+            from cio_events.sandbox.server.page import Page
             from cio_events.sandbox.server.serving import Serving
         except ModuleNotFoundError as missing:
             message = "the sandbox needs Starlette and uvicorn: pip install 'cio-events[sandbox]'"
@@ -104,25 +104,26 @@ class Sandbox(Workspace):
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         listener = socket.create_server((self._host, self._port), family=family)
         self._port = listener.getsockname()[1]
-        app = build(
+        page = Page(
+            self._worlds,
+            self._journal,
+            {
+                "fail": self.fail_next,
+                "forget": self.forget_next,
+                "drop": self.drop_next,
+                "delay": self.delay,
+                "heal": self.heal,
+            },
+            self.clear,
+        )
+        app = Application(
             self._worlds,
             self._journal,
             self._faults,
             self._credentials,
             self._visitors,
             lambda: {"url": self.url, "region": self.region},
-            page.routes(
-                self._worlds,
-                self._journal,
-                {
-                    "fail": self.fail_next,
-                    "forget": self.forget_next,
-                    "drop": self.drop_next,
-                    "delay": self.delay,
-                    "heal": self.heal,
-                },
-                self.clear,
-            ),
+            page.routes(),
         )
         self._serving = Serving(app, listener, self._faults.wake)
         return self

@@ -7,6 +7,7 @@ not decided here. This module imports Starlette, which comes with the extra `cio
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from cio_events.sandbox.model.records import Item, ReceivedRequest
     from cio_events.sandbox.server.credentials import Credentials
@@ -36,105 +37,113 @@ if TYPE_CHECKING:
     from cio_events.sandbox.world.world import World
     from cio_events.sandbox.world.worlds import Worlds
 
+REGION_PATH = "/api/v1/accounts/region"
 ENVIRONMENT_ID = 1  # whatever the workspace
 UNAUTHORIZED = Reply(401, {"meta": {"error": "Unauthorized request"}})
 
 
-def build(
-    worlds: Worlds,
-    journal: Journal,
-    faults: Faults,
-    credentials: Credentials,
-    visitors: Visitors,
-    region: Callable[[], dict[str, Any]],
-    more: Iterable[Route],
-) -> ASGIApp:
-    """The application; `region` gives the region's answer, `more` shows what is known."""
+class Application:
+    """
+    The application, for a server.
 
-    def account_region(_: World, __: Arrival) -> Reply:
-        return Reply(200, {**region(), "environment_id": ENVIRONMENT_ID})
+    Args:
+        region: Gives the region's answer.
 
-    resources = (
-        Resource(
-            "GET", "/api/v1/accounts/region", account_region, track_v1.refuse, "basic", "region"
-        ),
-        *track_v1.RESOURCES,
-        *track_v2.RESOURCES,
-        *app_api.RESOURCES,
-        *broadcasts.RESOURCES,
-    )
+        more: Show what is known.
+    """
 
-    def serve(resource: Resource) -> Callable[[Request], Awaitable[Response]]:
-        def answer(
-            request: Request, body: Body, noted: ReceivedRequest
-        ) -> tuple[Reply, list[Item]]:
-            if not credentials.allow(
-                resource.credentials, request.headers.get("authorization", "")
-            ):
-                return UNAUTHORIZED, []
-            arrival = Arrival({}, request.query_params, body)
-            try:
-                params = {k: _decoded(v) for k, v in request.path_params.items()}
-                arrival = Arrival(params, request.query_params, body)
-                with worlds.lock:
-                    world = worlds.of(noted.workspace or "")
-                    worlds.archive.request = noted.index
-                    reply = resource.handle(world, arrival)
-                    findings = world.take_findings()
-            except InvalidError as invalid:
-                named = items.of_arrival(resource, arrival)
-                return resource.refuse(invalid), [items.refused(named, invalid)]
-            if not arrival.items and not resource.many:
-                arrival.items.append(items.done(items.of_arrival(resource, arrival), findings))
-            return reply, arrival.items
+    def __init__(
+        self,
+        worlds: Worlds,
+        journal: Journal,
+        faults: Faults,
+        credentials: Credentials,
+        visitors: Visitors,
+        region: Callable[[], dict[str, Any]],
+        more: Iterable[Route],
+    ) -> None:
+        self._worlds = worlds
+        self._journal = journal
+        self._faults = faults
+        self._credentials = credentials
+        self._visitors = visitors
 
-        return _exchange(journal, faults, credentials, answer)
+        def account_region(_: World, __: Arrival) -> Reply:
+            return Reply(200, {**region(), "environment_id": ENVIRONMENT_ID})
 
-    def nothing_here(status: int, message: str) -> Any:
-        refusal = Reply(status, {"meta": {"error": message}})
-        refuse = _exchange(journal, faults, credentials, lambda _, __, ___: (refusal, []))
+        resources = (
+            Resource("GET", REGION_PATH, account_region, track_v1.refuse, "basic", "region"),
+            *track_v1.RESOURCES,
+            *track_v2.RESOURCES,
+            *app_api.RESOURCES,
+            *broadcasts.RESOURCES,
+        )
+        self._inner = Starlette(
+            routes=[
+                *(Route(e.path, self._serve(e), methods=[e.method]) for e in resources),
+                *more,
+            ],
+            exception_handlers={
+                404: self._nothing_here(404, "not found"),
+                405: self._nothing_here(405, "method not allowed"),
+            },
+        )
+        self._inner.router.redirect_slashes = False
 
-        async def respond(request: Request, _: Exception) -> Response:
-            return await refuse(request)
-
-        return respond
-
-    inner = Starlette(
-        routes=[
-            *(Route(e.path, serve(e), methods=[e.method]) for e in resources),
-            *more,
-        ],
-        exception_handlers={
-            404: nothing_here(404, "not found"),
-            405: nothing_here(405, "method not allowed"),
-        },
-    )
-    inner.router.redirect_slashes = False
-
-    async def on_raw_path(scope: Scope, receive: Receive, send: Send) -> None:
-        # Routed on the path as it came: an identifier may hold an encoded slash.
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by the path as it came: an identifier may hold an encoded slash."""
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        against = visitors.refuse(scope["method"], headers)
+        against = self._visitors.refuse(scope["method"], headers)
         if against is not None:
             status, message = against
             refusal = _response(Reply(status, {"meta": {"error": message}}))
             await refusal(scope, receive, send)
             return
         path = scope["raw_path"].decode("latin-1")
-        await inner({**scope, "path": path}, receive, send)
+        await self._inner({**scope, "path": path}, receive, send)
 
-    return on_raw_path
+    def _serve(self, resource: Resource) -> Callable[[Request], Awaitable[Response]]:
+        async def respond(request: Request) -> Response:
+            return await self._exchange(request, partial(self._answer, resource))
 
+        return respond
 
-def _exchange(
-    journal: Journal,
-    faults: Faults,
-    credentials: Credentials,
-    handle: Callable[[Request, Body, ReceivedRequest], tuple[Reply, list[Item]]],
-) -> Callable[[Request], Awaitable[Response]]:
-    """Take a request in, let it be broken or delayed, note it and answer it."""
+    def _nothing_here(self, status: int, message: str) -> Any:
+        refusal = Reply(status, {"meta": {"error": message}})
 
-    async def respond(request: Request) -> Response:
+        async def respond(request: Request, _: Exception) -> Response:
+            return await self._exchange(request, lambda *_: (refusal, []))
+
+        return respond
+
+    def _answer(
+        self, resource: Resource, request: Request, body: Body, noted: ReceivedRequest
+    ) -> tuple[Reply, list[Item]]:
+        authorization = request.headers.get("authorization", "")
+        if not self._credentials.allow(resource.credentials, authorization):
+            return UNAUTHORIZED, []
+        arrival = Arrival({}, request.query_params, body)
+        try:
+            params = {k: _decoded(v) for k, v in request.path_params.items()}
+            arrival = Arrival(params, request.query_params, body)
+            with self._worlds.lock:
+                world = self._worlds.of(noted.workspace or "")
+                self._worlds.archive.request = noted.index
+                reply = resource.handle(world, arrival)
+                findings = world.take_findings()
+        except InvalidError as invalid:
+            named = items.of_arrival(resource, arrival)
+            return resource.refuse(invalid), [items.refused(named, invalid)]
+        if not arrival.items and not resource.many:
+            arrival.items.append(items.done(items.of_arrival(resource, arrival), findings))
+        return reply, arrival.items
+
+    async def _exchange(
+        self,
+        request: Request,
+        handle: Callable[[Request, Body, ReceivedRequest], tuple[Reply, list[Item]]],
+    ) -> Response:
+        """Take a request in, let it be broken or delayed, note it and answer it."""
         try:
             raw = await read(request)
         except ClientDisconnect:
@@ -142,12 +151,14 @@ def _exchange(
         body = Body(0, None) if raw is None else Body.of(raw)
         path = request.scope["path"]
         shown = f"{path}?{request.url.query}" if request.url.query else path
-        workspace = credentials.workspace(request.headers.get("authorization", ""))
-        noted = journal.arrived(request.method, shown, request.headers.items(), body, workspace)
-        fate = faults.take(path, workspace, raw or b"")
+        workspace = self._credentials.workspace(request.headers.get("authorization", ""))
+        noted = self._journal.arrived(
+            request.method, shown, request.headers.items(), body, workspace
+        )
+        fate = self._faults.take(path, workspace, raw or b"")
         done: list[Item] = []
         breaking = fate.breaking
-        await faults.wait(fate, before=True)
+        await self._faults.wait(fate, before=True)
         if breaking is not None and breaking.kind == "drop":
             answer = None
         elif breaking is not None and breaking.answer is not None:
@@ -157,15 +168,13 @@ def _exchange(
             if breaking is not None:  # accepted, and forgotten
                 answer = None
         if answer is None:
-            journal.answered(noted, None, None, done)
+            self._journal.answered(noted, None, None, done)
         else:
-            journal.answered(noted, answer.status, answer.content, done)
-        await faults.wait(fate, before=False)
+            self._journal.answered(noted, answer.status, answer.content, done)
+        await self._faults.wait(fate, before=False)
         if answer is None:
             return await _hang_up(request)
         return _response(answer)
-
-    return respond
 
 
 def _too_large() -> tuple[Reply, list[Item]]:

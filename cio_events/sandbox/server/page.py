@@ -61,102 +61,120 @@ LOOK_SECONDS = 0.02
 NEAREST = 5
 
 
-def routes(
-    worlds: Worlds,
-    journal: Journal,
-    instructions: Mapping[str, Callable[..., None]],
-    clear: Callable[[str | None], None],
-) -> list[Route]:
-    """The paths; `instructions` are the ways to misbehave, by their names."""
-    lists: dict[str, Callable[[str | None], Any]] = {
-        "people": lambda of: views.people(worlds, of),
-        "events": lambda of: views.events(worlds, of),
-        "objects": lambda of: views.objects(worlds, of),
-        "metrics": lambda of: views.metrics(worlds, of),
-        "messages": lambda of: [views.message_json(m) for m in views.messages(worlds, of)],
-        "requests": journal.requests,
-        "left": lambda _: {**views.left(worlds), "requests": journal.left},
-        "workspaces": lambda _: views.workspaces(worlds),
-    }
-    places = [f"/sandbox/{name}" for name in lists]
+class Page:
+    """
+    The paths beside the vendor's.
 
-    def view(read: Callable[[str | None], Any]) -> Answering:
-        async def respond(asked: Request) -> Response:
-            return _json(read(_workspace(asked)))
+    Args:
+        instructions: The ways to misbehave, by their names.
 
-        return respond
+        clear: Forgets a workspace, or all of them.
+    """
 
-    async def request(asked: Request) -> Response:
+    def __init__(
+        self,
+        worlds: Worlds,
+        journal: Journal,
+        instructions: Mapping[str, Callable[..., None]],
+        clear: Callable[[str | None], None],
+    ) -> None:
+        self._worlds = worlds
+        self._journal = journal
+        self._instructions = instructions
+        self._clear = clear
+
+    def routes(self) -> list[Route]:
+        """What each path shows or does."""
+        worlds, journal = self._worlds, self._journal
+        lists: dict[str, Callable[[str | None], Any]] = {
+            "people": lambda of: views.people(worlds, of),
+            "events": lambda of: views.events(worlds, of),
+            "objects": lambda of: views.objects(worlds, of),
+            "metrics": lambda of: views.metrics(worlds, of),
+            "messages": lambda of: [views.message_json(m) for m in views.messages(worlds, of)],
+            "requests": journal.requests,
+            "left": lambda _: {**views.left(worlds), "requests": journal.left},
+            "workspaces": lambda _: views.workspaces(worlds),
+        }
+        shown: dict[str, Answering] = {
+            "/": _asset("index.html"),
+            **{f"/page/{name}": _asset(name) for name in ASSETS},
+            "/sandbox": _view(lambda _: [f"/sandbox/{name}" for name in lists]),
+            **{f"/sandbox/{name}": _view(show) for name, show in lists.items()},
+            "/sandbox/requests/{number}": self._request,
+            "/sandbox/people/{name:path}": self._person,
+            "/sandbox/events/{id}": self._event,
+            "/sandbox/messages/{delivery_id}/body": self._body,
+            "/sandbox/wait": self._wait,
+            "/sandbox/journal": self._journal_since,
+            "/sandbox/stream": self._stream,
+        }
+        return [
+            *(Route(path, respond, methods=["GET"]) for path, respond in shown.items()),
+            Route("/sandbox/misbehave", self._misbehave, methods=["POST"]),
+            Route("/sandbox/reset", self._reset, methods=["POST"]),
+        ]
+
+    async def _request(self, asked: Request) -> Response:
         number = asked.path_params["number"]
         found = None
         if number == "latest":
-            found = next(reversed(journal.requests(_workspace(asked))), None)
+            found = next(reversed(self._journal.requests(_workspace(asked))), None)
         elif number.isdecimal() and len(number) < 16:
-            found = journal.get(int(number))
+            found = self._journal.get(int(number))
         return _missing("there is no request of that number") if found is None else _json(found)
 
-    async def person(asked: Request) -> Response:
+    async def _person(self, asked: Request) -> Response:
         name = asked.path_params["name"]
         if name == "latest":
-            found = next(reversed(views.people(worlds, _workspace(asked))), None)
+            found = next(reversed(views.people(self._worlds, _workspace(asked))), None)
         else:
-            found = views.person(worlds, name, _workspace(asked))
+            found = views.person(self._worlds, name, _workspace(asked))
         return _missing("there is nobody of that name") if found is None else _json(found)
 
-    async def event(asked: Request) -> Response:
-        requests = journal.requests(_workspace(asked))
+    async def _event(self, asked: Request) -> Response:
+        requests = self._journal.requests(_workspace(asked))
         return _what_became(requests, asked.path_params["id"])
 
-    async def wait(asked: Request) -> Response:
-        return await _wait(worlds, asked.query_params, asked)
-
-    async def body(asked: Request) -> Response:
+    async def _body(self, asked: Request) -> Response:
         wanted = asked.path_params["delivery_id"]
-        for message in reversed(views.messages(worlds, _workspace(asked))):
+        for message in reversed(views.messages(self._worlds, _workspace(asked))):
             if wanted in (message.delivery_id, "latest"):
                 html = str(message.fields.get("body") or "")
                 headers = {"Content-Security-Policy": MESSAGE_POLICY}
                 return Response(html, headers=headers, media_type="text/html")
         return _missing("there is no message of that id")
 
-    async def journal_since(asked: Request) -> Response:
-        return Response(
-            _news(journal.since(asked.query_params.get("after"), PUSH_REQUESTS), journal),
-            media_type="application/json",
-        )
+    async def _wait(self, asked: Request) -> Response:
+        return await _wait(self._worlds, asked.query_params, asked)
 
-    async def stream(asked: Request) -> Response:
+    async def _journal_since(self, asked: Request) -> Response:
+        news = self._journal.since(asked.query_params.get("after"), PUSH_REQUESTS)
+        return Response(_news(news, self._journal), media_type="application/json")
+
+    async def _stream(self, asked: Request) -> Response:
         mark = asked.headers.get("last-event-id") or asked.query_params.get("after")
-        return _Stream(_pushes(journal, mark, asked))
+        return _Stream(_pushes(self._journal, mark, asked))
 
-    async def misbehave(asked: Request) -> Response:
+    async def _misbehave(self, asked: Request) -> Response:
         try:
             given = orjson.loads(await read(asked) or b"")
             kind = given.pop("kind")
-            instructions[kind](**{"workspace": _workspace(asked), **given})
+            self._instructions[kind](**{"workspace": _workspace(asked), **given})
         except (AttributeError, KeyError, TypeError, ValueError) as wrong:
             return _json({"error": f"no such instruction: {wrong}"}, 400)
         return _json({})
 
-    async def reset(asked: Request) -> Response:
-        clear(_workspace(asked))
+    async def _reset(self, asked: Request) -> Response:
+        self._clear(_workspace(asked))
         return _json({})
 
-    return [
-        Route("/", _asset("index.html"), methods=["GET"]),
-        *(Route(f"/page/{name}", _asset(name), methods=["GET"]) for name in ASSETS),
-        Route("/sandbox", view(lambda _: places), methods=["GET"]),
-        *(Route(f"/sandbox/{name}", view(read), methods=["GET"]) for name, read in lists.items()),
-        Route("/sandbox/requests/{number}", request, methods=["GET"]),
-        Route("/sandbox/people/{name:path}", person, methods=["GET"]),
-        Route("/sandbox/events/{id}", event, methods=["GET"]),
-        Route("/sandbox/messages/{delivery_id}/body", body, methods=["GET"]),
-        Route("/sandbox/wait", wait, methods=["GET"]),
-        Route("/sandbox/journal", journal_since, methods=["GET"]),
-        Route("/sandbox/stream", stream, methods=["GET"]),
-        Route("/sandbox/misbehave", misbehave, methods=["POST"]),
-        Route("/sandbox/reset", reset, methods=["POST"]),
-    ]
+
+def _view(show: Callable[[str | None], Any]) -> Answering:
+    async def respond(asked: Request) -> Response:
+        return _json(show(_workspace(asked)))
+
+    return respond
 
 
 def _workspace(asked: Request) -> str | None:
