@@ -19,7 +19,7 @@ _LOG = logging.Logger._log.__code__  # noqa: SLF001
 
 # Where structlog makes its filtering logger: of late, and before.
 _FILTERING = frozenset({"structlog._native", "structlog._log_levels"})
-_BETWEEN = frozenset({"cio_events", "logging", "structlog"})
+_BETWEEN = frozenset({"cio_events", "logging", "loguru", "structlog"})
 
 
 def keys_given(fields: object, source: object) -> frozenset[Any] | None:
@@ -54,14 +54,14 @@ def given_in_vain() -> Iterator[tuple[bool, object]]:
     """
     What the call was given and no record holds, and whether something else is in its place.
 
-    That is what structlog's filtering logger gets by position, and the ``extra`` that a
-    `logging.LoggerAdapter` replaces by its own.
+    That is what structlog's filtering logger and loguru get by position, and the ``extra`` that
+    a `logging.LoggerAdapter` replaces by its own.
     """
     for frame in outwards(sys._getframe(1)):  # noqa: SLF001
         room = frame.f_globals.get("__name__", "")
         if room.partition(".")[0] not in _BETWEEN:
             break
-        if room in _FILTERING:
+        if room in _FILTERING or room == "loguru._logger":
             for argument in frame.f_locals.get("args", ()):
                 yield False, argument
         elif room == "logging" and "kwargs" in frame.f_locals:

@@ -42,7 +42,8 @@ _EVENTS = ("track", "page", "screen")
 
 _WAS_RENDERED = (
     "a tag was rendered into the text of its record before CustomerIOHandler saw it, so that no "
-    "call can be made of it; CustomerIOProcessor belongs into structlog's chain then"
+    "call can be made of it; in structlog, CustomerIOProcessor belongs into the chain then, and "
+    "in loguru, tags are keyword arguments"
 )
 
 _NO_TEMPLATE = (
@@ -179,14 +180,14 @@ class CustomerIOHandler(logging.Handler):
                 self._capture_message(record, attributes, told)
                 return
         elif issubclass(type(message), str) and _is_rendered_tag(message):
-            _say_once("rendered", _WAS_RENDERED, record)
+            _say_once("rendered", _WAS_RENDERED, record, None)
         for nest in _NESTS:
             if nest in attributes and is_tagged(attributes[nest]):
                 self._looks = self._looks or 1
                 self._capture_nest(record, attributes, nest)
                 return
         if is_tagged(record.args):
-            _say_once("positional", POSITIONAL, record)
+            _say_once("positional", POSITIONAL, record, message)
         if (self._looks or debugging.on) and _is_foreign(record):
             self._looks = max(self._looks - 1, 0)
             nests = [attributes[nest] for nest in _NESTS if nest in attributes]
@@ -257,8 +258,8 @@ def _shown(message: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     return copied
 
 
-def _say_once(kind: str, message: str, record: logging.LogRecord) -> None:
-    warn_once(kind, lambda: f"{message} ({origin_of(record.msg, record.__dict__, record)})")
+def _say_once(kind: str, message: str, record: logging.LogRecord, event: object) -> None:
+    warn_once(kind, lambda: f"{message} ({origin_of(event, record.__dict__, record)})")
 
 
 def _is_rendered_tag(message: str) -> bool:
@@ -282,10 +283,10 @@ def _name_of(record: logging.LogRecord, fields: dict[str, Any]) -> object:
     message: object = record.msg
     if record.args is not None or type(message) is not str or "message" not in record.__dict__:
         return message
-    what = fields.get("cio", "track")
+    name, what = message.partition("\n")[0], fields.get("cio", "track")
     if "cio_event" not in fields and type(what) is str and what in _EVENTS:
-        _say_once("queue", _NO_TEMPLATE, record)
-    return message.partition("\n")[0]
+        _say_once("queue", _NO_TEMPLATE, record, name)
+    return name
 
 
 def _time_of(record: logging.LogRecord) -> float | None:

@@ -27,7 +27,8 @@ def origin_of(event: object, fields: Mapping[Any, Any], source: object) -> str:
     ``record "purchase" of shop.cart, cart.py:17``, as far as it is known.
 
     Args:
-        event: The record's message. What it has of the record's values is masked.
+        event: The record's message. What it has of the record's values is masked. None where it
+            may have values that cannot be told from the rest.
 
         fields: The record's keys or attributes.
 
@@ -40,9 +41,9 @@ def origin_of(event: object, fields: Mapping[Any, Any], source: object) -> str:
         for key, value in fields.items()
         if type(value) is str and type(key) is str and key not in _NO_VALUES and value != own
     )
-    name = event_name(event, list(islice(texts, _TEXTS_READ)))
+    name = "" if event is None else f" {event_name(event, list(islice(texts, _TEXTS_READ)))}"
     logger, line = _of_record(source) if _is_record(source) else _of_line(source, fields)
-    parts = [f"record {name} of {shown(logger)}" if logger else f"record {name}"]
+    parts = [f"record{name} of {shown(logger)}" if logger else f"record{name}"]
     if line:
         parts.append(line)
     return ", ".join(parts)

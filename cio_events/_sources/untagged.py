@@ -41,13 +41,17 @@ BOUND = (
 
 POSITIONAL = (
     "tags were given to a log call as a positional dictionary and are not sent: they have to be "
-    "extra= in logging, or keyword arguments in structlog"
+    "extra= in logging, or keyword arguments in structlog and loguru"
 )
 """What is said of them."""
 
 _NESTED = (
     "tags were given to a log call in extra=, which is logging's, and are not sent: in structlog "
     "and loguru they are keyword arguments"
+)
+_AS_MESSAGE = (
+    "tags were given to a log call of structlog in a dictionary as its message, and are not sent: "
+    "they have to be keyword arguments"
 )
 _REPLACED = (
     "a LoggerAdapter has put its own extra= in place of a log call's, whose tags are lost with "
@@ -81,10 +85,15 @@ def look(places: Sequence[Mapping[Any, Any]], event: object, source: object) -> 
             arguments = fields.get("positional_args")  # as structlog's own logger has them
             if type(arguments) is tuple and any(map(is_tagged, arguments)):
                 warn_once("positional", lambda: f"{POSITIONAL} ({where()})")
+        if is_tagged(event):  # those of logging were found there
+            warn_once("message", lambda: f"{_AS_MESSAGE} ({where()})")
+        # They may have been formatted into the message.
+        unnamed = partial(origin_of, None, places[0], source)
         for replaced, given in given_in_vain():
-            if is_tagged(given):
-                kind, what = ("replaced", _REPLACED) if replaced else ("positional", POSITIONAL)
-                warn_once(kind, f"{what} ({where()})")
+            if is_tagged(given) and replaced:
+                warn_once("replaced", lambda: f"{_REPLACED} ({where()})")
+            elif is_tagged(given):
+                warn_once("positional", lambda: f"{POSITIONAL} ({unnamed()})")
 
 
 def is_tagged(value: object) -> bool:

@@ -244,11 +244,12 @@ class TestStructlog:
 
         log.info("untagged", cio_identity="5")
         assert caplog.messages == []
-        log.info("purchase", cio_customer="5")
-        log.info("purchase", cio_customer="5")
+        log.info("purchase", cio_customer="5", name="Lucy")
+        log.info("purchase", cio_customer="5", name="Lucy")
 
         (message,) = caplog.messages
         assert "CustomerIOProcessor" in message
+        assert "Lucy" not in message
         assert arrivals.balance() == (0, 0, 0)
 
     @pytest.mark.parametrize(

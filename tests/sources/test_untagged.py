@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 
+import loguru
 import pytest
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -11,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 from cio_events import CustomerIOHandler, CustomerIOProcessor
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources.untagged import FIRST
+from tests.sources.arrivals import Arrivals
 from tests.sources.ways import Log, by_loguru, by_structlog
 
 
@@ -84,6 +87,46 @@ def test_a_dictionary_by_position_is_said_with_structlogs_default_logger(
 
     (message,) = caplog.messages
     assert message.startswith("tags were given to a log call as a positional dictionary")
+
+
+@pytest.mark.parametrize("text", ["purchase", "purchase {}", "purchase by {} of {}"])
+def test_a_dictionary_by_position_is_said_with_loguru(
+    text: str, pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It formats with it; what the text may have of it is not said."""
+    by_loguru(pipeline)
+    for _ in range(3):
+        loguru.logger.info(text, {"cio_customer": "5", "name": "Lucy"}, 5)
+
+    (message,) = caplog.messages
+    assert message.startswith("tags were given to a log call as a positional dictionary")
+    assert re.search(rf"\(record of {__name__}, test_untagged\.py:\d+\)$", message)
+
+
+def test_a_dictionary_as_the_message_is_said_in_structlog(
+    pipeline: Pipeline, arrivals: Arrivals, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where logging has it, it is read."""
+    for _ in range(3):
+        by_structlog(pipeline)({"event": "purchase", "cio_customer": "5"})
+
+    assert arrivals.balance() == (0, 0, 0)
+    (message,) = caplog.messages
+    assert "in a dictionary as its message" in message
+
+
+def test_a_dictionary_that_loguru_has_made_text_of_is_said(
+    pipeline: Pipeline, arrivals: Arrivals, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By its text, which is not shown."""
+    log = by_loguru(pipeline)
+    for _ in range(3):
+        log({"event": "purchase", "cio_customer": "5", "name": "Lucy"})
+
+    assert arrivals.balance() == (0, 0, 0)
+    (message,) = caplog.messages
+    assert "in loguru, tags are keyword arguments" in message
+    assert "Lucy" not in message
 
 
 @pytest.mark.parametrize("source", [by_structlog, by_loguru])
