@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import loguru
 import pytest
+import structlog
 from structlog.contextvars import bound_contextvars
 
-from cio_events import Identifier, Track, signals
+from cio_events import CustomerIOHandler, CustomerIOProcessor, Identifier, Track, signals
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
 from tests.sources.arrivals import Arrivals
-from tests.sources.ways import Log
+from tests.sources.ways import Log, by_loguru
 from tests.sources.words import OBJECTS
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -260,6 +263,32 @@ def test_an_identity_is_whatever_a_customer_is(
 
     assert arrivals.balance() == (len(IDENTITIES), 0, 0)
     assert identifiers(arrivals) == sorted(str(told) for _, told in IDENTITIES)
+
+
+def test_an_identity_that_a_logger_has_is_for_its_lines(
+    pipeline: Pipeline, arrivals: Arrivals
+) -> None:
+    """By structlog's bind, loguru's two, and an adapter of logging; alone it makes no call."""
+    processors = [CustomerIOProcessor(pipeline)]
+    lines = structlog.wrap_logger(structlog.testing.CapturingLogger(), processors=processors)
+    app = logging.Logger("on no tree", logging.DEBUG)  # noqa: LOG001
+    app.addHandler(CustomerIOHandler(pipeline))
+    by_loguru(pipeline)
+    for log in (
+        lines.bind(cio_identity="5", cio="page", shop="main"),
+        loguru.logger.bind(cio_identity="5", cio="page", shop="main"),
+        logging.LoggerAdapter(app, {"cio_identity": "5", "cio": "page", "shop": "main"}),
+        lines.bind(cio_identity="6"),
+        loguru.logger.bind(cio_identity="6"),
+        logging.LoggerAdapter(app, {"cio_identity": "6"}),
+    ):
+        log.info("it")
+    with loguru.logger.contextualize(cio_identity="5", ip="10.0.0.1"):
+        loguru.logger.info("it")
+        loguru.logger.info("it", cio="page", shop="main")
+
+    told = [(one.customer, one.type, one.data) for one in arrivals.events()]
+    assert told == [("5", "page", {"shop": "main"})] * 4
 
 
 def test_a_type_is_said_where_the_shape_says_another(log: Log, arrivals: Arrivals) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import logging.handlers
 import pickle
@@ -140,7 +141,7 @@ def test_another_handler_s_lines_are_others(
     assert numbers(arrivals) == sorted([*range(COUNT), *range(COUNT)])
 
 
-@pytest.mark.parametrize("order", [(False, True), (True, False), (True, True)], ids=str)
+@pytest.mark.parametrize("order", [*itertools.product([False, True], repeat=2)], ids=str)
 def test_loguru(order: tuple[bool, bool], pipeline: Pipeline, arrivals: Arrivals) -> None:
     """Its own queue, beside a sink or another queue."""
     loguru.logger.remove()

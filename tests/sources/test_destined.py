@@ -17,6 +17,7 @@ from cio_events import (
     Identifier,
     Track,
     configure,
+    get_pipeline,
     signals,
 )
 from cio_events._pipeline.pipeline import Pipeline
@@ -189,6 +190,27 @@ def test_the_first_pipeline_has_it(both: Callable[..., Any], sandbox: Sandbox) -
         assert Arrivals(sandbox, first).balance() == (2, 1, 1)
         assert second.stats().received == 0
         assert [event.workspace for event in sandbox.events] == ["first", "first"]
+
+
+@each_source
+def test_the_environments_credentials_make_the_default(
+    source: Source, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before what a handler's options make, whose own lines are its own."""
+    for name, value in {**CREDENTIALS, "track_url": sandbox.url}.items():
+        monkeypatch.setenv(f"CIO_{name.upper()}", value)
+    handler = CustomerIOHandler(site_id="handler", api_key="k", track_url=sandbox.url)
+    source(None)("the environment's", cio_customer="5")
+    handler.handle(logging.makeLogRecord({"msg": "the handler's", "cio_customer": "5"}))
+
+    assert handler._own is not None
+    assert handler._own.flush(LONG)
+    assert get_pipeline().flush(LONG)
+    handler.close()
+    assert sorted((event.workspace, event.name) for event in sandbox.events) == [
+        ("handler", "the handler's"),
+        ("the-site", "the environment's"),
+    ]
 
 
 @each_source

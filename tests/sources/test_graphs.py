@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,10 +15,20 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cio_events import ObjectIdentifier, Pipeline
+from cio_events import (
+    AddDevice,
+    Identify,
+    IdentifyObject,
+    ObjectIdentifier,
+    Operation,
+    Pipeline,
+    SendPush,
+    Track,
+    TrackAnonymous,
+)
 from cio_events._pipeline.verbs import Verbs
 from tests.sources.arrivals import Arrivals
-from tests.sources.ways import SOURCES, by_loguru
+from tests.sources.ways import SOURCES, Log, by_logging, by_loguru
 from tests.support.effort import times
 from tests.support.graphs import BadClass, BadList, graphs
 
@@ -57,7 +69,32 @@ def received(pipeline: Pipeline) -> int:
     return stats.received
 
 
-@pytest.mark.parametrize("source", SOURCES)
+CALLS: list[Callable[[Any], Any]] = [
+    lambda graph: Track("5", "x", {"value": graph}),
+    lambda graph: Identify("5", {"value": graph}),
+    lambda graph: AddDevice("5", "t", "ios", {"value": graph}),
+    lambda graph: TrackAnonymous("a1", "x", {"value": graph}),
+    lambda graph: IdentifyObject(ObjectIdentifier("1", "acme"), {"value": graph}),
+    lambda graph: Operation({"type": "person", "identifiers": {"id": "5"}, "value": graph}),
+    lambda graph: SendPush(
+        identifiers="5", transactional_message_id=3, message_data={"value": graph}
+    ),
+]
+
+
+def by_dictionary(pipeline: Pipeline) -> Log:
+    """Logging, with a dictionary as the message."""
+    log = by_logging(pipeline)
+    return lambda event, **fields: log({"event": event, **fields})["msg"]
+
+
+def by_json_fields(pipeline: Pipeline) -> Log:
+    """Logging, with the dictionary that Google's client reads."""
+    log = by_logging(pipeline)
+    return lambda event, **fields: log(event, json_fields=fields)["json_fields"]
+
+
+@pytest.mark.parametrize("source", [*SOURCES, by_dictionary, by_json_fields])
 def test_no_log_line_raises(source: Any, pipeline: Pipeline, arrivals: Arrivals) -> None:
     """It is counted once, and stays as it was written, for any renderer that could render it."""
     log = source(pipeline)
@@ -81,6 +118,50 @@ def test_no_log_line_raises(source: Any, pipeline: Pipeline, arrivals: Arrivals)
 
     logged()
     assert sum(arrivals.balance()) > 0
+    # A payload of 100 000 bytes is the most, and what is beside it is bounded too.
+    assert all(len(json.dumps(one)) < 110_000 for one in arrivals.operations())
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_line_with_a_call_object_raises(
+    source: Any, pipeline: Pipeline, arrivals: Arrivals
+) -> None:
+    """Whatever the call holds, its line has plain tags that can be rendered."""
+    log = source(pipeline)
+
+    @bounded
+    @given(st.sampled_from(CALLS), graphs())
+    def logged(make: Callable[[Any], Any], graph: Any) -> None:
+        before = received(pipeline)
+        line = log("it", cio=make(graph), plan="pro")
+
+        assert received(pipeline) == before + 1
+        ours = {key: value for key, value in line.items() if key.startswith("cio")}
+        assert len(MARKS & ours.keys()) == 1
+        assert json.loads(json.dumps(ours)) == ours
+
+    logged()
+    assert sum(arrivals.balance()) > 0
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_untagged_line_is_touched(source: Any, pipeline: Pipeline, arrivals: Arrivals) -> None:
+    """Whatever it holds: nothing raises, nothing is counted, and it stays as it was written."""
+    log = source(pipeline)
+    events = st.text() if source is by_loguru else st.text() | graphs()
+    keys = st.sampled_from(["plan", "items", "extra", "line\nbreak", "cio_custmer", *TAGS])
+
+    @bounded
+    @given(st.dictionaries(keys, graphs(), max_size=4), events)
+    def logged(given_: dict[str, Any], event: Any) -> None:
+        line = log(event, **given_)
+
+        assert received(pipeline) == 0
+        assert MARKS.isdisjoint(line)
+        assert all(line[key] is value for key, value in given_.items())
+
+    logged()
+    assert arrivals.balance() == (0, 0, 0)
 
 
 VERBS = [name for name in vars(Verbs) if not name.startswith("_")]

@@ -6,7 +6,9 @@ import logging
 import sys
 from typing import Any
 
+import loguru
 import pytest
+import structlog
 from celery.app.log import TaskFormatter
 
 from cio_events._pipeline.pipeline import Pipeline
@@ -15,6 +17,7 @@ from cio_events._sources.instrumentation import WRITERS, written_by_instrumentat
 from cio_events._sources.logging import CustomerIOHandler
 from cio_events.sandbox import Sandbox
 from tests.sources.arrivals import Arrivals
+from tests.sources.records import Kept
 from tests.sources.ways import by_structlog
 from tests.support.scripts import environment, run_python
 
@@ -28,31 +31,61 @@ def app(pipeline: Pipeline) -> logging.Logger:
     return app
 
 
+def log_by_all(app: logging.Logger) -> None:
+    """A purchase by logging, and by structlog and loguru in front of it."""
+
+    class Propagate(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            app.handle(record)
+
+    app.info("purchase", extra={"cio_customer": "5", "price": 1})
+    structlog.wrap_logger(
+        app,
+        processors=[structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    ).info("purchase", cio_customer="5", price=1)
+    loguru.logger.remove()
+    loguru.logger.add(Propagate(), catch=False)
+    loguru.logger.info("purchase", cio_customer="5", price=1)
+
+
 def test_opentelemetry(app: logging.Logger, arrivals: Arrivals) -> None:
-    """It gives each record its trace."""
+    """It gives each record its trace, and what an application's hook adds."""
+    from opentelemetry import trace
     from opentelemetry.instrumentation.logging import LoggingInstrumentor
 
-    LoggingInstrumentor().instrument()
+    def hook(_: object, record: logging.LogRecord) -> None:
+        record.tenant = "t1"
+
+    app.addHandler(kept := Kept())
+    span = trace.NonRecordingSpan(trace.SpanContext(5, 6, is_remote=False))
+    # Older versions did it without being asked.
+    LoggingInstrumentor().instrument(inject_trace_context=True, log_hook=hook)
     try:
-        app.info("purchase", extra={"cio_customer": "5", "price": 1})
+        with trace.use_span(span):
+            log_by_all(app)
     finally:
         LoggingInstrumentor().uninstrument()
 
-    assert arrivals.event().data == {"price": 1}
+    assert [event.data for event in arrivals.events()] == [{"price": 1}] * 3
+    for record in kept.records[:2]:  # loguru makes its records without logging's factory
+        assert (vars(record)["otelSpanID"], vars(record)["tenant"]) == (f"{6:016x}", "t1")
 
 
 def test_asgi_correlation_id(app: logging.Logger, arrivals: Arrivals) -> None:
     """A filter writes the request's id."""
     from asgi_correlation_id import CorrelationIdFilter, correlation_id
 
+    app.addHandler(kept := Kept())
     app.addFilter(CorrelationIdFilter())
     token = correlation_id.set("r1")
     try:
-        app.info("purchase", extra={"cio_customer": "5", "price": 1})
+        log_by_all(app)
     finally:
         correlation_id.reset(token)
 
-    assert arrivals.event().data == {"price": 1}
+    assert [event.data for event in arrivals.events()] == [{"price": 1}] * 3
+    assert all(vars(record)["correlation_id"] == "r1" for record in kept.records)
 
 
 def test_celery(app: logging.Logger, arrivals: Arrivals) -> None:
@@ -65,9 +98,9 @@ def test_celery(app: logging.Logger, arrivals: Arrivals) -> None:
     formats = Formats()
     formats.setFormatter(TaskFormatter("%(task_name)s %(message)s"))
     app.handlers.insert(0, formats)
-    app.info("purchase", extra={"cio_customer": "5", "price": 1})
+    log_by_all(app)
 
-    assert arrivals.event().data == {"price": 1}
+    assert [event.data for event in arrivals.events()] == [{"price": 1}] * 3
 
 
 def test_uvicorn_and_rich(app: logging.Logger, arrivals: Arrivals) -> None:
@@ -81,28 +114,33 @@ def test_uvicorn_and_rich(app: logging.Logger, arrivals: Arrivals) -> None:
 
 
 DDTRACE = """
-import logging
-import sys
 import ddtrace
-ddtrace.patch(logging=True)
-import cio_events
-from cio_events import CustomerIOHandler, Pipeline
+ddtrace.patch(logging=True, structlog=True, loguru=True)
+import logging
+import loguru
+import structlog
+from cio_events import CustomerIOHandler, CustomerIOProcessor, Pipeline
 with Pipeline(site_id="s", api_key="k", track_url={url!r}) as pipeline:
+    loguru.logger.remove()
+    loguru.logger.add(CustomerIOHandler(pipeline), catch=False)
     logging.getLogger().addHandler(CustomerIOHandler(pipeline))
+    structlog.configure([CustomerIOProcessor(pipeline), structlog.processors.JSONRenderer()])
     with ddtrace.tracer.trace("request"):
-        logging.getLogger().warning("purchase", extra={{"cio_customer": "5", "price": 1}})
+        logging.getLogger().warning("logging", extra={{"cio_customer": "5", "price": 1}})
+        structlog.get_logger().info("structlog", cio_customer="5", price=1)
+        loguru.logger.info("loguru", cio_customer="5", price=1)
 """
 
 
 def test_ddtrace(sandbox: Sandbox) -> None:
-    """It patches logging, in a process of its own here."""
+    """It patches all three, in a process of its own here."""
     pytest.importorskip("ddtrace")
     env = {"DD_TRACE_ENABLED": "true", "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false"}
     env |= {"DD_REMOTE_CONFIGURATION_ENABLED": "false", "DD_TRACE_AGENT_URL": "http://127.0.0.1:9"}
     run_python("-c", DDTRACE.format(url=sandbox.url), env=environment(**env))
 
-    (event,) = sandbox.events
-    assert event.data == {"price": 1}
+    told = {event.name: event.data for event in sandbox.events}
+    assert told == {name: {"price": 1} for name in ("logging", "structlog", "loguru")}
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.package)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import marshal
 import pickle
 import queue
 import threading
@@ -12,13 +13,17 @@ from collections.abc import Callable
 from typing import Any
 
 import loguru
+import msgspec
+import orjson
 import pytest
 import structlog
+import yaml
 
 from cio_events import signals
-from cio_events._calls.messages import SendEmail
-from cio_events._calls.people import Identify, Merge, Track, TrackAnonymous
+from cio_events._calls.messages import SendEmail, SendInApp
+from cio_events._calls.people import Identifier, Identify, Merge, Track, TrackAnonymous
 from cio_events._pipeline.pipeline import Pipeline
+from cio_events._sources.fields import MARKS
 from cio_events._sources.logging import CustomerIOHandler
 from cio_events._sources.structlog import CustomerIOProcessor
 from cio_events.sandbox import Sandbox
@@ -40,6 +45,53 @@ def test_a_captured_line_shows_the_id_as_plain_text(
     assert line["cio_event_id"] == arrivals.event().id
     assert "cio_refused" not in line
     assert b"cio_events" not in pickle.dumps(line["cio_event_id"])
+
+
+class Text(str):
+    """What renderers that are strict about types refuse."""
+
+    __slots__ = ()
+
+
+RENDERERS: dict[str, Callable[[Any], Any]] = {
+    "msgspec": msgspec.json.encode,
+    "MessagePack": msgspec.msgpack.encode,
+    "orjson": lambda line: orjson.dumps(
+        line, option=orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS
+    ),
+    "YAML": yaml.safe_dump,
+    "pickle": pickle.dumps,
+    "marshal": marshal.dumps,
+    "repr": repr,
+}
+
+
+@each_source
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        ("sent", {"cio_customer": "5", "price": 1}),
+        ("identified", {"cio": "identify", "cio_customer": "5", "plan": "pro"}),
+        ("refused", {"cio_customer": ""}),
+        ("an object", {"cio": Track("5", "x", {"price": 1})}),
+        ("a merge", {"cio": Merge("5", Identifier("6", "email"))}),
+        ("a message", {"cio": SendInApp(identifiers="5", transactional_message_id=3)}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_any_renderer_can_render_the_line(
+    source: Source, event: str, fields: dict[str, Any], pipeline: Pipeline
+) -> None:
+    """Strict ones above all; and a process without this package can read it."""
+    line = source(pipeline)(event, **fields)
+
+    shown = {key: value for key, value in line.items() if key in fields or key.startswith("cio")}
+    assert not MARKS.isdisjoint(shown)
+    for name, render in RENDERERS.items():
+        rendered = render(shown)
+        assert b"cio_events" not in (rendered if isinstance(rendered, bytes) else b""), name
+    with pytest.raises(TypeError):
+        RENDERERS["orjson"]({**shown, "cio_event_id": Text("x")})
 
 
 @each_source

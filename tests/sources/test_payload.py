@@ -17,6 +17,7 @@ from structlog.processors import CallsiteParameter, CallsiteParameterAdder, add_
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources import fields
 from cio_events._sources.fields import Shapes
+from cio_events._sources.logging import CustomerIOHandler
 from cio_events._sources.structlog import CustomerIOProcessor
 from cio_events.sandbox import Sandbox
 from tests.sources.arrivals import CREDENTIALS, Arrivals
@@ -65,6 +66,24 @@ def test_what_the_vendor_reads_is_kept(
     person = arrivals.sandbox.person("5")
     assert person is not None
     assert person.attributes["cio_subscription_preferences"] == {"topics": {"topic_1": True}}
+    assert caplog.messages == []
+
+
+@each_source
+def test_what_the_vendor_reads_arrives(
+    source: Source, pipeline: Pipeline, arrivals: Arrivals, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Among the attributes of a person, each where Customer.io looks for it."""
+    related = {"identifiers": {"object_type_id": "1", "object_id": "acme"}}
+    theirs = {"action": "add_relationships", "relationships": [related]}
+    log = source(pipeline)
+    log("seen", cio="identify", cio_customer="5", plan="pro", _update=True)
+    log("joined", cio="identify", cio_customer="5", plan="pro", cio_relationships=theirs)
+
+    assert arrivals.balance() == (2, 0, 0)
+    seen, joined = arrivals.operations()
+    assert seen["attributes"] == {"plan": "pro", "_update": True}
+    assert joined["cio_relationships"] == theirs  # by v1, whose request is the attributes
     assert caplog.messages == []
 
 
@@ -153,10 +172,9 @@ def test_a_misspelt_tag_is_said_once(
 
 
 def test_made_up_tags_are_said_a_few_times_only_and_escaped(
-    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+    log: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
     """They may be made up for each record, by somebody else."""
-    log = by_structlog(pipeline)
     for number in range(200):
         log("it", cio_customer="5", **{f"cio_{number}\n\x1b[31m{'x' * 500}": 1})
 
@@ -262,6 +280,42 @@ class TestAboutLogging:
 
         assert arrivals.event().data == {"price": 1}
         assert caplog.messages == []
+
+    def test_arguments_of_the_log_call_are_left_out(
+        self, pipeline: Pipeline, arrivals: Arrivals, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Also those that a processor behind ours would have taken."""
+        arguments = {"exc_info": True, "stack_info": True, "stacklevel": 2}
+        event_dict = {"event": "it", "cio_customer": "5", "price": 1, "positional_args": (1, "x")}
+        CustomerIOProcessor(pipeline)(None, "info", {**event_dict, **arguments})
+        app = logging.Logger("on no tree", logging.DEBUG)  # noqa: LOG001
+        app.addHandler(CustomerIOHandler(pipeline))
+        app.info("it %s %s", 1, "x", extra={"cio_customer": "5", "price": 1}, **arguments)  # type: ignore[arg-type]
+
+        assert [event.data for event in arrivals.events()] == [{"price": 1}] * 2
+        assert caplog.messages == []
+
+    def test_behind_filter_by_level(self, pipeline: Pipeline, arrivals: Arrivals) -> None:
+        """What is filtered there makes no call; the rest is as if the processor came first."""
+        app = logging.Logger("on no tree", logging.INFO)  # noqa: LOG001
+        log = structlog.wrap_logger(
+            app,
+            processors=[
+                structlog.stdlib.filter_by_level,
+                CustomerIOProcessor(pipeline),
+                merge_contextvars,
+                structlog.stdlib.render_to_log_kwargs,
+            ],
+            wrapper_class=structlog.stdlib.BoundLogger,
+        )
+        plan = fresh("free")
+        with bound_contextvars(request_id=fresh("r1"), plan=plan, cio_customer="7"):
+            log.debug("filtered", cio_customer="5")
+            log.info("untagged")
+            log.bind(shop="main").info("it", cio_customer="5", plan=plan)
+
+        event = arrivals.event()
+        assert (event.customer, event.data) == ("5", {"shop": "main", "plan": "free"})
 
     @pytest.mark.parametrize(
         "said", [{"level": 12}, {"module": "billing"}, {"timestamp": {}}, {"logger": 5}], ids=str

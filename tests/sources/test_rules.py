@@ -6,7 +6,7 @@ import enum
 import ipaddress
 import uuid
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timezone
 from types import MappingProxyType
 from typing import Any
@@ -16,10 +16,11 @@ import msgspec
 import numpy as np
 import pendulum
 import pydantic
+import yaml
 from asyncpg.pgproto import pgproto  # type: ignore[import-untyped, unused-ignore]
 from django.utils.functional import lazy  # type: ignore[import-untyped, unused-ignore]
 
-from cio_events import Delete, Identifier, Merge
+from cio_events import Delete, Identifier, Merge, Track
 from tests.sources.arrivals import Arrivals
 from tests.sources.ways import Log
 
@@ -40,6 +41,14 @@ class Model(pydantic.BaseModel):
     price: int = 1
 
 
+class Lines(Sequence[str]):
+    def __getitem__(self, index: Any) -> Any:
+        return ["a", "b"][index]
+
+    def __len__(self) -> int:
+        return 2
+
+
 Shop = enum.IntEnum("Shop", {"LUCY": 5})
 
 
@@ -51,12 +60,12 @@ def knowing(count: int) -> dict[str, Any]:
     return people[0]
 
 
-def aliases() -> list[Any]:
+def aliases() -> Any:
     """A few hundred bytes of YAML."""
-    value: list[Any] = ["lol"] * 9
-    for _ in range(12):
-        value = [value] * 9
-    return value
+    laughs = [f"a0: &a0 [{', '.join(['lol'] * 9)}]"]
+    for number in range(12):
+        laughs.append(f"a{number + 1}: &a{number + 1} [{', '.join([f'*a{number}'] * 9)}]")
+    return yaml.safe_load("\n".join(laughs))
 
 
 def nested() -> Any:
@@ -92,6 +101,16 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "an IP address": (ipaddress.ip_address("127.0.0.1"), "127.0.0.1"),
     "a translation": (lazy(lambda: "Hallo", str)(), "Hallo"),
     "an immutable mapping": (MappingProxyType({"a": 1}), {"a": 1}),
+    "a network": (ipaddress.ip_network("10.0.0.0/8"), "10.0.0.0/8"),
+    "numpy's integer": (np.int64(5), 5),
+    "numpy's float": (np.float32(0.5), 0.5),
+    "numpy's text": (np.str_("a"), "a"),
+    "numpy's time": (np.datetime64("2024-05-01T00:00:00"), MAY),
+    "numpy's array": (np.array([[1, 2]]), [[1, 2]]),
+    "pendulum's date": (pendulum.date(2024, 5, 1), MAY),
+    "pendulum's duration": (pendulum.duration(seconds=90), 90.0),
+    "pendulum, before 1970": (pendulum.datetime(1969, 1, 1), "1969-01-01T00:00:00+00:00"),
+    "a sequence": (Lines(), ["a", "b"]),
     "a surrogate": ("a\ud800b", "a\ufffdb"),
     "what cannot be said": (object(), "<object>"),
 }
@@ -101,6 +120,7 @@ TOO_LARGE: dict[str, Callable[[], Any]] = {
     "range": lambda: range(20_000_000),
     "tuples": nested,
     "text": lambda: "\ud800" + "x" * 2_500_000,
+    "a large dictionary": lambda: {"one": "\ud800", **{f"k{n}": "x" * 10 for n in range(90_000)}},
 }
 
 REFUSED: dict[str, dict[str, Any]] = {
@@ -150,13 +170,28 @@ def test_what_has_no_end_is_too_large(log: Log, arrivals: Arrivals) -> None:
     assert arrivals.balance() == (0, len(TOO_LARGE), 0)
 
 
+def test_what_has_no_end_is_too_large_whatever_says_it(log: Log, arrivals: Arrivals) -> None:
+    """As an attribute, as all the payload, and in a call object."""
+    for make in (aliases, nested):
+        log("it", cio="identify", cio_customer="5", value=make())
+        log("it", cio_customer="5", cio_data={"value": make()})
+        log("it", cio=Track("5", "it", {"value": make()}))
+        log("it", cio="add_device", cio_customer="5", cio_device="t", cio_platform="ios", a=make())
+
+    assert arrivals.balance() == (0, 8, 0)
+    assert arrivals.pipeline.stats().failed_by_reason == {"too_large": 8}
+
+
 def test_a_cycle_is_cut_where_it_closes(log: Log, arrivals: Arrivals) -> None:
     """Eleven people who know each other are eleven, and not eleven to the power of themselves."""
     log("purchase", cio_customer="5", value=knowing(11))
+    log("purchase", cio_customer="5", cio_data={"value": knowing(11)})
+    log("purchase", cio=Track("5", "purchase", {"value": knowing(11)}))
 
-    first = arrivals.event().data["value"]
-    assert (first["name"], len(first["knows"])) == ("p0", 11)
-    assert first["knows"][1] == {"name": "p1", "knows": "<list>"}
+    for event in arrivals.events():
+        first = event.data["value"]
+        assert (first["name"], len(first["knows"])) == ("p0", 11)
+        assert first["knows"][1] == {"name": "p1", "knows": "<list>"}
 
 
 def test_an_identify_overwrites_nothing_with_what_cannot_be_said(
