@@ -65,19 +65,17 @@ class EndOfProcess:
 
     def say_pending(self) -> None:
         """Say how much could not be delivered in time, and what becomes of it."""
-        pending, one = self._ledger.pending, self._ledger.pending == 1
+        pending, late = self._ledger.pending, "could not be delivered before the end and"
         if self.options.spool is not None:
-            becomes = "stays in the spool" if one else "stay in the spool"
+            told = calls(pending, f"{late} stays in the spool", f"{late} stay in the spool")
         else:
-            becomes = (
-                "is lost if nothing else delivers it"
-                if one
-                else ("are lost if nothing else delivers them")
+            told = calls(
+                pending,
+                f"{late} is lost if nothing else delivers it",
+                f"{late} are lost if nothing else delivers them",
             )
         if pending:
-            self._diagnostics.warn(
-                "in time", f"{calls(pending)} could not be delivered before the end and {becomes}"
-            )
+            self._diagnostics.warn("in time", told)
 
     def forget_pending(self) -> None:
         """Give up what is pending, as ``closed``, and go on with what comes later."""
@@ -137,16 +135,12 @@ class EndOfProcess:
     def _give_up(self, end: float) -> None:
         """Leave what is pending to the spool, or give it up; receivers are told until *end*."""
         lost = self._worker.release("exit", end)
+        late = "could not be delivered before the exit and"
         if lost:
-            self._diagnostics.warn(
-                "exit",
-                f"{calls(lost)} could not be delivered before the exit and "
-                f"{'is' if lost == 1 else 'are'} lost",
-            )
+            self._diagnostics.warn("exit", calls(lost, f"{late} is lost", f"{late} are lost"))
         elif self._ledger.pending and self.options.spool is not None:
-            self._diagnostics.warn(
-                "exit",
-                f"{calls(self._ledger.pending)} could not be delivered before the exit and "
-                f"{'stays' if self._ledger.pending == 1 else 'stay'} in the spool",
+            left = calls(
+                self._ledger.pending, f"{late} stays in the spool", f"{late} stay in the spool"
             )
+            self._diagnostics.warn("exit", left)
         self._close_endpoints()

@@ -46,6 +46,17 @@ def test_every_page_is_linked() -> None:
     assert pages - targets == {"docs/changelog.md"}
 
 
+def test_every_command_of_ours_is_there() -> None:
+    """What a page has somebody run with `python -m tests.…` can be run."""
+    for page in [ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        text = page.read_text(encoding="utf-8")
+        for name in {*re.findall(r"-m (tests[.\w]+\w)", text)}:
+            place = ROOT / name.replace(".", "/")
+            file = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
+            assert file.exists(), (page.name, name)
+            assert place.is_dir() or "__main__" in file.read_text(encoding="utf-8"), name
+
+
 def test_the_map_has_all_rooms() -> None:
     """
     What CONTRIBUTING.md names in its map is there, and no folder or file of the top is left out.
