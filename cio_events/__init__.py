@@ -58,12 +58,11 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 from cio_events import signals
+from cio_events._calls.call import Call, Identifier
 from cio_events._calls.people import (
     AddDevice,
-    Call,
     Delete,
     DeleteDevice,
-    Identifier,
     Identify,
     Merge,
     Suppress,

@@ -26,7 +26,7 @@ from cio_events.errors import ParamError
 if TYPE_CHECKING:
     import requests
 
-    from cio_events._calls.people import Call
+    from cio_events._calls.call import Call
 
 # Seconds. Direct clients and `install_signal_handlers` have these two as well.
 TIMEOUT = 10.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import blinker
 
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._exported import exported
 from cio_events._interrupts import faults
 from cio_events._process import diagnostics

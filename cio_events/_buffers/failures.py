@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._exported import exported
 from cio_events._wire.encode import remade
 from cio_events._wire.envelope import Envelope

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from cio_events._calls.attachments import Content, valid_attachments, with_attachment
-from cio_events._calls.people import Call, Customer, identifier_of
+from cio_events._calls.call import Call, Customer, identifier_of
 from cio_events._calls.times import Timestamp, valid_time
 from cio_events._calls.validation import (
     Data,

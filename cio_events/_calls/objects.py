@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, TypeAlias, cast, get_args
 from uuid import UUID
 
 from cio_events._calls import limits
-from cio_events._calls.people import Call, Customer, Identifier, identifier_of
+from cio_events._calls.call import Call, Customer, Identifier, identifier_of
 from cio_events._calls.times import Timestamp, valid_time
 from cio_events._calls.validation import (
     Data,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
-from cio_events._calls.people import ID_TYPES, Call, Identifier, IdType
+from cio_events._calls.call import ID_TYPES, Call, Identifier, IdType
 from cio_events._calls.validation import Data, valid_id_text, valid_mapping
 from cio_events._exported import exported
 from cio_events.errors import ParamError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 from cio_events._calls import limits
-from cio_events._calls.people import Call, Customer, Identifier, identifier_of
+from cio_events._calls.call import Call, Customer, Identifier, identifier_of
 from cio_events._calls.validation import valid_list, valid_number
 from cio_events._exported import exported
 from cio_events.errors import ParamError

@@ -12,6 +12,7 @@ from types import FunctionType
 from typing import Generic, ParamSpec, TypeVar
 from uuid import UUID
 
+from cio_events._calls.call import Call, Customer
 from cio_events._calls.objects import (
     AddRelationships,
     DeleteObject,
@@ -24,8 +25,6 @@ from cio_events._calls.objects import (
 )
 from cio_events._calls.people import (
     AddDevice,
-    Call,
-    Customer,
     Delete,
     DeleteDevice,
     Identify,

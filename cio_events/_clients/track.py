@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, cast
 import orjson
 
 from cio_events._calls import limits
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._calls.ulid import new_id
 from cio_events._calls.validation import valid_list
 from cio_events._calls.verbs import Verbs, with_own_verbs

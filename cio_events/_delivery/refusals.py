@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from cio_events import signals
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._delivery.ledger import Ledger
 from cio_events._process.diagnostics import Diagnostics, calls, where
 from cio_events._wire.masking import named

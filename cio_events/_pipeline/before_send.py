@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._interrupts import faults
 from cio_events._process.diagnostics import Diagnostics
 from cio_events._process.suppression import mark_records, without_capture

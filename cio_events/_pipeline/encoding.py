@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cio_events._calls.call import Call
 from cio_events._calls.limits import ATTRIBUTE_VALUE_BYTES
-from cio_events._calls.people import Call
 from cio_events._process.diagnostics import Diagnostics, where
 from cio_events._wire.encode import Api, encode, too_long_attribute
 from cio_events._wire.envelope import Envelope

@@ -9,7 +9,7 @@ from cio_events._http import loopback
 from cio_events._wire.masking import named
 
 if TYPE_CHECKING:
-    from cio_events._calls.people import Call
+    from cio_events._calls.call import Call
     from cio_events._destinations.redis_address import RedisAddress
     from cio_events._http.endpoint import Endpoint
 

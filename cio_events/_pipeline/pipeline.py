@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from cio_events._buffers.failures import Failure
 from cio_events._buffers.memory import MemoryBuffer
+from cio_events._calls.call import Call, IdType
 from cio_events._calls.messages import Message
-from cio_events._calls.people import Call, IdType
 from cio_events._calls.ulid import IdSource
 from cio_events._calls.validation import Data
 from cio_events._calls.verbs import with_own_verbs

@@ -15,8 +15,8 @@ from cio_events._http import loopback
 from cio_events.signals import DroppedReason, FailedReason, Report
 
 if TYPE_CHECKING:
+    from cio_events._calls.call import Call
     from cio_events._calls.messages import Receipt
-    from cio_events._calls.people import Call
     from cio_events._delivery.ledger import Ledger
     from cio_events._wire.envelope import Envelope
     from cio_events.errors import ParamError

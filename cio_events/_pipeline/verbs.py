@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal, NoReturn, ParamSpec, TypeVar, cast
 from uuid import UUID
 
-from cio_events._calls.people import Call, Customer, IdType, identifier_of
+from cio_events._calls.call import Call, Customer, IdType, identifier_of
 from cio_events._calls.validation import Data, obviously_fits
 from cio_events._calls.verbs import Verbs
 from cio_events._interrupts import faults

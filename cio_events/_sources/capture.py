@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from structlog.contextvars import get_contextvars
 
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._interrupts import faults, suppress_faults
 from cio_events._pipeline.default import get_pipeline
 from cio_events._process import debugging, exits

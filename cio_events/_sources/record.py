@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from structlog.contextvars import get_contextvars
 
-from cio_events._calls.people import Customer, Identifier, IdType, identifier_of
+from cio_events._calls.call import Customer, Identifier, IdType, identifier_of
 from cio_events._calls.validation import NO_MAPPING, Data
 from cio_events._pipeline import recording
 from cio_events._sources.fields import Shape

@@ -10,16 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from cio_events._calls.people import (
-    AddDevice,
-    Call,
-    DeleteDevice,
-    Identifier,
-    Identify,
-    Track,
-    TrackAnonymous,
-    type_by_shape,
-)
+from cio_events._calls.call import Call, Identifier, type_by_shape
+from cio_events._calls.people import AddDevice, DeleteDevice, Identify, Track, TrackAnonymous
 from cio_events._calls.validation import EventType
 from cio_events._process.diagnostics import warn_few, where
 from cio_events._process.forks import late_imports

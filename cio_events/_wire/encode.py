@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from cio_events._calls import limits
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._interrupts import faults
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of, seal
 from cio_events._wire.identifiers import v1_names

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cio_events._calls.call import CIO_ID_PREFIX, Identifier, type_by_shape
 from cio_events._calls.objects import ObjectIdentifier
-from cio_events._calls.people import CIO_ID_PREFIX, Identifier, type_by_shape
 
 ANONYMOUS = "anonymous "
 """How the key of somebody begins who is not known yet."""

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 import orjson
 
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._wire.request import Request
 
 MASK = "***"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from cio_events._calls.call import Identifier
 from cio_events._calls.messages import Device, Message
-from cio_events._calls.people import Identifier
 from cio_events._wire import identifiers
 from cio_events._wire.people import data_of_device, device
 

@@ -9,7 +9,7 @@ from typing import Literal
 import orjson
 
 from cio_events._calls import limits
-from cio_events._calls.people import CIO_ID_PREFIX, IdType
+from cio_events._calls.call import CIO_ID_PREFIX, IdType
 from cio_events._calls.validation import Data
 from cio_events._interrupts import faults
 from cio_events._wire.envelope import HEADER_BYTES, HEADER_FORM, Envelope, Route

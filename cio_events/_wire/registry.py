@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from cio_events._calls.call import Call
 from cio_events._calls.messages import (
     Message,
     SendEmail,
@@ -33,7 +34,6 @@ from cio_events._calls.objects import (
 from cio_events._calls.operation import Operation
 from cio_events._calls.people import (
     AddDevice,
-    Call,
     Delete,
     DeleteDevice,
     Identify,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cio_events._calls.people import Identifier
+from cio_events._calls.call import Identifier
 from cio_events._calls.segments import AddToSegment, RemoveFromSegment
 from cio_events._wire import identifiers
 

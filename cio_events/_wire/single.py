@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cio_events._calls.call import Call
 from cio_events._calls.messages import Message
-from cio_events._calls.people import Call
 from cio_events._calls.validation import is_a
 from cio_events._wire.encode import dump
 from cio_events._wire.identifiers import v1_names

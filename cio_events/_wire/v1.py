@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TypeAlias
 from urllib.parse import quote
 
+from cio_events._calls.call import Identifier
 from cio_events._calls.objects import ReportMetric
 from cio_events._calls.people import (
     AddDevice,
     Delete,
     DeleteDevice,
-    Identifier,
     Identify,
     Merge,
     Suppress,

@@ -19,7 +19,7 @@ from cio_events.doctor.table import found
 from cio_events.errors import CustomerIOError
 
 if TYPE_CHECKING:
-    from cio_events._calls.people import Call
+    from cio_events._calls.call import Call
     from cio_events._wire.envelope import Envelope
     from cio_events.errors import ParamError
     from cio_events.signals import DroppedReason

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from cio_events._calls.people import Call, Delete, Identify, Track
+from cio_events._calls.call import Call
+from cio_events._calls.people import Delete, Identify, Track
 from cio_events._calls.ulid import new_id
 from cio_events._clients.track import TrackClient
 from cio_events._wire.masking import masked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeGuard
 
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._process.diagnostics import calls
 from cio_events.testing.expectations import differences, params_of
 from cio_events.testing.texts import summary

@@ -9,15 +9,8 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from cio_events._calls.people import (
-    CIO_ID_PREFIX,
-    Call,
-    Identifier,
-    Identify,
-    Track,
-    TrackAnonymous,
-    identifier_of,
-)
+from cio_events._calls.call import CIO_ID_PREFIX, Call, Identifier, identifier_of
+from cio_events._calls.people import Identify, Track, TrackAnonymous
 from cio_events.errors import ParamError
 from cio_events.testing.texts import differing, shown
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._sources.setup.obstacles import obstacles, way_in
 from cio_events.testing.expectations import Expectation
 from cio_events.testing.notes import Notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._process.callers import calling_line
 from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
 from cio_events._sources.untagged import likely_tag

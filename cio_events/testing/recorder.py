@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, cast, get_args, overload
 
-from cio_events._calls.people import Call, Identify, Track, TrackAnonymous
+from cio_events._calls.call import Call
+from cio_events._calls.people import Identify, Track, TrackAnonymous
 from cio_events._pipeline import recording
 from cio_events._process.diagnostics import calls
 from cio_events.signals import FailedReason

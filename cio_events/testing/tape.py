@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from cio_events._calls.call import Call
 from cio_events._calls.messages import Message, Receipt
-from cio_events._calls.people import Call
 from cio_events._calls.ulid import LETTERS, IdSource
 from cio_events._pipeline.recording import Ended
 from cio_events._process.callers import calling_line

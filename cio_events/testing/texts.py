@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cio_events._calls.people import Call, Identifier
+from cio_events._calls.call import Call, Identifier
 
 # How much of a value is shown, and how much of it before the place that matters.
 _SHOWN = 80

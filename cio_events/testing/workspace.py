@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
-from cio_events._calls.people import Call, Track, TrackAnonymous
+from cio_events._calls.call import Call
+from cio_events._calls.people import Track, TrackAnonymous
 from cio_events._calls.validation import EventType
 from cio_events._destinations import endpoints
 from cio_events._pipeline import recording

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._redis.entries import Entry, decode
 from cio_events._redis.keys import Keys
 from cio_events._wire.encode import call_of

@@ -15,7 +15,7 @@ import traceback
 import pytest
 
 from cio_events import SendEmail, Track
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._calls.ulid import IdSource
 from cio_events._delivery.destination import (
     Batch,

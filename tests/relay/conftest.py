@@ -23,7 +23,7 @@ from tests.support.redis_server import RedisServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cio_events._calls.people import Call
+    from cio_events._calls.call import Call
     from cio_events.sandbox import Sandbox
 
 PATIENCE_SECONDS = 30.0

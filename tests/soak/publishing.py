@@ -15,8 +15,9 @@ import sys
 import threading
 import time
 
+from cio_events._calls.call import Call
 from cio_events._calls.messages import SendEmail
-from cio_events._calls.people import Call, Track
+from cio_events._calls.people import Track
 from cio_events._calls.ulid import IdSource
 from cio_events._redis import entries
 from cio_events._redis.connection import connect

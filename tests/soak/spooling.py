@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cio_events import Pipeline, SendEmail, Track
-from cio_events._calls.people import Call
+from cio_events._calls.call import Call
 from cio_events._redis import connection
 from tests.soak.publishing import CUSTOMERS, MESSAGE_EVERY
 

@@ -20,8 +20,9 @@ import structlog
 import yaml
 
 from cio_events import signals
+from cio_events._calls.call import Identifier
 from cio_events._calls.messages import SendEmail, SendInApp
-from cio_events._calls.people import Identifier, Identify, Merge, Track, TrackAnonymous
+from cio_events._calls.people import Identify, Merge, Track, TrackAnonymous
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources.fields import MARKS
 from cio_events._sources.logging import CustomerIOHandler

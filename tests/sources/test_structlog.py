@@ -16,6 +16,7 @@ from structlog.contextvars import bind_contextvars, bound_contextvars, merge_con
 from structlog.processors import EventRenamer, JSONRenderer, TimeStamper, add_log_level
 from structlog.testing import capture_logs
 
+from cio_events._calls.call import Identifier
 from cio_events._calls.messages import SendEmail
 from cio_events._calls.objects import (
     AddRelationships,
@@ -25,15 +26,7 @@ from cio_events._calls.objects import (
     ObjectIdentifier,
     Relationship,
 )
-from cio_events._calls.people import (
-    AddDevice,
-    Delete,
-    Identifier,
-    Merge,
-    Suppress,
-    Track,
-    Unsuppress,
-)
+from cio_events._calls.people import AddDevice, Delete, Merge, Suppress, Track, Unsuppress
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources.structlog import CustomerIOProcessor
 from tests.sources.arrivals import Arrivals

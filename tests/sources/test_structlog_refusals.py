@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from structlog.testing import CapturingLogger
 
 from cio_events import signals
-from cio_events._calls.people import (
-    Identifier,
-    Track,
-)
+from cio_events._calls.call import Identifier
+from cio_events._calls.people import Track
 from cio_events._pipeline import default as pipelines
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources.fields import MARKS, TAGS

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from structlog.contextvars import bound_contextvars
 
+from cio_events._calls.call import Call, Identifier
 from cio_events._calls.messages import SendEmail
 from cio_events._calls.objects import (
     AddRelationships,
@@ -22,10 +23,8 @@ from cio_events._calls.objects import (
 )
 from cio_events._calls.people import (
     AddDevice,
-    Call,
     Delete,
     DeleteDevice,
-    Identifier,
     Identify,
     Merge,
     Track,

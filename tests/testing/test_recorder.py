@@ -162,7 +162,7 @@ def test_matchers_work_anywhere() -> None:
     ],
 )
 def test_customers_can_be_said_in_each_way(
-    customer: cio_events._calls.people.Customer, asked
+    customer: cio_events._calls.call.Customer, asked
 ) -> None:  # type: ignore[name-defined]
     """Text, number, identifier, mapping; one of another type is another."""
     with Recorder() as cio:
