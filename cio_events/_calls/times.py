@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from numbers import Real
+from operator import index
 from typing import TypeAlias, cast
 
 from cio_events._calls.validation import is_a
@@ -14,7 +17,7 @@ Timestamp: TypeAlias = "int | float | date | str"
 """
 Unix seconds, a date or datetime (naive is UTC), or either as text: digits, or ISO 8601.
 
-Milliseconds are recognised.
+Milliseconds are recognised. So are what numpy has for such numbers and times, and a `Decimal`.
 """
 
 # A moment in milliseconds is over this from 1973 on, and one in seconds not before the year 5138.
@@ -56,6 +59,8 @@ def valid_time(value: object, param: str) -> int | None:
         return None
     if is_a(value, str):
         value = _from_text(str.__str__(value), param)
+    elif not is_a(value, (int, float, date)):
+        value = _of_another_kind(value)
     if is_a(value, date):
         try:
             value = unix_seconds(value)
@@ -68,6 +73,21 @@ def valid_time(value: object, param: str) -> int | None:
     if not 0 <= seconds < _MILLISECONDS_FROM:
         raise ParamError(param, "must be a time in seconds since 1970")
     return int(seconds)
+
+
+def _of_another_kind(value: object) -> object:
+    """What numpy or `decimal` has for a number or a moment, as Python's own; else *value*."""
+    kind = type(value)
+    try:
+        if hasattr(kind, "__index__"):
+            return index(value)  # type: ignore[arg-type]
+        if issubclass(kind, (Real, Decimal)):
+            return float(value)  # type: ignore[arg-type]
+        if (kind.__module__, kind.__qualname__) == ("numpy", "datetime64"):
+            return value.astype("datetime64[us]").item()  # type: ignore[attr-defined]
+    except faults(Exception):  # whatever an application's own type raises
+        pass
+    return value
 
 
 def _from_text(text: str, param: str) -> float | datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import enum
 import ipaddress
 import uuid
@@ -130,6 +131,10 @@ REFUSED: dict[str, dict[str, Any]] = {
     "two keys": {"cio_customer": {"id": "5", "email": "a@b.c"}},
     "a merge by phone is no call": {"cio_customer": "5", "cio": "merge", "phone": "1"},
     "a time that is none": {"cio_customer": "5", "cio_timestamp": "yesterday"},
+    "a time that is no time": {"cio_customer": "5", "cio_timestamp": np.datetime64("NaT")},
+    "a time before 1970": {"cio_customer": "5", "cio_timestamp": date(1969, 1, 1)},
+    "a number that is none": {"cio_customer": "5", "cio_timestamp": decimal.Decimal("NaN")},
+    "a flag": {"cio_customer": "5", "cio_timestamp": True},
 }
 
 TIMES: dict[str, Any] = {
@@ -138,6 +143,13 @@ TIMES: dict[str, Any] = {
     "ISO 8601": "2024-05-01T00:00:00Z",
     "a date": date(2024, 5, 1),
     "a datetime": datetime(2024, 5, 1, tzinfo=timezone.utc),
+    "pendulum": pendulum.datetime(2024, 5, 1),
+    "numpy's integer": np.int64(MAY),
+    "numpy's float": np.float64(MAY),
+    "numpy's time": np.datetime64("2024-05-01T00:00:00"),
+    "numpy's day": np.datetime64("2024-05-01"),
+    "a Decimal": decimal.Decimal(MAY),
+    "milliseconds": MAY * 1000,
 }
 
 
