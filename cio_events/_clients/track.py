@@ -19,6 +19,7 @@ from cio_events._exported import exported
 from cio_events._http import credentials
 from cio_events._http import endpoint as http
 from cio_events._http.exchange import Answer
+from cio_events._process import diagnostics
 from cio_events._process.tracebacks import without_locals
 from cio_events._wire import answers
 from cio_events._wire import batch as v2
@@ -182,7 +183,7 @@ class TrackClient(Client, Verbs[None, float]):
             raise ParamError("calls", f"are together over {limit} bytes", limit)
         say_unsaid(unsaid)
         request = Request("POST", v2.BATCH_PATH, body)
-        what = f"a batch of {len(together)} calls"
+        what = f"a batch of {diagnostics.calls(len(together))}"
         answer = self._ask(what, request, timeout)
         if answer.status != 207:
             return []

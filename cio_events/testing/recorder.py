@@ -57,7 +57,7 @@ class Recorder:
         self.verbose: bool | None = None  # where it is not pytest that runs
 
     def __repr__(self) -> str:
-        return f"<Recorder {len(self._tape.entries)} calls>"
+        return f"<Recorder {calls(len(self._tape.entries))}>"
 
     # Opening and closing.
 

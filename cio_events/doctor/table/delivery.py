@@ -22,7 +22,7 @@ ROWS: dict[str, Row] = {
     ),
     "W704": Row(
         "delivery",
-        "Delivery to {api} fails for now ({failures} times in a row)",
+        "Delivery to {api} fails for now (failures in a row: {failures})",
         "Waiting: {count}, {since}; tried again in {delay}. After max_age ({max_age}) they "
         "expire.",
         "The check credentials says whether it is the network. Otherwise wait.",
