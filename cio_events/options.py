@@ -36,6 +36,14 @@ _MOST_SECONDS = 1_000_000_000
 _MOST_THINGS = 1_000_000_000_000_000
 _LONGEST_PREFIX = 100
 
+_WITHOUT_RELAY = "needs the option relay"
+
+MOST_PARTITIONS = 64
+"""Of a relay; each is led by threads of its own."""
+
+# So many have to answer before a call is known to be stored.
+_MOST_REPLICAS = 100
+
 # How like two names are of which one is meant for the other; difflib's own is 0.6.
 _NEAR = 0.8
 
@@ -81,6 +89,19 @@ def _count(name: str, value: object) -> int:
     if number > _MOST_THINGS:
         raise ParamError(name, f"must be at most {_MOST_THINGS}", _MOST_THINGS)
     return number
+
+
+def _at_most(most: int, least: int) -> Read:
+    def read(name: str, value: object) -> int:
+        number = least - 1
+        if isinstance(value, (int, str)) and not isinstance(value, bool):
+            with suppress(ValueError):
+                number = int(value)
+        if not least <= number <= most:
+            raise ParamError(name, f"must be an integer from {least} to {most}", most)
+        return number
+
+    return read
 
 
 def _switch(name: str, value: object) -> bool:
@@ -285,6 +306,20 @@ class Options:
         "How many bytes may wait in Redis; beyond them calls wait where they are.",
         "A Redis that others use too must not fill up during an outage.",
     )
+    relay_partitions: int = _row(
+        1,
+        _at_most(MOST_PARTITIONS, least=1),
+        "Into how many streams calls are parted, by whom they are about; the same for all that "
+        "publish to one ``relay_prefix``.",
+        "With one, all calls keep their order; with more, those of each identifier as written.",
+    )
+    relay_replicas: int = _row(
+        0,
+        _at_most(_MOST_REPLICAS, least=0),
+        "How many replicas of Redis must have a call before it is sent; until then it waits here "
+        "too.",
+        "Most Redis servers have none, and each adds its way there and back.",
+    )
     before_send: Callable[[Call], Call | None] | None = _row(
         None,
         _callable,
@@ -331,6 +366,8 @@ class Options:
             value = getattr(self, name)
             if value is not None or _DEFAULTS[name] is not None:
                 object.__setattr__(self, name, row.read(name, value))
+        if self.relay is None and self.relay_partitions != 1:
+            raise ParamError("relay_partitions", _WITHOUT_RELAY)
 
     @property
     def to(self) -> Literal["customer.io", "redis"]:
@@ -372,6 +409,8 @@ class OptionArguments(TypedDict, total=False):
     relay_prefix: str
     relay_ack: Literal["memory", "fsync"]
     relay_bytes: int
+    relay_partitions: int
+    relay_replicas: int
     before_send: Callable[[Call], Call | None] | None
     id_type: Literal["auto", "id", "email", "cio_id", "phone"]
     hidden: Iterable[str]
@@ -438,4 +477,7 @@ def options_from(
             values[name] = row.read(name, text)
         except ParamError as error:
             problem = problem or ParamError(variable, error.message, error.limit)
+    without = "relay_partitions" not in given and values.get("relay") is None
+    if without and values.pop("relay_partitions", 1) != 1:
+        problem = problem or ParamError("CIO_RELAY_PARTITIONS", _WITHOUT_RELAY)
     return Options(**values), problem

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING
 import click
 
 from cio_events._cli.relay_dead import dead
+from cio_events._cli.relay_partitions import partitions
 from cio_events._cli.relay_redis import WrongSettingError, of_prefix, understood
 from cio_events._cli.relay_status import status
 from cio_events._destinations import endpoints
 from cio_events._destinations.customerio import AppAPI, TrackAPI
 from cio_events._process.diagnostics import say
 from cio_events._relay.lease import SECONDS
-from cio_events.options import Options, options_from
+from cio_events.errors import ParamError
+from cio_events.options import MOST_PARTITIONS, Options, options_from
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -56,11 +58,12 @@ def relay() -> None:
     """
     Deliver what other processes leave in Redis: `cio-events relay URL`.
 
-    Of several relays one delivers, and the others stand by.
+    Of several relays one delivers, and the others stand by: one for each partition.
     """
 
 
 relay.add_command(dead)
+relay.add_command(partitions)
 relay.add_command(status)
 
 
@@ -82,6 +85,13 @@ relay.add_command(status)
     help="How many replicas must know of a message before it is sent, as one may be promoted.",
 )
 @click.option(
+    "--partitions",
+    "number",
+    type=click.IntRange(1, MOST_PARTITIONS),
+    envvar="CIO_RELAY_PARTITIONS",
+    help="How many there are, where nobody has said it to Redis yet: the option relay_partitions.",
+)
+@click.option(
     "--health", type=click.IntRange(0, 65535), help="A port of loopback to answer /health on."
 )
 @click.option(
@@ -92,10 +102,11 @@ def run(
     prefix: str,
     lease: float,
     replicas: int,
+    number: int | None,
     health: int | None,
     max_lag: float | None,
 ) -> None:
-    """Deliver to Customer.io what is in the Redis at URL, as long as no other relay does."""
+    """Deliver to Customer.io what is in the Redis at URL: what no other relay delivers."""
     _log_to_stderr()
     with understood():
         from cio_events._relay.health import Health  # optional: they need redis-py
@@ -111,6 +122,7 @@ def run(
             prefix=prefix,
             lease=lease,
             replicas=replicas,
+            partitions=number,
             tell=_tell,
         )
         running.check()
@@ -124,6 +136,8 @@ def run(
     running.stop()
     if watched is not None:
         watched.stop()
+    if isinstance(running.failure, ParamError):
+        raise WrongSettingError(str(running.failure))
     if running.failure is not None:
         raise click.ClickException(
             f"it ends, as a thread of it died: {course_of(running.failure)}"
@@ -146,7 +160,7 @@ def _endpoints() -> tuple[Options, Endpoint | None, Endpoint | None]:
     """Where to deliver to, as the environment says; a line about what is missing."""
     options, problem = options_from({})
     # CIO_RELAY says where this relay reads from; its own calls go to Customer.io.
-    options = replace(options, relay=None)
+    options = replace(options, relay=None, relay_partitions=1)
     track, no_track = endpoints.opened(endpoints.track, options, {}, problem)
     app, no_app = endpoints.opened(endpoints.app, options, {}, problem)
     if track is None and app is None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from cio_events._relay.status import Status
+    from cio_events._relay.status import Status, Total
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -54,12 +54,12 @@ def status(
     if where is None:
         raise click.UsageError("Say where Redis is: URL, --url, or CIO_RELAY.")
     with understood():
-        from cio_events._relay.status import look  # optional: it needs redis-py
+        from cio_events._relay.status import look_at_all  # optional: it needs redis-py
 
         link = link_to(where, prefix)
 
         def seen() -> list[Status]:
-            return [look(link)]
+            return look_at_all(link)
 
         now = seen()
         if watch:
@@ -110,15 +110,28 @@ def _is_well(now: Sequence[Status], max_lag: float | None) -> bool:
 
 
 def _as_json(now: Sequence[Status], max_lag: float | None) -> bytes:
+    from cio_events._relay.status import total  # as above
+
     return orjson.dumps(
         {
             "well": _is_well(now, max_lag),
             "partitions": [one.as_json() for one in now],
+            "total": total(now).as_json(),
         }
     )
 
 
+def _counts(one: Status | Total) -> list[str]:
+    return [*map(str, (one.published, one.sent, one.failed, one.pending, one.unread))]
+
+
+def _lag(one: Status | Total) -> str:
+    return f"{one.seconds:.1f} s, {decimal(one.bytes)}" if one.entries else "nothing"
+
+
 def _shown(now: Sequence[Status], max_lag: float | None) -> Group:
+    from cio_events._relay.status import total  # as above
+
     table = Table(
         "partition", "leader", "published", "sent", "failed", "read, not ended", "unread"
     )
@@ -126,9 +139,11 @@ def _shown(now: Sequence[Status], max_lag: float | None) -> Group:
     table.add_column("dead letters")
     for one in now:
         leader = f"{one.leader} ({one.generation})" if one.leader else "nobody"
-        counts = (one.published, one.sent, one.failed, one.pending, one.unread)
-        lag = f"{one.seconds:.1f} s, {decimal(one.bytes)}" if one.entries else "nothing"
-        table.add_row(str(one.partition), leader, *map(str, counts), lag, str(one.dead))
+        table.add_row(str(one.partition), leader, *_counts(one), _lag(one), str(one.dead))
+    if len(now) > 1:
+        every = total(now)
+        table.add_section()
+        table.add_row("all", "", *_counts(every), _lag(every), str(every.dead))
     lines = []
     for one in now:
         where = f"partition {one.partition}"

@@ -6,12 +6,11 @@ Sent is what Redis has stored. What becomes of it then is for the relay to tell.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cio_events._calls.ulid import IdSource
 from cio_events._delivery.destination import (
@@ -30,7 +29,8 @@ from cio_events._destinations.redis_address import RedisAddress
 from cio_events._interrupts import bare, interrupt_behind
 from cio_events._process.clock import monotonic
 from cio_events._process.diagnostics import warn_once
-from cio_events._redis import connection, entries
+from cio_events._redis import barriers, connection, entries, publishing, routing
+from cio_events._redis.keeping import lacking
 from cio_events._redis.keys import Keys
 from cio_events._wire import batch as v2
 from cio_events._wire import encode
@@ -49,70 +49,25 @@ _SLACK = 1_000
 _ROOM = 4 * (v2.BATCH_ROOM - _SLACK)
 _ENOUGH = 8_192
 
-# Where each request waits for the disk, it is larger; about 20 MB of usual calls.
-_FSYNC_ROOM = 40 * (v2.BATCH_ROOM - _SLACK)
-_FSYNC_ENOUGH = 65_536
+# Where each request waits for the disk or for replicas, it is larger; about 20 MB of usual calls.
+_WAITING_ROOM = 40 * (v2.BATCH_ROOM - _SLACK)
+_WAITING_ENOUGH = 65_536
 
 # Headers are beside the bodies, in which a comma stands for each.
 _SPARED = HEADER_BYTES - 1
 
-# By then a Redis has written to its disk what it has answered (``appendfsync everysec``).
-_WRITTEN_SECONDS = 2.0
-
-# From this version on it tells when it has.
-_TELLS = (7, 2)
-
-# How long Redis remembers the last number of a publisher, so that nothing is stored twice whose
-# answer was lost. After a longer outage the relay, which remembers too, skips what is double.
-_REMEMBERED_SECONDS = 3_600
-
-PUBLISH = """#!lua
--- KEYS: the stream, its bytes, its counts, the publisher.
--- ARGV: the bound in bytes, seconds to remember the publisher, how many arguments an entry has,
--- and the entries: each a name and a value in turn, the fourth the number, the sixth the count.
-local width, had = tonumber(ARGV[3]), tonumber(redis.call('GET', KEYS[4]) or '0')
-local last = tonumber(ARGV[#ARGV - width + 8])
-if last <= had then
-  -- Written, so that WAITAOF waits for this and what was stored before it.
-  redis.call('EXPIRE', KEYS[4], ARGV[2])
-  return 0
-end
-if tonumber(redis.call('GET', KEYS[2]) or '0') >= tonumber(ARGV[1]) then
-  return -1
-end
-local stored, calls, bytes = 0, 0, 0
-for at = 4, #ARGV, width do
-  if tonumber(ARGV[at + 7]) > had then
-    redis.call('XADD', KEYS[1], '*', unpack(ARGV, at, at + width - 1))
-    stored, calls = stored + 1, calls + tonumber(ARGV[at + 11])
-    for place = at, at + width - 1 do
-      bytes = bytes + #ARGV[place]
-    end
-  end
-end
-redis.call('INCRBY', KEYS[2], bytes)
-redis.call('HINCRBY', KEYS[3], 'entries', stored)
-redis.call('HINCRBY', KEYS[3], 'calls', calls)
-redis.call('SET', KEYS[4], last, 'EX', ARGV[2])
-return stored
-"""
-"""
-Stores entries, all of them or none; what a lost answer has stored before is not stored again.
-
-Without ``allow-oom``, so that a full Redis refuses it before it has written anything.
-"""
-
-_SHA = hashlib.sha1(PUBLISH.encode(), usedforsecurity=False).hexdigest()
-
-_FULL = -1
+# More partitions share the room of so many, as each request is built before it is sent.
+_MOST_ROOMS = 8
 
 
 @dataclass(slots=True)
 class _Doubt:
     """
-    A request that may have been executed.
+    A step that may have been executed.
 
     Attributes:
+        partition: Where.
+
         envelopes: What it held.
 
         first: The first of its numbers.
@@ -122,10 +77,18 @@ class _Doubt:
         stored: By when it was, on the monotonic clock; None if it is not known to be.
     """
 
+    partition: int
     envelopes: list[Envelope]
     first: int
     run: str
-    stored: float | None
+    stored: float | None = None
+
+
+class _UnfitError(Exception):
+    """Redis does not store a step, and has stored nothing of it; *verdict* says why."""
+
+    def __init__(self, verdict: TryAgain | Hold) -> None:
+        self.verdict = verdict
 
 
 class RedisStreams:
@@ -149,17 +112,25 @@ class RedisStreams:
         self._address = address
         self._options = options
         self._fsync = options.relay_ack == "fsync"
+        self._waits = self._fsync or options.relay_replicas > 0
+        self._count = options.relay_partitions
+        rooms = min(self._count, _MOST_ROOMS)
         self.sharing = (
-            Sharing(self.routes, _FSYNC_ROOM, _SPARED, _FSYNC_ENOUGH)
-            if self._fsync
-            else Sharing(self.routes, _ROOM, _SPARED, _ENOUGH)
+            Sharing(self.routes, _WAITING_ROOM, _SPARED, _WAITING_ENOUGH)
+            if self._waits
+            else Sharing(self.routes, rooms * _ROOM, _SPARED, rooms * _ENOUGH)
         )
-        keys = Keys(options.relay_prefix)
+        self._keys = Keys.each(options.relay_prefix, self._count)
         self._publisher = IdSource().new_id(time.time_ns() // 1_000_000)
-        self._keys = keys.stream, keys.bytes, keys.counts, keys.publisher(self._publisher)
+        # Of all partitions together; whom they are about says little of how many there will be.
+        self._bound = max(options.relay_bytes // self._count, 1)
         self._over = False
-        self._number = 0  # of the last entry
-        self._doubt: _Doubt | None = None
+        self._known: redis.Redis | None = None  # which has the number of partitions
+        self._numbers = [0] * self._count  # of the last entry in each partition
+        # By partition and first call, of the batch that was delivered last.
+        self._doubts: dict[tuple[int, Envelope], _Doubt] = {}
+        # What this run of the server has for certain, of a batch that it does not have whole.
+        self._had: tuple[str, set[Envelope]] = "", set()
         self._doubted: set[Envelope] = set()  # messages that may have been stored
         self._stand_ins = TrackAPI(None, options), AppAPI(None, options)
 
@@ -219,61 +190,182 @@ class RedisStreams:
                 'Redis writes nothing to its disk (appendonly is "no"), so that relay_ack="fsync" '
                 "keeps nothing from getting lost",
             )
-        doubt = self._doubt
-        again = doubt is not None and doubt.envelopes == envelopes
-        same = again and doubt and doubt.run == server.run
-        if not same and self._doubted and not self._doubted.isdisjoint(envelopes):
-            # Whether it was stored, and delivered by now, is not to be found out any more.
-            return self._end_in_doubt(envelopes)
-        first = doubt.first if again and doubt else self._number + 1
-        arguments: list[bytes] = []
-        number = first - 1
-        for part in entries.parts(envelopes):
-            number += 1
-            arguments += entries.encode(entries.entry_of(part, self._publisher, number))
-        self._number = max(number, self._number)
-        count: int | None = None
-        stored = doubt.stored if same and doubt else None
+        if self._had[0] != server.run:
+            self._had = server.run, set()
+        had = self._had[1]
+        left = [one for one in envelopes if one not in had] if had else envelopes
+        steps = routing.steps(left, self._count)
+        if self._doubted and not self._doubted.isdisjoint(left):
+            for step in steps:
+                earlier = self._earlier(step)
+                same = earlier is not None and earlier.run == server.run
+                if not same and not self._doubted.isdisjoint(step.envelopes):
+                    # Whether it was stored, and delivered by now, is not to be found out any more.
+                    return self._end_in_doubt(envelopes)
+        made: list[_Doubt] = []  # what may be stored of each step
         try:
-            count = self._run(client, arguments)
-            if count == _FULL:
-                return self._full()
-            if count or stored is None:
-                stored = monotonic()
-            if not self._fsync or _is_written(client, server, stored, end):
-                self._doubt = None
+            self._check_number(client)
+            for step in steps:
+                self._store_step(client, server, step, made)
+            detail = None
+            if self._waits:
+                detail = lacking(
+                    client,
+                    server,
+                    max(doubt.stored or 0.0 for doubt in made),
+                    end,
+                    disk=self._fsync,
+                    replicas=self._options.relay_replicas,
+                )
+            if detail is None:
+                self._doubts.clear()
+                had.difference_update(envelopes)
                 if self._doubted:
                     self._doubted.difference_update(envelopes)
                 return Delivered(None)
-            detail = "Redis has not written it to its disk yet"
+            verdict: TryAgain | Hold = TryAgain("no_answer", None, detail=detail, doubt=True)
+        except _UnfitError as error:
+            verdict = error.verdict
+            _forget_refused(made)
         except BaseException as error:
             self._address.close()
             if interrupt_behind(error, handled) is not None:
-                self._note_doubt(_Doubt(list(envelopes), first, server.run, stored))
+                self._note(made)
                 raise
             if not isinstance(error, Exception):
                 raise
             problem = connection.problem_of(error)
-            # Refused, it was not stored this time; whatever is known of an earlier one holds.
-            if count is None and problem.kind != "unanswered":
-                return _not_taken(problem)
-            detail = problem.detail
-        self._note_doubt(_Doubt(list(envelopes), first, server.run, stored))
-        return TryAgain("no_answer", None, detail=detail, doubt=True)
+            if problem.kind == "unanswered":
+                verdict = TryAgain("no_answer", None, detail=problem.detail, doubt=True)
+            else:
+                verdict = _not_taken(problem)
+                _forget_refused(made)
+        self._note(made)
+        return self._honest(verdict, envelopes)
 
-    def _note_doubt(self, doubt: _Doubt) -> None:
-        self._doubt = doubt
-        self._doubted.update(one for one in doubt.envelopes if one[0] in Route.APP)
+    def _earlier(self, step: routing.Step) -> _Doubt | None:
+        """What is known of the same step, if it was tried before."""
+        doubt = self._doubts.get((step.partition, step.envelopes[0]))
+        return doubt if doubt is not None and doubt.envelopes == step.envelopes else None
 
-    def _run(self, client: object, arguments: list[bytes]) -> int:
-        from redis.exceptions import NoScriptError  # it is there, as there is a connection
+    def _store_step(
+        self,
+        client: redis.Redis,
+        server: connection.Server,
+        step: routing.Step,
+        made: list[_Doubt],
+    ) -> None:
+        """
+        Have Redis store one step, and add it to *made*.
 
-        head = (*self._keys, self._options.relay_bytes, _REMEMBERED_SECONDS, 2 * entries.FIELDS)
-        execute = client.execute_command  # type: ignore[attr-defined]
-        try:
-            return int(execute("EVALSHA", _SHA, len(self._keys), *head, *arguments))
-        except NoScriptError:
-            return int(execute("EVAL", PUBLISH, len(self._keys), *head, *arguments))
+        Raises:
+            _UnfitError: Redis does not take it.
+
+            Exception: Redis has not answered, or refuses.
+        """
+        earlier = self._earlier(step)
+        first = earlier.first if earlier else self._numbers[step.partition] + 1
+        same = earlier is not None and earlier.run == server.run
+        doubt = _Doubt(step.partition, step.envelopes, first, server.run)
+        if earlier is not None and same:
+            doubt.stored = earlier.stored
+        encoded = [
+            entries.entry_of(part, self._publisher, number)
+            for number, part in enumerate(entries.parts(step.envelopes), first)
+        ]
+        last = first + len(encoded) - 1
+        self._numbers[step.partition] = max(last, self._numbers[step.partition])
+        made.append(doubt)
+        if step.barrier:
+            self._bar(client, encoded[0], doubt)
+        else:
+            arguments = [part for entry in encoded for part in entries.encode(entry)]
+            head = (2 * entries.FIELDS,)
+            stored = self._run(client, publishing.PUBLISH, step.partition, (*head, *arguments))
+            if stored or doubt.stored is None:
+                doubt.stored = monotonic()
+        if not self._waits and self._count > 1:
+            self._had[1].update(step.envelopes)
+
+    def _bar(self, client: redis.Redis, entry: entries.Entry, doubt: _Doubt) -> None:
+        """Store a barrier in partition 0, and its marks in all others."""
+        fields = barriers.encode_barrier(entry)
+        id_ = self._run(client, publishing.BAR, 0, (entry.sequence, *fields))
+        # From here on it is stored, whatever becomes of its marks: a relay makes up for those.
+        doubt.stored = monotonic()
+        mark = [id_, *barriers.encode_mark(id_)]
+        for keys in self._keys[1:]:
+            names = [keys.stream, keys.bytes, keys.counts, keys.barriers]
+            publishing.run(client, publishing.PLACE, names, mark)
+
+    def _run(
+        self, client: redis.Redis, script: str, partition: int, arguments: Sequence[Any]
+    ) -> Any:
+        """
+        Run a script that publishes in a *partition*.
+
+        Raises:
+            _UnfitError: It has stored nothing.
+        """
+        keys = self._keys[partition]
+        names = [
+            *(keys.stream, keys.bytes, keys.counts),
+            *(keys.publisher(self._publisher), keys.partitions, keys.barrier(self._publisher)),
+        ]
+        head = (self._bound, publishing.REMEMBERED_SECONDS, self._count)
+        result = publishing.run(client, script, names, (*head, *arguments))
+        if result == publishing.FULL:
+            raise _UnfitError(self._full(partition))
+        if result == publishing.OTHER_NUMBER:
+            self._known = None
+            raise _UnfitError(self._other_number(client.get(self._keys[0].partitions)))
+        return result
+
+    def _check_number(self, client: redis.Redis) -> None:
+        """
+        See that there are as many partitions as this publisher has, once a connection.
+
+        Of one alone the script itself sees to it.
+
+        Raises:
+            _UnfitError: There are not.
+        """
+        if self._count == 1 or self._known is client:
+            return
+        key = self._keys[0].partitions
+        found = client.get(key)
+        if found is None:
+            client.set(key, self._count, nx=True)
+            found = client.get(key)
+        if found != b"%d" % self._count:
+            raise _UnfitError(self._other_number(found))
+        self._known = client
+
+    def _other_number(self, found: object) -> Hold:
+        text = found.decode("ascii", "replace") if isinstance(found, bytes) else "no"
+        number, _, changing = text.partition(" ")
+        if changing:
+            return Hold(None, "wait until the number of partitions in Redis has been changed")
+        return Hold(
+            None,
+            "have all that publish there give the same relay_partitions, or change the number by "
+            "cio-events relay partitions",
+            f"Redis has {number} partitions, and relay_partitions is {self._count}",
+        )
+
+    def _note(self, made: list[_Doubt]) -> None:
+        for doubt in made:
+            self._doubts[doubt.partition, doubt.envelopes[0]] = doubt
+            self._doubted.update(one for one in doubt.envelopes if one[0] in Route.APP)
+
+    def _honest(self, verdict: TryAgain | Hold, envelopes: Sequence[Envelope]) -> TryAgain | Hold:
+        """*verdict*, so that nobody takes a message for unsent that may have been stored."""
+        if self._doubted.isdisjoint(envelopes) or (
+            isinstance(verdict, TryAgain) and verdict.doubt
+        ):
+            return verdict
+        detail = verdict.detail or (verdict.advice if isinstance(verdict, Hold) else None)
+        return TryAgain("server_error", None, detail=detail, doubt=True)
 
     def _end_in_doubt(self, envelopes: Sequence[Envelope]) -> Verdict:
         if len(envelopes) > 1:
@@ -283,9 +375,11 @@ class RedisStreams:
             "ambiguous", None, "Redis was started anew, or is another, before it had answered"
         )
 
-    def _full(self) -> TryAgain:
-        limit = self._options.relay_bytes
-        detail = f"{limit} bytes wait there for a relay, as many as relay_bytes allows"
+    def _full(self, partition: int) -> TryAgain:
+        where = f" in partition {partition}" if self._count > 1 else ""
+        detail = (
+            f"{self._bound} bytes wait there for a relay{where}, as many as relay_bytes allows"
+        )
         return TryAgain("server_error", None, detail=detail)
 
     def _deliver_instead(self, batch: Batch, timeout: float) -> Verdict:
@@ -297,24 +391,10 @@ class RedisStreams:
         return (app if envelopes[0][0] in app.routes else track).deliver(batch, timeout)
 
 
-def _is_written(client: redis.Redis, server: connection.Server, stored: float, end: float) -> bool:
-    """
-    Wait until what was *stored* by then lies on Redis' disk; returns False if it is not by *end*.
-
-    Raises:
-        Exception: Redis does not answer.
-    """
-    left = max(end - monotonic(), 0.001)
-    if server.version >= _TELLS and server.durable:
-        # Less than the socket waits.
-        milliseconds = max(int(left * 900), 1)
-        local, _ = client.execute_command("WAITAOF", 1, 0, milliseconds)  # type: ignore[no-untyped-call]
-        return bool(local >= 1)
-    needed = max(stored + _WRITTEN_SECONDS - monotonic(), 0.0)
-    time.sleep(min(needed, left))
-    # A connection does not outlive the run of a server that it leads to.
-    client.execute_command("PING")  # type: ignore[no-untyped-call]
-    return needed <= left
+def _forget_refused(made: list[_Doubt]) -> None:
+    """The last was not stored this time; whatever is known of an earlier one holds."""
+    if made and made[-1].stored is None:
+        made.pop()
 
 
 def _not_taken(

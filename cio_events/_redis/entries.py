@@ -32,6 +32,9 @@ DIGITS = 15
 VERSION = 1
 """Which fields there are, and what they mean."""
 
+BARRIER_VERSION = 2
+"""The same of a barrier and its marks (`barriers`), which a relay must not pass over."""
+
 ENCODING = 1
 """How calls are written in them: the form of headers and of each route's body."""
 
@@ -194,7 +197,7 @@ def decode(fields: Mapping[bytes, bytes]) -> Entry:
     """
     try:
         version, encoding = _number(fields[b"version"]), _number(fields[b"encoding"])
-        if version > VERSION or encoding > ENCODING:
+        if version > BARRIER_VERSION or encoding > ENCODING:
             raise NewerEntryError(f"an entry of version {version}, encoding {encoding}")
         entry = Entry(
             fields[b"publisher"].decode("ascii"),

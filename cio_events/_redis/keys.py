@@ -25,6 +25,11 @@ class Keys:
     def _key(self, name: str) -> str:
         return f"{{{self.prefix}:{self.partition}}}:{name}"
 
+    @classmethod
+    def each(cls, prefix: str, partitions: int) -> list[Keys]:
+        """Those of so many partitions."""
+        return [cls(prefix, partition) for partition in range(partitions)]
+
     # Written by who publishes.
 
     @property
@@ -45,6 +50,24 @@ class Keys:
     def publisher(self, publisher: str) -> str:
         """A number: the last sequence that was stored of a publisher; it goes after a time."""
         return self._key(f"publisher:{publisher}")
+
+    def barrier(self, publisher: str) -> str:
+        """A text: the id of the last barrier that was stored of a publisher; it goes as well."""
+        return self._key(f"barrier:{publisher}")
+
+    @property
+    def partitions(self) -> str:
+        """
+        A text: how many partitions there are, and a word while that is being changed.
+
+        Partition 0's is what holds; the others' have publishers notice a change.
+        """
+        return self._key("partitions")
+
+    @property
+    def barriers(self) -> str:
+        """A hash: which barrier is ``marked`` here last, and at which delivery has ``arrived``."""
+        return self._key("barriers")
 
     # Written by the relay that leads.
 

@@ -203,6 +203,12 @@ class StreamBuffer:
         """Whether more calls wait to be taken than are taken at once."""
         return self._added - self._taken > _ENOUGH
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was added has ended."""
+        with self._lock:
+            return not self._in_hand
+
     def forget(self, envelopes: Sequence[Envelope]) -> None:
         """These calls have arrived."""
         if isinstance(envelopes, Bundle) and envelopes.is_whole:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import redis
 
 from cio_events._process.diagnostics import warn
-from cio_events._redis import connection
+from cio_events._redis import connection, publishing
 from cio_events._relay import scripts
 
 if TYPE_CHECKING:
@@ -101,7 +99,7 @@ class Link:
             redis.RedisError, OSError: Redis cannot be asked, or refuses.
         """
         with _fenced(), self.client() as client:
-            return _run(client, script, keys, arguments)
+            return publishing.run(client, script, keys, arguments)
 
     def run_surely(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> bool:
         """
@@ -112,7 +110,7 @@ class Link:
             redis.RedisError, OSError: Redis cannot be asked, or refuses.
         """
         with _fenced(), self.client() as client:
-            _run(client, script, keys, arguments)
+            publishing.run(client, script, keys, arguments)
             if not self._replicas:
                 return True
             # Redis waits for the writes of this one connection.
@@ -131,14 +129,6 @@ class Link:
             connection.close(self._idle.pop())
 
 
-def _run(client: redis.Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-    execute = client.execute_command
-    try:
-        return execute("EVALSHA", _sha(script), len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
-    except redis.exceptions.NoScriptError:
-        return execute("EVAL", script, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
-
-
 @contextmanager
 def _fenced() -> Iterator[None]:
     """Tell apart what Redis refuses because another relay leads."""
@@ -148,8 +138,3 @@ def _fenced() -> Iterator[None]:
         if str(error).startswith(scripts.FENCED):
             raise FencedError from None
         raise
-
-
-@cache
-def _sha(script: str) -> str:
-    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()

@@ -23,6 +23,32 @@ if TYPE_CHECKING:
 # How often who stands by looks whether somebody leads.
 _SECONDS_BETWEEN_LOOKS = 0.5
 
+# Over all partitions, as each of them has to be led soon.
+_PATIENCE_SECONDS = 0.5
+
+
+class Share:
+    """
+    How many partitions this process leads, so that several processes share those there are.
+
+    Attributes:
+        partitions: How many there are.
+
+        leads: How many are led here.
+
+        turn: Held while one partition tries to begin, so that the next one knows of it.
+    """
+
+    def __init__(self) -> None:
+        self.partitions = 1
+        self.leads = 0
+        self.turn = threading.Lock()
+
+    @property
+    def patience(self) -> float:
+        """For how many seconds who leads some lets another come first."""
+        return _PATIENCE_SECONDS / self.partitions if self.leads else 0.0
+
 
 class Partition:
     """
@@ -34,6 +60,8 @@ class Partition:
         failure: By what one of its threads has died, after which it has ended; None so far.
 
     Args:
+        share: Of this process, which may lead several.
+
         say: Told of who leads, and of trouble.
     """
 
@@ -44,12 +72,14 @@ class Partition:
         destinations: Sequence[Destination],
         lease_seconds: float,
         diagnostics: Diagnostics,
+        share: Share,
         say: Callable[[str], None],
     ) -> None:
         self._link = link
         self._options = options
         self._destinations = destinations
         self._diagnostics = diagnostics
+        self._share = share
         self._say = say
         self._memory = Memory()
         self._stopping = threading.Event()
@@ -80,7 +110,7 @@ class Partition:
         standing_by = False
         while not self._stopping.is_set():
             try:
-                leads = self.lease.take()
+                leads = self._take()
             except ERRORS as error:
                 self._trouble(error)
                 leads = standing_by = False
@@ -89,9 +119,19 @@ class Partition:
                     self._say(f"stands by for partition {self._link.keys.partition}")
                 standing_by = not leads
             if leads:
-                self._lead()
+                try:
+                    self._lead()
+                finally:
+                    with self._share.turn:
+                        self._share.leads -= 1
             else:
                 self._stopping.wait(_SECONDS_BETWEEN_LOOKS)
+
+    def _take(self) -> bool:
+        with self._share.turn:
+            leads = not self._stopping.wait(self._share.patience) and self.lease.take()
+            self._share.leads += leads
+        return leads
 
     def _lead(self) -> None:
         lease, number = self.lease, self._link.keys.partition

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from cio_events._redis import entries
+from cio_events._redis import barriers, entries
 from cio_events._relay import letters, scripts
+from cio_events._relay.barrier import Barrier
 from cio_events._relay.buffer import InHand, StreamBuffer
 from cio_events._relay.link import ERRORS, GROUP, FencedError
 from cio_events._relay.threads import thread
@@ -56,6 +57,8 @@ class Reader:
         died: Told of an error that nobody expects, by which the thread has died.
 
         say: Told of entries that cannot be read: which kind of trouble, and what there is to say.
+
+        idle: Whether all that was read has ended, and Redis knows of it.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Reader:
         trouble: Callable[[Exception], None],
         died: Callable[[BaseException], None],
         say: Callable[[str, str], None],
+        idle: Callable[[], bool],
     ) -> None:
         self._link = link
         self._lease = lease
@@ -80,6 +84,7 @@ class Reader:
         self._trouble = trouble
         self._say = say
         self._over = threading.Event()
+        self._barrier = Barrier(link, lease, idle, self._over, say)
         self._thread = thread("cio_events-reader", self._run, died)
 
     def start(self) -> None:
@@ -133,7 +138,8 @@ class Reader:
             return place
         for id_, flat, mark, counted in found:
             fields = dict(zip(flat[::2], flat[1::2], strict=True))
-            self._take(id_, fields, marked=bool(mark), repeats=not counted)
+            if not self._pass(id_, fields, marked=bool(mark), repeats=not counted):
+                return place
         if found:
             self._notify()
         if not last:
@@ -141,6 +147,33 @@ class Reader:
         if place == _NEW:
             self._wait_for_more(last)
         return _NEW
+
+    def _pass(
+        self, id_: bytes, fields: dict[bytes, bytes], *, marked: bool, repeats: bool
+    ) -> bool:
+        """Take an entry; at a barrier, wait. Returns False where that is over before its end."""
+        barrier = barriers.marked_by(fields)
+        if barrier is not None:
+            self._notify()
+            if not self._barrier.at_mark(barrier):
+                return False
+            ids, counts = {id_: entries.size_of(fields)}, Counter(relay_marks=1)
+            self._buffer.end(InHand(("", 0), ids, 0, counts))
+        elif barriers.is_barrier(fields) and self._link.keys.partition == 0:
+            self._notify()
+            if repeats:
+                # What it repeats lies before it, and has ended: nobody passes a barrier.
+                size = entries.size_of(fields)
+                self._buffer.end(InHand(("", 0), {id_: size}, 0, repeats={id_}))
+                return True
+            if not self._barrier.at_barrier(id_):
+                return False
+            self._take(id_, fields, marked=marked, repeats=False)
+            self._notify()
+            return self._barrier.drain()
+        else:
+            self._take(id_, fields, marked=marked, repeats=repeats)
+        return True
 
     def _take(
         self, id_: bytes, fields: dict[bytes, bytes], *, marked: bool, repeats: bool

@@ -47,9 +47,21 @@ class Recorder:
         self._fenced = fenced
         self._trouble = trouble
         self._ended: queue.SimpleQueue[InHand | None] = queue.SimpleQueue()
+        self._left = 0  # what Redis does not know yet
+        self._counting = threading.Lock()
         self._over = threading.Event()
         self._thread = thread("cio_events-recorder", self._run, died)
-        self.put = self._ended.put
+
+    def put(self, entry: InHand) -> None:
+        """Have it written that *entry* has ended."""
+        with self._counting:
+            self._left += 1
+        self._ended.put(entry)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether Redis knows of all that has ended."""
+        return not self._left
 
     def start(self) -> None:
         """Begin."""
@@ -108,5 +120,7 @@ class Recorder:
                 self._trouble(error)
                 self._over.wait(_SECONDS_BETWEEN_TRIES)
             else:
+                with self._counting:
+                    self._left -= len(entries)
                 return True
         return False

@@ -82,6 +82,7 @@ class Reign:
             trouble=trouble,
             died=died,
             say=diagnostics.warn,
+            idle=lambda: buffer.is_idle and self._recorder.is_idle,
         )
 
     def begin(self) -> None:

@@ -12,11 +12,12 @@ _HEAD = "#!lua flags=allow-oom\n"
 FENCED = "FENCED"
 """How the error begins that whoever leads no longer gets."""
 
-_FENCE = """
+FENCE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return redis.error_reply('FENCED another relay leads')
 end
 """
+"""The part of a script that does nothing for whoever does not lead."""
 
 _LAST_DELIVERED = """
 local function last_delivered(stream, group)
@@ -71,7 +72,7 @@ return 1
 
 GROUP = f"""{_HEAD}
 -- KEYS lease stream; ARGV token group
-{_FENCE}
+{FENCE}
 return redis.call('XGROUP', 'CREATE', KEYS[2], ARGV[2], '0', 'MKSTREAM')
 """
 """Make the group of a stream that has none yet."""
@@ -87,7 +88,7 @@ return 0
 
 READ = f"""{_HEAD}
 -- KEYS lease stream counts marks bytes; ARGV token group from entries bytes seen window seconds
-{_FENCE}
+{FENCE}
 {_LAST_DELIVERED}
 local stream, group, from = KEYS[2], ARGV[2], ARGV[3]
 local found, size, all = {{}}, 0, false
@@ -129,8 +130,9 @@ while #found < tonumber(ARGV[4]) and size < tonumber(ARGV[5]) do
   else
     from = id
   end
-  if first ~= id and #redis.call('XPENDING', stream, group, first, first, 1) == 0 then
-    -- The one that it repeats has ended.
+  if first ~= id and not known.barrier
+    and #redis.call('XPENDING', stream, group, first, first, 1) == 0 then
+    -- The one that it repeats has ended; of a barrier, others may wait for this one.
     redis.call('XACK', stream, group, id)
     redis.call('XDEL', stream, id)
     redis.call('DECRBY', KEYS[5], bytes)
@@ -155,7 +157,7 @@ END = f"""{_HEAD}
 -- many parts follow, its name, and of each id the size and whether it was counted as read; how
 -- many its counts are, names and counts; how many letters it has, and of each how many parts it
 -- is, and those
-{_FENCE}
+{FENCE}
 {_LAST_DELIVERED}
 local stream, group, place = KEYS[2], ARGV[2], 3
 local function parts()
@@ -222,14 +224,14 @@ return #ended
 
 MARK = f"""{_HEAD}
 -- KEYS lease marks; ARGV token name generation
-{_FENCE}
+{FENCE}
 return redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 """
 """Note that an entry, which must not be sent twice, is about to be sent."""
 
 UNMARK = f"""{_HEAD}
 -- KEYS lease marks; ARGV token name
-{_FENCE}
+{FENCE}
 return redis.call('HDEL', KEYS[2], ARGV[2])
 """
 """Note that it has certainly not arrived."""
@@ -239,13 +241,13 @@ RESEND = """#!lua
 if redis.call('XDEL', KEYS[4], ARGV[1]) == 0 then
   return 0
 end
-redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
+local id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
 redis.call('INCRBY', KEYS[2], ARGV[2])
 redis.call('HINCRBY', KEYS[3], 'entries', 1)
 redis.call('HINCRBY', KEYS[3], 'calls', 1)
-return 1
+return id
 """
-"""Publish the one call of a dead letter again; returns 0 where the letter has gone."""
+"""Publish the one call of a dead letter again; returns its id, or 0 where the letter has gone."""
 
 STATUS = """#!lua flags=no-writes
 -- KEYS lease leader counts stream bytes dead

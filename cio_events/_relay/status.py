@@ -1,15 +1,16 @@
-"""How a partition is: who leads it, what waits, and whether both ledgers meet."""
+"""How partitions are: who leads them, what waits, and whether both ledgers meet."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from cio_events._relay import scripts
+from cio_events._relay import number, scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from cio_events._redis.keys import Keys
     from cio_events._relay.link import Link
 
 _FAILED = "relay_failed:"
@@ -46,6 +47,8 @@ class Status:
         seconds: How long the oldest has waited.
 
         dead: How many dead letters there are.
+
+        marks: Marks of barriers that wait here; none is a call.
     """
 
     partition: int
@@ -61,6 +64,7 @@ class Status:
     bytes: int
     seconds: float
     dead: int
+    marks: int = 0
 
     @property
     def failed(self) -> int:
@@ -84,7 +88,7 @@ class Status:
 
         They do not where Redis has thrown the stream away.
         """
-        waiting = self.pending + self.unread
+        waiting = self.pending + self.unread + self.marks
         return self.pending >= 0 and self.unread >= 0 and bool(waiting) == bool(self.entries)
 
     def is_well(self, max_lag: float | None = None) -> bool:
@@ -112,14 +116,62 @@ class Status:
         }
 
 
-def look(link: Link) -> Status:
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What several partitions add up to; the attributes are those of `Status`."""
+
+    published: int
+    read: int
+    repeated: int
+    sent: int
+    failed: int
+    pending: int
+    unread: int
+    entries: int
+    bytes: int
+    seconds: float
+    dead: int
+    balanced: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, with names that stay."""
+        names = ("published", "read", "repeated", "sent", "failed", "pending", "unread")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "balanced": self.balanced,
+            "lag": {"entries": self.entries, "seconds": self.seconds, "bytes": self.bytes},
+            "dead_letters": self.dead,
+        }
+
+
+def total(every: Sequence[Status]) -> Total:
+    """What the partitions add up to; something has waited as long as the oldest of all."""
+    names = [one.name for one in fields(Total) if one.name not in ("seconds", "balanced")]
+    return Total(
+        **{name: sum(getattr(one, name) for one in every) for name in names},
+        seconds=max((one.seconds for one in every), default=0.0),
+        balanced=all(one.balanced for one in every),
+    )
+
+
+def look_at_all(link: Link) -> list[Status]:
     """
-    Ask Redis how a partition is.
+    Ask Redis how each partition is, in their order.
 
     Raises:
         redis.RedisError, OSError: It cannot be asked.
     """
-    keys = link.keys
+    return [look(link, keys) for keys in number.each(link)]
+
+
+def look(link: Link, keys: Keys | None = None) -> Status:
+    """
+    Ask Redis how a partition is: that with these *keys*, or the one of *link*.
+
+    Raises:
+        redis.RedisError, OSError: It cannot be asked.
+    """
+    keys = keys or link.keys
     lease, left, since, flat, length, oldest, size, dead, seconds, micros = link.run(
         scripts.STATUS,
         [keys.lease, keys.leader, keys.counts, keys.stream, keys.bytes, keys.dead],
@@ -148,4 +200,5 @@ def look(link: Link) -> Status:
         bytes=int(size or 0),
         seconds=round(max(age, 0.0), 3),
         dead=dead,
+        marks=counts.get("marks", 0) - counts.get("relay_marks", 0),
     )

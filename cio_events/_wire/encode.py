@@ -168,6 +168,15 @@ def customers_of(envelope: Envelope) -> tuple[str, ...]:
         return ()
 
 
+def is_merge(envelope: Envelope) -> bool:
+    """Whether *envelope* makes one person of two."""
+    try:
+        _, body = _read(envelope)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return False
+    return body.get("action") == "merge"
+
+
 def _read(envelope: Envelope) -> tuple[Kind, dict[str, Any]]:
     """The kind of call that waits in *envelope*, and its body."""
     waiting = body_of(envelope)

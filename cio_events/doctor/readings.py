@@ -46,7 +46,9 @@ class Reading:
 
         server: The server itself; None if it could not be asked.
 
-        status: What waits there; None if it could not be asked, or is too old.
+        statuses: What waits there, by partition; empty if it could not be asked, or is too old.
+
+        partitions: How many there are; None if it could not be asked, or nobody has said it.
     """
 
     set_up: SetUp
@@ -55,7 +57,8 @@ class Reading:
     problem: str = ""
     cause: str = ""
     server: connection.Server | None = None
-    status: Status | None = None
+    statuses: Sequence[Status] = ()
+    partitions: int | None = None
 
 
 class Readings:
@@ -123,7 +126,7 @@ class Readings:
         with connection.imports():
             import redis  # noqa: F401 - optional, and link was imported when it was there
 
-            from cio_events._relay import status
+            from cio_events._relay import number, status
             from cio_events._relay.link import Link
 
         options = reading.set_up.options
@@ -133,7 +136,8 @@ class Readings:
             with link.client() as client:
                 reading.server = connection.look_at(client)
             if reading.server.version >= connection.OLDEST:
-                reading.status = status.look(link)
+                reading.partitions = number.read(link)
+                reading.statuses = status.look_at_all(link)
         finally:
             link.close()
 

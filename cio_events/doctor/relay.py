@@ -56,10 +56,13 @@ def _judged(one: Reading, setting: str) -> Iterator[Finding]:
         findings.append(found("E901", setting, max_age=max_age, **facts))
     if one.server is not None:
         findings += _of_server(one.server, setting, max_age)
-        if one.status is not None:
-            findings += _of_status(one.status, setting)
+        findings += _of_number(one, setting)
+        for status in one.statuses:
+            findings += _of_status(status, setting, len(one.statuses))
+        if dead := sum(status.dead for status in one.statuses):
+            findings.append(found("W909", setting, count=calls(dead)))
     if not findings and one.server is not None:
-        findings.append(found("I900", setting, summary=_summary(one.server, one.status)))
+        findings.append(found("I900", setting, summary=_summary(one.server, one.statuses)))
     yield from findings
 
 
@@ -73,18 +76,27 @@ def _of_server(server: Server, setting: str, max_age: str) -> Iterator[Finding]:
         yield found("W904", setting)
 
 
-def _of_status(one: Status, setting: str) -> Iterator[Finding]:
+def _of_number(one: Reading, setting: str) -> Iterator[Finding]:
+    wanted = one.set_up.options.relay_partitions
+    if one.partitions not in (None, wanted):
+        yield found("E913", setting, there=str(one.partitions), here=str(wanted))
+
+
+def _of_status(one: Status, setting: str, count: int) -> Iterator[Finding]:
     if one.leader is None:
-        yield found("W905", setting, waits=_waits(one))
+        yield found("W905", setting, which=_which(one, count), waits=_waits(one))
     elif one.seconds > _TAKEN_WITHIN:
-        yield found("W906", setting, waits=_waits(one))
-    if one.dead:
-        yield found("W909", setting, count=calls(one.dead))
+        yield found("W906", setting, which=_which(one, count), waits=_waits(one))
 
 
-def _summary(server: Server, one: Status | None) -> str:
-    kept = f"Redis {_dotted(server.version)} keeps what it is told"
-    return kept if one is None else f"{kept}; {_leader(one)} leads this Redis, {_waits(one)}"
+def _summary(server: Server, every: Sequence[Status]) -> str:
+    told = [f"Redis {_dotted(server.version)} keeps what it is told"]
+    told += [f"{_leader(one)} leads {_which(one, len(every))}, {_waits(one)}" for one in every]
+    return "; ".join(told)
+
+
+def _which(one: Status, count: int) -> str:
+    return "this Redis" if count == 1 else f"partition {one.partition} of this Redis"
 
 
 def _leader(one: Status) -> str:

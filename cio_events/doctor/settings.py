@@ -40,6 +40,7 @@ _MAY_BE_SHOWN = frozenset(
     {"region", "api", "on_full", "id_type", "payload", "strict", "debug", "enabled"}
     | {"timeout", "flush_interval", "max_pending", "max_pending_bytes", "max_age", "exit_timeout"}
     | {"retry_base", "retry_cap", "hold_interval", "relay_ack", "relay_bytes"}
+    | {"relay_partitions", "relay_replicas"}
 )
 
 

@@ -51,6 +51,8 @@ READ: dict[str, tuple[str, Any]] = {
     "relay_prefix": ("staging", "staging"),
     "relay_ack": ("FSYNC", "fsync"),
     "relay_bytes": ("1000", 1000),
+    "relay_partitions": ("1", 1),
+    "relay_replicas": ("0", 0),
     "id_type": ("Email", "email"),
     "hidden": ("debug_*, tenant", ("debug_*", "tenant")),
     "payload": ("data", "data"),
@@ -84,6 +86,8 @@ REFUSED: dict[str, list[Any]] = {
     "relay_prefix": ["", "{a}", "é", 5, None],
     "relay_ack": ["disk", "", None],
     "relay_bytes": [0, -1, "x", None],
+    "relay_partitions": [0, -1, 65, 1.5, "x", None, True, 2, "1" + "0" * 5000],
+    "relay_replicas": [-1, 101, "x", None, False],
     "hidden": [5, None, [5], [""]],
     "payload": ["all", "", None],
     "id_type": ["", "fax", 5, None],
@@ -145,6 +149,17 @@ def test_option_may_come_from_the_environment(name: str, text: str, value: Any) 
     assert problem is None
     assert getattr(options, name) == value
     assert type(getattr(options, name)) is type(value)
+
+
+def test_partitions_are_a_relays() -> None:
+    """Without one they are refused in code; in the environment they stop no application."""
+    with pytest.raises(ParamError, match="relay_partitions"):
+        options_from({"relay_partitions": 3}, {})
+    options, problem = options_from({}, {"CIO_RELAY_PARTITIONS": "3"})
+    assert options.relay_partitions == 1
+    assert str(problem).startswith("CIO_RELAY_PARTITIONS: needs")
+    environ = {"CIO_RELAY_PARTITIONS": "3", "CIO_RELAY": "redis://localhost"}
+    assert options_from({}, environ)[0].relay_partitions == 3
 
 
 @pytest.mark.parametrize("name", READ)

@@ -95,6 +95,7 @@ OUTCOMES = {
     "spool": PURCHASE,
     "spool#What failed for good": Outcome(),
     "relay#Publish to it": Outcome(),
+    "relay#Several partitions": Outcome(),
     "deployment/index#How a process ends": Outcome(),
     "deployment/lambda": PURCHASE,
     "doctor#From code": Outcome(),

@@ -62,6 +62,7 @@ def test_a_repeat_that_becomes_known_at_the_end_of_its_first_is_counted_once(
         trouble=unexpected,
         died=unexpected,
         say=unexpected,
+        idle=lambda: True,
     )
     recorder = Recorder(link, lease, unexpected, unexpected, unexpected)
     knows = buffer.knows

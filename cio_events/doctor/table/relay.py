@@ -37,14 +37,14 @@ ROWS: dict[str, Row] = {
     ),
     "W905": Row(
         "relay",
-        "Nobody leads this Redis: {waits}",
+        "Nobody leads {which}: {waits}",
         "No relay runs that delivers from there, at least none with this relay_prefix.",
         "Start `cio-events relay` with the keys of the workspace, and have a supervisor keep it "
         "running.",
     ),
     "W906": Row(
         "relay",
-        "The relay that leads this Redis is behind: {waits}",
+        "The relay that leads {which} is behind: {waits}",
         "Customer.io is away or refuses the relay's settings, or calls come faster than it takes "
         "them.",
         "The relay's own log says which, and so does `cio-events doctor` with its environment.",
@@ -66,6 +66,13 @@ ROWS: dict[str, Row] = {
         "Failed for good, in Redis as dead letters: {count}",
         "Customer.io refused them, or they were too old.",
         "`cio-events relay dead list` shows them, `show`, `resend` and `discard` do the rest.",
+    ),
+    "E913": Row(
+        "relay",
+        "Redis has {there} partitions, and relay_partitions is {here}",
+        "No call goes there: they wait in this process or its spool.",
+        "Give the same relay_partitions wherever calls are published; `cio-events relay "
+        "partitions` changes what Redis has.",
     ),
     "S910": Row("relay", "No relay is set: this process sends its calls itself"),
     "S911": Row("relay", "Redis is not asked: the network is left out (offline)"),
