@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import pendulum
 import pydantic
+import pytest
 import yaml
 from asyncpg.pgproto import pgproto  # type: ignore[import-untyped, unused-ignore]
 from django.utils.functional import lazy  # type: ignore[import-untyped, unused-ignore]
@@ -180,6 +181,32 @@ def test_what_has_no_end_is_too_large(log: Log, arrivals: Arrivals) -> None:
         assert log("purchase", cio_customer="5", value=make())["cio_refused"] == "too_large"
 
     assert arrivals.balance() == (0, len(TOO_LARGE), 0)
+
+
+@pytest.mark.parametrize("cio", ["track", "page"])
+def test_what_is_within_the_budget_is_sent(cio: str, log: Log, arrivals: Arrivals) -> None:
+    """Of 10 000 values, 128 levels and 100 000 bytes; and what is over it is too large."""
+
+    def deep(levels: int, kind: Callable[..., Any]) -> Any:
+        value: Any = kind(["core"])
+        for _ in range(levels - 1):
+            value = kind([value])
+        return value
+
+    for within, beyond in (
+        ([0] * 9_900, [0] * 10_001),
+        ([[]] * 9_900, [[]] * 10_001),
+        (deep(126, list), deep(129, list)),
+        (deep(126, tuple), deep(129, tuple)),
+        ("x" * 99_900, "x" * 100_001),
+        (["x" * 900] * 110, ["x" * 900] * 112),
+    ):
+        assert "cio_event_id" in log("it", cio=cio, cio_customer="5", value=within)
+        line = log("it", cio=cio, cio_customer="5", value=beyond)
+        assert line["cio_refused"] == "too_large"
+        assert line["value"] is beyond
+
+    assert arrivals.balance() == (6, 6, 0)
 
 
 def test_what_has_no_end_is_too_large_whatever_says_it(log: Log, arrivals: Arrivals) -> None:
