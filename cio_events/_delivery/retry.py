@@ -69,9 +69,7 @@ class Pace:
         return max(at, now)
 
     def try_now(self) -> None:
-        """
-        Let one request begin soon, whatever pause is on, unless the server asked for it.
-        """
+        """Let one request begin soon, whatever pause is on, unless the server asked for it."""
         self._urgent = True
 
     def begin(self, now: float) -> None:

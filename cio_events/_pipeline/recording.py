@@ -52,9 +52,7 @@ class Recording(Protocol):
         """A ULID of that time."""
 
     def accepted(self, envelope: Envelope) -> Ended | None:
-        """
-        Take a call that a pipeline has accepted; None if nobody is to hear of it.
-        """
+        """Take a call that a pipeline has accepted; None if nobody is to hear of it."""
 
     def refused(self, call: Call | None, error: ParamError) -> None:
         """No call could be made of something."""
@@ -111,9 +109,7 @@ def keeps_time() -> bool:
 
 
 def record(recording: Recording, sender: object, ledger: Ledger, envelope: Envelope) -> None:
-    """
-    Hand *envelope* to *recording*, and end it at once in the *ledger* and for receivers.
-    """
+    """Hand *envelope* to *recording*, and end it at once in the *ledger* and for receivers."""
     ended = recording.accepted(envelope)
     if ended is None:
         return

@@ -51,9 +51,7 @@ class Subject:
 
     @cached_property
     def set_ups(self) -> list[SetUp]:
-        """
-        The pipelines there are, or will be once a call comes; the default one is the first.
-        """
+        """The pipelines there are, or will be once a call comes; the default one is the first."""
         found = [SetUp(one.options, None, one) for one in _pipelines()]
         options, problem = options_from({}, self.environ)
         if problem is not None:

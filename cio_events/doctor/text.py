@@ -124,9 +124,7 @@ class Style:
 
 
 def as_json(results: Sequence[Result]) -> dict[str, object]:
-    """
-    What was found, in a form that stays: more keys may come, none goes or changes.
-    """
+    """What was found, in a form that stays: more keys may come, none goes or changes."""
     findings = [
         {
             "check": result.check,
