@@ -7,7 +7,6 @@ This module imports click and rich, which come with the extras that have such co
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -22,6 +21,7 @@ from rich.text import Text
 from cio_events._buffers.failures import DeadLetter
 from cio_events._calls.people import Track
 from cio_events._cli import workspaces
+from cio_events._cli.output import escaped
 from cio_events._process.diagnostics import calls
 from cio_events._wire import app
 from cio_events._wire.envelope import Envelope, Route, body_of, route_of
@@ -35,9 +35,6 @@ LISTED = 100
 """How many are listed unless more are asked for."""
 
 NONE = "There are no dead letters."
-
-# What a terminal would obey.
-_LINE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -87,7 +84,7 @@ def show_whole(letter: DeadLetter) -> None:
             return
         narrow = not here.encoding.startswith("utf")
         text = json.dumps(content, indent=2, ensure_ascii=narrow)
-        here.print(JSONHighlighter()(_LINE.sub(_as_json, text)), soft_wrap=True)
+        here.print(JSONHighlighter()(escaped(text, lines=True, as_json=True)), soft_wrap=True)
 
 
 def chosen(ids: Sequence[str], reason: str | None, *, every: bool) -> Sequence[str] | None:
@@ -146,30 +143,9 @@ def _content(envelope: Envelope) -> bytes:
     return body_of(envelope)
 
 
-def escaped(text: str, *, lines: bool = False) -> str:
-    """
-    What came from outside, for a terminal: with nothing that one would obey.
-
-    Args:
-        text: Any text, such as the name of a file.
-
-        lines: Whether it may have several.
-    """
-    shown = _LINE.sub(_escape, text.encode("utf-8", "backslashreplace").decode("utf-8"))
-    return shown if lines else shown.replace("\t", "\\t").replace("\n", "\\n")
-
-
 def cell(text: str) -> Text:
-    """The same for a table, which would take brackets for markup."""
+    """What came from outside, for a table, which would take brackets for markup."""
     return Text(escaped(text))
-
-
-def _as_json(control: re.Match[str]) -> str:
-    return f"\\u{ord(control[0]):04x}"
-
-
-def _escape(control: re.Match[str]) -> str:
-    return ascii(control[0])[1:-1]
 
 
 def counted(count: int, what: str) -> str:

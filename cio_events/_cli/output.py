@@ -1,9 +1,14 @@
-"""Where commands write: to a pipe whose reader may leave, as ``head`` does after some lines."""
+"""
+What commands write: nothing that a terminal obeys, and to a pipe whose reader may leave.
+
+``head`` leaves after some lines.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,6 +16,12 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _ENDED_BY_SIGPIPE = 128 + 13  # as shells have it
+
+# What a terminal would obey: control characters, and what turns the direction of writing. And
+# what no encoding has.
+_OBEYED = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class ReaderGoneError(SystemExit):
@@ -64,3 +75,23 @@ def _watched(stream: TextIO, *, ends: bool) -> TextIO:
         errors=stream.errors,
         line_buffering=stream.line_buffering,
     )
+
+
+def escaped(text: str, *, lines: bool = False, as_json: bool = False) -> str:
+    """
+    What came from outside, for a terminal: with nothing that one would obey.
+
+    Args:
+        text: Any text, such as the name of a file.
+
+        lines: Whether it may have several, and tabs.
+
+        as_json: Whether it is JSON, and is to stay so.
+    """
+
+    def escape(found: re.Match[str]) -> str:
+        if lines and found[0] in "\n\t":
+            return found[0]
+        return f"\\u{ord(found[0]):04x}" if as_json else ascii(found[0])[1:-1]
+
+    return _OBEYED.sub(escape, text)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
+from cio_events._cli import signals
 from cio_events._cli.relay_dead import dead
 from cio_events._cli.relay_partitions import partitions
 from cio_events._cli.relay_redis import WrongSettingError, of_prefix, understood
@@ -28,8 +28,6 @@ from cio_events.errors import ParamError
 from cio_events.options import MOST_PARTITIONS, Options, options_from
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from cio_events._http.endpoint import Endpoint
     from cio_events._relay.health import Health
     from cio_events._relay.relay import Relay
@@ -38,9 +36,6 @@ if TYPE_CHECKING:
 SWITCH_SECONDS = 0.0005
 
 _TIME = "%Y-%m-%d %H:%M:%S"
-
-# How soon a signal is noticed; waiting in short steps works on every system.
-SIGNAL_TICK_SECONDS = 0.1
 
 
 class Group(click.Group):
@@ -114,7 +109,7 @@ def run(
         from cio_events._relay.threads import course_of
 
         options, track, app = _endpoints()
-        signals = _noted_signals()
+        asked = signals.noted()
         running = Relay(
             url,
             options,
@@ -129,10 +124,10 @@ def run(
     watched = None if health is None else _answering(Health, health, running, max_lag)
     sys.setswitchinterval(SWITCH_SECONDS)
     running.start()
-    while not (signals or running.failure):
-        time.sleep(SIGNAL_TICK_SECONDS)
-    if signals:
-        _tell(f"ends, as {signal.Signals(signals[0]).name} asks for it")
+    while not (asked or running.failure):
+        time.sleep(signals.TICK_SECONDS)
+    if asked:
+        _tell(f"ends, as {signal.Signals(asked[0]).name} asks for it")
     running.stop()
     if watched is not None:
         watched.stop()
@@ -178,16 +173,3 @@ def _log_to_stderr() -> None:
 def _tell(what: str) -> None:
     stamp = time.strftime(_TIME)
     click.echo(f"{stamp} this relay {what}", err=True)
-
-
-def _noted_signals() -> list[int]:
-    """Signals to end, as they come from now on."""
-    signals: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        signals.append(number)
-
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, note)
-    return signals

@@ -18,19 +18,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cio_events._cli.output import ReaderGoneError
-from cio_events._cli.tail import escaped, tail, told
+from cio_events._cli import signals
+from cio_events._cli.output import ReaderGoneError, escaped
+from cio_events._cli.tail import tail, told
 from cio_events.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
 
     from cio_events.sandbox import ReceivedRequest
 
 DEFAULT_PORT = 8026
-# How soon a signal is noticed; waiting in short steps works on every system.
-SIGNAL_TICK_SECONDS = 0.1
 # In /proc/net/tcp, a socket that listens.
 LISTENING = "0A"
 
@@ -66,7 +64,7 @@ def sandbox(
     """Run a Customer.io on this machine, until Ctrl-C."""
     if context.invoked_subcommand is not None:
         return
-    signals = _noted_signals()
+    asked = signals.noted()
     running = _started(
         lambda: Sandbox(
             site_id,
@@ -85,8 +83,8 @@ def sandbox(
         click.echo(_welcome(running.url, {name for name, key in given.items() if key is not None}))
         if open_page:
             webbrowser.open(running.url)
-        while not signals:
-            time.sleep(SIGNAL_TICK_SECONDS)
+        while not asked:
+            time.sleep(signals.TICK_SECONDS)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -94,7 +92,7 @@ def sandbox(
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(port: int, command: tuple[str, ...]) -> None:
     """Run COMMAND with a sandbox in its environment, and end as it ends."""
-    signals = _noted_signals()
+    asked = signals.noted()
     running = _started(
         lambda: Sandbox(port=port, on_answer=lambda request: _print_request(request, err=True)),
         f"127.0.0.1:{port}",
@@ -109,28 +107,16 @@ def run(port: int, command: tuple[str, ...]) -> None:
             raise click.ClickException(f"cannot run {command[0]}: {missing.strerror}") from missing
         while process.poll() is None:
             # Ctrl-C reaches the command by itself, as the terminal's; other signals are for us.
-            while signals:
-                if signals.pop() == signal.SIGTERM:
+            while asked:
+                if asked.pop() == signal.SIGTERM:
                     process.terminate()
-            time.sleep(SIGNAL_TICK_SECONDS)
+            time.sleep(signals.TICK_SECONDS)
     code = process.returncode
     sys.exit(code if code >= 0 else 128 - code)
 
 
 sandbox.add_command(tail)
 sandbox.add_command(run)
-
-
-def _noted_signals() -> list[int]:
-    """Signals to end, as they come from now on."""
-    signals: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        signals.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
-    return signals
 
 
 def _started(make: Callable[[], Sandbox], place: str) -> Sandbox:

@@ -25,6 +25,7 @@ from cio_events._buffers.spool.problems import described
 from cio_events._buffers.spool.sqlite import ERRORS, bytes_of
 from cio_events._buffers.workspace import workspace_of
 from cio_events._cli import listing, workspaces
+from cio_events._cli.output import escaped
 from cio_events._delivery.buffer import ADOPT_INTERVAL
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -170,7 +171,7 @@ def stats(directory: Path, workspace: str | None, *, as_json: bool) -> None:
     else:
         click.echo(listing.NONE)
     for path in aside:
-        name = listing.escaped(path.name)
+        name = escaped(path.name)
         click.echo(f"Damaged, and set aside: {name} ({decimal(bytes_of(path))})")
 
 

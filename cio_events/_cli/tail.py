@@ -11,19 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import requests
 
+from cio_events._cli.output import escaped
+
 if TYPE_CHECKING:
     from cio_events.sandbox import ReceivedRequest
 
 # The sandbox sends something every 15 seconds at the latest.
 SILENCE_SECONDS = 60
 RETRY_SECONDS = 0.5
-
-
-def escaped(text: str) -> str:
-    """Text from outside, with what is not printable as an escape: it cannot steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def told(request: ReceivedRequest) -> Iterator[str]:

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from cio_events import __version__
-from cio_events._cli.tail import escaped
+from cio_events._cli.output import escaped
 from cio_events.sandbox import Sandbox
 from tests.cli.commands import run
 from tests.sandbox.asking import TIMEOUT_SECONDS
@@ -232,6 +232,16 @@ def test_text_from_outside_cannot_steer_a_terminal() -> None:
     """Escapes, line breaks and text that runs backwards are shown as what they are."""
     assert escaped("grün/a%2Fb") == "grün/a%2Fb"
     assert escaped("a\x1b[2J\r\nb\u202ec\x9b") == "a\\x1b[2J\\r\\nb\\u202ec\\x9b"
+    assert escaped("a\u2066b\tc\n\x07\udc80", lines=True) == "a\\u2066b\tc\n\\x07\\udc80"
+
+
+def test_json_from_outside_stays_json() -> None:
+    """It may be copied from the terminal, and says the same."""
+    text = json.dumps({"name": "grün\u2066\x7f\u202e"}, ensure_ascii=False, indent=2)
+    shown = escaped(text, lines=True, as_json=True)
+
+    assert json.loads(shown) == json.loads(text)
+    assert "grün\\u2066\\u007f\\u202e" in shown
 
 
 def test_the_version_is_told() -> None:
