@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cio_events._calls.call import Call
 from cio_events._calls.messages import Message, Receipt
-from cio_events._calls.ulid import LETTERS, IdSource
+from cio_events._calls.ulid import LETTERS, RANDOM_LETTERS, IdSource
 from cio_events._pipeline.recording import Ended
 from cio_events._process.callers import calling_line
 from cio_events._wire.encode import call_of
@@ -134,6 +134,6 @@ class Tape:
         self.notes.dropped(call, reason)
 
 
-def _seeded(seed: int) -> Callable[[int], str]:
+def _seeded(seed: int) -> Callable[[int], list[str]]:
     source = random.Random(seed)
-    return lambda count: "".join(source.choices(LETTERS, k=count))
+    return lambda count: ["".join(source.choices(LETTERS, k=RANDOM_LETTERS)) for _ in range(count)]
