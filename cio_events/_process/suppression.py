@@ -87,13 +87,6 @@ class _MarkingFactory:
 _marking = False
 
 
-def made_suppressed(record: logging.LogRecord) -> bool:
-    """
-    Whether *record* was made in suppressed code, on whichever thread or in whichever process.
-    """
-    return SUPPRESSED in record.__dict__
-
-
 def interrupted() -> bool:
     """
     Whether what logs now is no part of our code, though it runs amid it.

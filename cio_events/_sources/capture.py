@@ -84,13 +84,13 @@ class Capture:
         self._way = way
         self._shapes: tuple[Pipeline | None, Shapes] = (None, Shapes())
 
-    def __call__(
+    def capture(
         self,
         fields: MutableMapping[str, Any],
         event: object,
+        source: object,
         logged_at: float | None = None,
         context: Callable[[], Mapping[str, Any]] = get_contextvars,
-        source: object = None,
     ) -> bool:
         """
         Hand the call that a tagged record asks for to the pipeline, and mark *fields*.
@@ -101,11 +101,11 @@ class Capture:
 
             event: The record's message, before any formatting.
 
+            source: The record of logging, or the logger that structlog has wrapped.
+
             logged_at: When it was logged, in Unix seconds, if that may be a while ago.
 
             context: Tells what is bound to the context.
-
-            source: The record of logging, or the logger that structlog has wrapped.
 
         Returns:
             Whether it was captured now, and not before, and is none of our own.
@@ -141,8 +141,8 @@ class Capture:
                     shape = shapes[tuple(read)]
                     if TRIGGERS.isdisjoint(read):
                         return self.pass_by(fields, event, _BOUND)
-            if shape.hidden or shape.misplaced:
-                for key in shapes.misplaced(read, shape, partial(keys_given, fields, source)):
+            if shape.meant or (shape.hidden and not shape.is_usual(read)):
+                for key in shape.misplaced(read, partial(keys_given, fields, source)):
                     say_misplaced(key, partial(origin_of, event, read, source))
             id_ = reason = None
             if shape.plain:
@@ -197,7 +197,7 @@ class Capture:
         Say *why* a tagged record is not captured, where somebody wants to hear of it.
 
         Returns:
-            False, as a call does for a record that is not captured.
+            False, as `capture` does for a record that is not captured.
         """
         if debugging.on:
             say_outcome(self._pipeline, fields, event, why)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from structlog.processors import CallsiteParameter
 
@@ -58,6 +59,9 @@ _BY_PROCESSORS = _CALL_SITE | {
     "stack",
 }
 
+# What they write there tells it from what a log call has given.
+_TOLD_BY_VALUE = frozenset({"level", "logger", "timestamp"})
+
 # And what is an argument of a log call.
 _ABOUT_LOGGING = _BY_PROCESSORS | {"exc_info", "stack_info", "stacklevel", "positional_args"}
 
@@ -94,8 +98,12 @@ OF_LOG_RECORDS = frozenset(
 # More than an application has lines that log tagged records, unless it makes up names.
 _SHAPES_REMEMBERED = 1_000
 
+# The keys that a log call has given for certain; None if that cannot be told.
+_Given: TypeAlias = Callable[[], "frozenset[Any] | None"]
 
-class Shape(NamedTuple):
+
+@dataclass(slots=True)
+class Shape:
     """
     What all records with the same keys have in common.
 
@@ -109,21 +117,51 @@ class Shape(NamedTuple):
 
         explicit: Keys that the log call or ``bind`` gave for certain, and no processor.
 
-        hidden: Keys that are no payload because of their names, which others may have too.
+        meant: Keys that somebody has certainly meant to be sent, and are not.
 
-        misplaced: Keys that somebody has certainly meant to be sent, and are not.
+        hidden: Other keys that are no payload because of their names, which a log call may have
+            given too.
+
+        told_by_value: Those of them whose value tells whether a processor has written it.
+
+        asked: Whether the log call was asked which of the hidden keys it has given, or need not.
     """
 
     payload: tuple[Any, ...]
     rest: tuple[Any, ...] | None
     plain: bool
     explicit: frozenset[Any]
+    meant: tuple[str, ...]
     hidden: tuple[str, ...]
-    misplaced: tuple[str, ...]
+    told_by_value: tuple[str, ...]
+    asked: bool
 
+    def is_usual(self, fields: Mapping[str, object]) -> bool:
+        """Whether the hidden keys hold what processors write, at first sight."""
+        for key in self.told_by_value:
+            value = fields[key]
+            if type(value) is not str or (key == "level" and value not in _LEVELS):
+                return False
+        return self.asked
 
-# The keys that a log call has given for certain; None if that cannot be told.
-_Given: TypeAlias = Callable[[], "frozenset[Any] | None"]
+    def misplaced(self, fields: Mapping[str, object], given: _Given) -> list[str]:
+        """
+        The keys of a record with what somebody has probably meant to be sent, and is not.
+
+        That is a tag that is none, what has the name of something that is left out and was
+        *given* by the log call, and what is hidden as being about logging and holds what no
+        processor writes.
+        """
+        by_call: frozenset[Any] = frozenset()
+        if not self.asked:
+            # Once for a shape, since it takes time, and is said once.
+            self.asked = True
+            by_call = given() or by_call
+        hidden = self.hidden
+        return [
+            *self.meant,
+            *(key for key in hidden if key in by_call or not _is_about_logging(key, fields[key])),
+        ]
 
 
 class Shapes(dict[tuple[object, ...], Shape]):
@@ -156,8 +194,6 @@ class Shapes(dict[tuple[object, ...], Shape]):
         self._globs = globs
         self._only_data = only_data
         self._from_factory = from_factory
-        # Whose keys the log call was asked for, if they have such as may be its own.
-        self._asked: set[Shape] = set()
         self._hidden = TAGS | MARKS | _ABOUT_LOGGING | hidden
         if event_key is not None:
             self._hidden |= {event_key}
@@ -174,39 +210,24 @@ class Shapes(dict[tuple[object, ...], Shape]):
         explicit: frozenset[object] = frozenset()
         if self._event_key == "event" and "event" in keys:
             explicit = frozenset(keys[: keys.index("event")])
+        names = [key for key in keys if isinstance(key, str)]
+        left_out = [key for key in names if self._may_be_meant(key)]
+        hidden = tuple(key for key in left_out if key not in explicit)
         shape = Shape(
-            tuple(payload),
-            tuple(rest) if len(rest) < len(payload) else None,
-            _TAGS_OF_OTHERS.isdisjoint(keys) and obviously_fits(payload),
-            explicit,
-            tuple(key for key in keys if isinstance(key, str) and self._may_be_meant(key)),
-            tuple(key for key in keys if isinstance(key, str) and _is_misspelt(key)),
+            payload=tuple(payload),
+            rest=tuple(rest) if len(rest) < len(payload) else None,
+            plain=_TAGS_OF_OTHERS.isdisjoint(keys) and obviously_fits(payload),
+            explicit=explicit,
+            meant=(*filter(_is_misspelt, names), *(key for key in left_out if key in explicit)),
+            hidden=hidden,
+            told_by_value=tuple(key for key in hidden if key in _TOLD_BY_VALUE),
+            asked=not hidden or bool(explicit),
         )
         if len(keys) <= limits.ATTRIBUTES and all(map(_is_usual, keys)):
             if len(self) >= _SHAPES_REMEMBERED:
                 self.clear()
-                self._asked.clear()
             self[keys] = shape
         return shape
-
-    def misplaced(self, fields: Mapping[str, object], shape: Shape, given: _Given) -> list[str]:
-        """
-        The keys with what somebody has probably meant to be sent, and is not.
-
-        That is a tag that is none, what has the name of something that is left out and was
-        *given* by the log call, and what is hidden as being about logging and holds what no
-        processor writes.
-        """
-        keys = list(shape.misplaced)
-        explicit = shape.explicit
-        # Once for a shape, since it takes time, and is said once.
-        if shape.hidden and not explicit and shape not in self._asked:
-            self._asked.add(shape)
-            explicit = given() or explicit
-        for key in shape.hidden:
-            if key in explicit or not _is_about_logging(key, fields[key]):
-                keys.append(key)
-        return keys
 
     def _may_be_meant(self, key: str) -> bool:
         if self._from_factory and key in OF_LOG_RECORDS:

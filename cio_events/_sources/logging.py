@@ -12,7 +12,7 @@ from cio_events._interrupts import faults
 from cio_events._pipeline.default import leave, pipeline_of_handler
 from cio_events._process import debugging
 from cio_events._process.diagnostics import warn_once
-from cio_events._process.suppression import made_suppressed
+from cio_events._process.suppression import SUPPRESSED
 from cio_events._process.tracebacks import without_locals
 from cio_events._sources import attachment, loguru
 from cio_events._sources.capture import OURS, Capture
@@ -119,7 +119,10 @@ class CustomerIOHandler(logging.Handler):
         None is needed, and a thread that waits for room (``on_full="block"``) must not stop
         what others log.
         """
-        kept: object = self.filter(record) if self.filters else record
+        if not self.filters:
+            self.emit(record)
+            return True
+        kept: object = self.filter(record)
         if kept:
             self.emit(kept if isinstance(kept, logging.LogRecord) else record)
         return cast("bool", kept)
@@ -163,8 +166,8 @@ class CustomerIOHandler(logging.Handler):
             attachment.see(self, record.name)
         if "cio_customer" in attributes or "cio" in attributes:
             if _is_foreign(record):
-                self._of_attributes(
-                    attributes, _name_of(record, attributes), _time_of(record), source=record
+                self._of_attributes.capture(
+                    attributes, _name_of(record, attributes), record, _time_of(record)
                 )
                 self._looks = self._looks or 1
             elif debugging.on:
@@ -204,14 +207,14 @@ class CustomerIOHandler(logging.Handler):
             return
         if "_logger" in attributes and "_name" in attributes:
             # structlog's wrap_for_formatter has been here: the event is the record's own.
-            captured = self._of_structlog(
-                message, dict.get(message, "event"), _time_of(record), source=record
+            captured = self._of_structlog.capture(
+                message, dict.get(message, "event"), record, _time_of(record)
             )
         else:
             # The application's, which may log it again, and whose class may raise anything.
             fields = dict(dict.items(message))
             name = fields.get("event", fields.get("message", fields.get("msg")))
-            captured = self._of_dictionaries(fields, name, _time_of(record), source=record)
+            captured = self._of_dictionaries.capture(fields, name, record, _time_of(record))
             if captured:
                 record.msg = _shown(message, fields)
             message = fields
@@ -232,13 +235,13 @@ class CustomerIOHandler(logging.Handler):
             # loguru's, made for this record alone; as logging's, its text ends in a traceback.
             if issubclass(type(name), str) and (record.exc_info or record.args is None):
                 name = name.partition("\n")[0]
-            captured = self._of_nests(
-                fields, name, _time_of(record), loguru.bound_to_context, record
+            captured = self._of_nests.capture(
+                fields, name, record, _time_of(record), loguru.bound_to_context
             )
         else:
             attributes[nest] = fields = dict(fields)
-            captured = self._of_nests(
-                fields, _name_of(record, fields), _time_of(record), source=record
+            captured = self._of_nests.capture(
+                fields, _name_of(record, fields), record, _time_of(record)
             )
         if captured:
             _mark(attributes, fields)
@@ -272,9 +275,9 @@ def _is_rendered_tag(message: str) -> bool:
 
 def _is_foreign(record: logging.LogRecord) -> bool:
     """Whether *record* is none of ours, nor of the HTTP library that sends our calls."""
-    name: object = record.name
-    return not made_suppressed(record) and not (
-        issubclass(type(name), str) and str(name).partition(".")[0] in _NEVER_CAPTURED
+    name: Any = record.name
+    return SUPPRESSED not in record.__dict__ and not (
+        issubclass(type(name), str) and str.partition(name, ".")[0] in _NEVER_CAPTURED
     )
 
 

@@ -70,13 +70,13 @@ class CustomerIOProcessor:
         ParamError: *pipeline* is no pipeline, or *event_key* no text.
     """
 
-    __slots__ = ("_capture", "_event_key", "_looks")
+    __slots__ = ("_event_key", "_events", "_looks")
 
     @_not_with_a_line
     def __init__(self, pipeline: Pipeline | None = None, *, event_key: str = "event") -> None:
         if not isinstance(event_key, str):
             raise ParamError("event_key", "must be text")
-        self._capture = Capture(pipeline, event_key=event_key)
+        self._events = Capture(pipeline, event_key=event_key)
         self._event_key = event_key
         self._looks = FIRST
 
@@ -94,12 +94,12 @@ class CustomerIOProcessor:
                 if "_record" in event_dict:
                     self._capture_in_formatter(event_dict)
                 else:
-                    self._capture(event_dict, event_dict.get(self._event_key), source=logger)
+                    self._events.capture(event_dict, event_dict.get(self._event_key), logger)
                 self._looks = self._looks or 1
             elif self._looks or debugging.on:
                 self._looks = max(self._looks - 1, 0)
                 event = event_dict.get(self._event_key)
-                self._capture.look_at_untagged((event_dict,), event, logger)
+                self._events.look_at_untagged((event_dict,), event, logger)
         else:
             warn_once(
                 "position",
@@ -121,8 +121,9 @@ class CustomerIOProcessor:
             return
         record = event_dict["_record"]
         original: Any = getattr(record, "msg", None)
-        if self._capture(
-            event_dict, event_dict.get(self._event_key), source=record
-        ) and issubclass(type(original), MutableMapping):
+        event = event_dict.get(self._event_key)
+        if self._events.capture(event_dict, event, record) and issubclass(
+            type(original), MutableMapping
+        ):
             shown = TAGS | MARKS
             original.update((tag, event_dict[tag]) for tag in shown if tag in event_dict)
