@@ -17,7 +17,7 @@ from cio_events._pipeline import default as pipelines
 from cio_events._process import exits, forks
 from cio_events._sources import attachment
 from cio_events.sandbox import Sandbox
-from tests.support import nursery, spools
+from tests.support import nursery, spools, workers
 from tests.support.effort import times
 
 if TYPE_CHECKING:
@@ -39,16 +39,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 settings.register_profile("ours", settings.default, max_examples=times(100))
 settings.load_profile("ours")
 
-pytest_plugins = ["tests.support.workers"]
-
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """
     Look for garbage neither while tests are collected nor, later, among what all of them share.
 
     That is over a million objects; to go through them takes longer than most tests do.
     """
+    if workers.count(session.config):
+        nursery.begin()
     gc.disable()
     try:
         return (yield)
@@ -64,6 +64,11 @@ def _worker() -> Iterator[None]:
     forks.detect_fork()
     exits.at_once = False
     yield
+    nursery.close()
+
+
+def pytest_sessionfinish() -> None:
+    """End the processes that the workers had their children from."""
     nursery.close()
 
 

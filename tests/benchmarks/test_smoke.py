@@ -27,6 +27,7 @@ from tests.benchmarks.rows import PEERS, ROWS
 from tests.benchmarks.sides import SIDES
 from tests.benchmarks.sides.side import Opened, Side
 from tests.benchmarks.sink_control import SinkControl, running_sink
+from tests.support.effort import THOROUGH
 
 _ROOT = Path(__file__).parents[2]
 _ROWS = {row.name: row for row in ROWS}
@@ -205,7 +206,10 @@ def test_every_row_and_bar_names_sides_that_there_are() -> None:
         assert {bar.side, *bar.against} <= set(_ROWS[bar.row].sides)
 
 
-@pytest.mark.alone
+# Of the others, in a usual run one stands for all: each is a process that imports much.
+_SHOWN = () if THOROUGH else ("--sides", "^(Pipeline.track.*|ready-made bodies|.*alone|segment)$")
+
+
 def test_a_quick_run_keeps_its_figures_and_draws_its_picture(tmp_path: Path) -> None:
     """All sides that are installed run; the others are said to be missing."""
     kept, picture = tmp_path / "figures.json", tmp_path / "picture.svg"
@@ -214,6 +218,7 @@ def test_a_quick_run_keeps_its_figures_and_draws_its_picture(tmp_path: Path) -> 
         [
             *(sys.executable, "-m", "tests.benchmarks", "--quick", "--rounds", "1"),
             *("--rows", "tagged,draining"),
+            *_SHOWN,
             *("--json", str(kept), "--svg", str(picture)),
         ],
         cwd=_ROOT,

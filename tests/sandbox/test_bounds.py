@@ -42,7 +42,7 @@ def assert_well(api: Api) -> None:
 
 
 @pytest.mark.parametrize("brackets", ["[]", "{}"])
-@pytest.mark.parametrize("count", [180, 250, 1_100, 100_000])
+@pytest.mark.parametrize("count", [180, 250, 1_100, 20_000])
 def test_a_deep_body_is_refused_or_kept(api: Api, count: int, brackets: str) -> None:
     """Never a 500, on any path, nor by looking at it afterwards."""
     deep = levels(count, brackets)

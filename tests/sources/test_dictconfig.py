@@ -292,7 +292,7 @@ def undelivered() -> Iterator[Pipeline]:
     pipeline.close(0)
 
 
-@settings(max_examples=times(200), deadline=None)
+@settings(max_examples=times(100), deadline=None)
 @given(
     st.fixed_dictionaries(
         {"cio_customer": st.just("5") | VALUES, "msg": st.text(min_size=1) | VALUES}

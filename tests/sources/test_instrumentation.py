@@ -114,6 +114,8 @@ def test_uvicorn_and_rich(app: logging.Logger, arrivals: Arrivals) -> None:
 
 
 DDTRACE = """
+import warnings
+warnings.filterwarnings("ignore", "Accessing structlog.__version__")  # which ddtrace does
 import ddtrace
 ddtrace.patch(logging=True, structlog=True, loguru=True)
 import logging

@@ -132,7 +132,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "two keys": {"cio_customer": {"id": "5", "email": "a@b.c"}},
     "a merge by phone is no call": {"cio_customer": "5", "cio": "merge", "phone": "1"},
     "a time that is none": {"cio_customer": "5", "cio_timestamp": "yesterday"},
-    "a time that is no time": {"cio_customer": "5", "cio_timestamp": np.datetime64("NaT")},
+    "a time that is no time": {"cio_customer": "5", "cio_timestamp": np.datetime64("NaT", "s")},
     "a time before 1970": {"cio_customer": "5", "cio_timestamp": date(1969, 1, 1)},
     "a number that is none": {"cio_customer": "5", "cio_timestamp": decimal.Decimal("NaN")},
     "a flag": {"cio_customer": "5", "cio_timestamp": True},

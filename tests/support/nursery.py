@@ -146,6 +146,7 @@ class _Nursery:
     """The process that children are forked from."""
 
     def __init__(self, imported: tuple[str, ...]) -> None:
+        self._owner = os.getpid()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (self._socket, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
@@ -167,6 +168,10 @@ class _Nursery:
         with self._lock:
             socket.send_fds(self._socket, [json.dumps(what).encode()], descriptors)
 
+    def is_own(self) -> bool:
+        """Whether it is this process's, and not that of the one it was forked from."""
+        return self._owner == os.getpid()
+
     def close(self) -> None:
         """End it."""
         self._socket.close()
@@ -177,6 +182,12 @@ _running: dict[tuple[str, ...], _Nursery] = {}
 _starting = threading.Lock()
 
 
+def begin() -> None:
+    """Start the two that most tests want, for the processes that are forked from this one."""
+    for imported in ((), ("pytest",)):
+        _nursery(*imported)
+
+
 def _nursery(*imported: str) -> _Nursery:
     with _starting:
         if imported not in _running:
@@ -185,10 +196,10 @@ def _nursery(*imported: str) -> _Nursery:
 
 
 def close() -> None:
-    """End the processes that children are forked from."""
+    """End the processes that children are forked from, if they are this one's own."""
     with _starting:
-        while _running:
-            _running.popitem()[1].close()
+        for imported in [imported for imported, each in _running.items() if each.is_own()]:
+            _running.pop(imported).close()
 
 
 def serve(descriptor: int, imported: Sequence[str] = ()) -> CodeType:

@@ -53,7 +53,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def _count(config: pytest.Config) -> int:
+def count(config: pytest.Config) -> int:
+    """How many workers there are to be; 0 is none but this process."""
     said: str = config.option.workers
     if said == "auto":
         named = any(".py" in argument for argument in config.args)
@@ -76,9 +77,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Run the tests in the workers, and tell what they found as if it had been found here."""
     config = session.config
-    count = _count(config)
+    workers = count(config)
     broken = session.testsfailed and not config.option.continue_on_collection_errors
-    if not count or broken or config.option.collectonly:
+    if not workers or broken or config.option.collectonly:
         return None
     alive = [
         thread.name for thread in threading.enumerate() if thread is not threading.current_thread()
@@ -99,7 +100,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
             if each not in finished and _is_alone(session.items[each]) is alone
         ]:
             # A second time only if a worker has died, for what it had taken and not begun.
-            _Round(session, left, 1 if alone else count).run(finished)
+            _Round(session, left, 1 if alone else workers).run(finished)
     return True
 
 
@@ -238,15 +239,31 @@ class _Round:
 
 
 def _runs(items: Sequence[pytest.Item], indices: Sequence[int], count: int) -> Iterator[list[int]]:
-    """Tests of one file that a worker takes at once: ever fewer, so that all end together."""
+    """
+    Tests of one file that a worker takes at once: ever fewer, so that all end together.
+
+    First come those that share what their file has made, which is made once if one takes them all.
+    """
+    files = [list(group) for _, group in groupby(indices, lambda each: items[each].path)]
     left = len(indices)
-    for _, group in groupby(indices, lambda each: items[each].path):
-        together = list(group)
-        while together:
-            most = max(1, min(_LONGEST_RUN, left // (4 * count)))
-            yield together[:most]
-            left -= len(together[:most])
-            del together[:most]
+    for share in (True, False):
+        for together in files:
+            if any(_shares(items[each]) for each in together) is not share:
+                continue
+            while together:
+                most = max(1, min(_LONGEST_RUN, left // (4 * count)))
+                run = together[: len(together) if share else most]
+                yield run
+                left -= len(run)
+                del together[: len(run)]
+
+
+def _shares(item: pytest.Item) -> bool:
+    """Whether something is made for it that others of its file use as well."""
+    made: Any = getattr(item, "_fixtureinfo", None)
+    return made is not None and any(
+        one.scope == "module" for each in made.name2fixturedefs.values() for one in each
+    )
 
 
 def _has_ended(pid: int) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from cio_events._process import forks
 from cio_events._wire.envelope import ulid_of
+from tests.support.effort import times
 from tests.support.spools import (
     CHILD_SECONDS,
     Noting,
@@ -183,9 +184,9 @@ for start in range(100):
 
 def test_a_file_that_is_just_being_made_is_not_taken_for_a_damaged_one(directory):
     """Nobody looks at a moment of its making when it seems to have lost its content."""
-    code = """
+    code = f"""
 from cio_events._buffers.spool import ownership
-for _ in range(200):
+for _ in range({times(200)}):
     ownership.create(directory).remove()
 """
     report = Noting()
