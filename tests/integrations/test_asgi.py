@@ -54,6 +54,12 @@ with_the_line = DeliverAtShutdown(shop)
 """
 
 UVICORN = ["-m", "uvicorn", "shop:app", "--port", "0"]
+# What each uvicorn imports, and its application of others.
+OF_UVICORN = (
+    *("uvicorn.main", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto"),
+    *("uvicorn.protocols.websockets.auto", "uvicorn.loops.auto", "structlog", "requests"),
+)
+
 GUNICORN = ["-m", "gunicorn", "shop:app", "--bind", "127.0.0.1:0"]
 HYPERCORN = ["-m", "hypercorn", "shop:app", "--bind", "127.0.0.1:0"]
 
@@ -99,6 +105,13 @@ def deliver_spool(spool: Path, sandbox: Sandbox) -> None:
         assert pipeline.flush(30)
 
 
+def serving(command: list[str], sandbox: Sandbox, shop: Path, **environ: str) -> Server:
+    """Start the command of a server."""
+    if command[:2] == ["-m", "uvicorn"]:
+        return Server(command[1:], sandbox, cwd=shop, imported=OF_UVICORN, **environ)
+    return Server([sys.executable, *command], sandbox, cwd=shop, **environ)
+
+
 @pytest.mark.parametrize("server", SERVERS)
 def test_no_event_is_lost(server: str, shop: Path, sandbox: Sandbox, tmp_path: Path) -> None:
     """Those of requests before the signal, and those of requests that it finds open."""
@@ -106,7 +119,7 @@ def test_no_event_is_lost(server: str, shop: Path, sandbox: Sandbox, tmp_path: P
     port = str(free_port())
     command = [port if word == "PORT" else word for word in SERVERS[server]]
     spool = {"CIO_SPOOL": str(tmp_path)} if server in BRUTAL else {}
-    with Server([sys.executable, *command], sandbox, cwd=shop, **spool) as running:
+    with serving(command, sandbox, shop, **spool) as running:
         for number in range(3):
             running.ask("POST", "/", {"number": number})
         opened = [
@@ -126,8 +139,7 @@ def test_no_event_is_lost(server: str, shop: Path, sandbox: Sandbox, tmp_path: P
 
 def test_a_first_call_amid_the_shutdown_arrives(shop: Path, sandbox: Sandbox) -> None:
     """A worker that had nothing to do so far has none before that."""
-    command = [sys.executable, *UVICORN]
-    with Server(command, sandbox, cwd=shop) as running:
+    with serving(UVICORN, sandbox, shop) as running:
         opened = [running.request("POST", "/", {"open": 1}).reaches_the_application()]
         running.end_under_load(opened, signal.SIGTERM)
         lines = running.lines

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ import celery
 import pytest
 
 from tests.support.load import PATIENT
+from tests.support.nursery import Child, program
 from tests.support.scripts import ROOT, SECONDS, environment
 
 if TYPE_CHECKING:
@@ -20,6 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cio_events.sandbox import Sandbox
+
+# What its commands import of others.
+OF_CELERY = (
+    *("celery.bin.celery", "celery.bin.worker", "celery.bin.beat", "celery.apps.worker"),
+    *("celery.apps.beat", "celery.concurrency.prefork", "celery.concurrency.thread"),
+    *("celery.worker.consumer", "kombu.transport.filesystem", "structlog", "requests"),
+)
 
 # A task that is amid its work when the worker is told to end.
 LONG = """
@@ -93,31 +99,22 @@ def prepare(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running(
-    sandbox: Sandbox, home: Path, module: str, *arguments: str
-) -> Iterator[subprocess.Popen[str]]:
+def running(sandbox: Sandbox, home: Path, module: str, *arguments: str) -> Iterator[Child]:
     """A command of Celery's, for that application."""
     paths = f"{ROOT / 'examples'}:{ROOT}:{home}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "celery", "--app", module, *arguments],
+    process = program(
+        *("celery", "--app", module, *arguments),
         env=environment(
             sandbox, **{**PATIENT, "PYTHONPATH": paths, "BROKER_URL": "filesystem://"}
         ),
         cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        imported=OF_CELERY,
     )
-    assert process.stdout is not None
-    try:
+    with process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], bool], process: Child) -> None:
     """Wait until it comes true, or the *process* has ended."""
     deadline = time.monotonic() + SECONDS
     while not condition() and process.poll() is None:
@@ -144,7 +141,6 @@ def work(sandbox: Sandbox, home: Path, module: str, task: str, pool: str) -> str
         *("--without-heartbeat", "--task-events"),
     ) as worker:
         wait_for((home / "begun").exists, worker)
-        assert worker.stdout is not None
         worker.send_signal(signal.SIGTERM)
         printed = []
         for line in worker.stdout:
@@ -207,7 +203,6 @@ def test_a_worker_without_the_line_says_so_when_it_starts(
     (tmp_path / "shop_alone.py").write_text(ALONE % prepare(tmp_path))
     arguments = ("worker", "--concurrency", "2", "--loglevel", "INFO")
     with running(sandbox, tmp_path, "shop_alone", *arguments) as worker:
-        assert worker.stdout is not None
         printed = []
         for line in worker.stdout:
             printed.append(line)

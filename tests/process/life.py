@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.process.endings import FORKING
-from tests.support.nursery import Child
+from tests.support.nursery import Child, program
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from typing_extensions import Self
 
 ROOT = Path(__file__).parents[2]
@@ -111,9 +113,19 @@ class Running:
     """A command that runs in a process group of its own, of which nothing is left at the end."""
 
     def __init__(
-        self, command: list[str] | str, url: str, *, cwd: Path, environ: dict[str, str]
+        self,
+        command: list[str] | str,
+        url: str,
+        *,
+        cwd: Path,
+        environ: dict[str, str],
+        imported: Sequence[str] = (),
     ) -> None:
-        """Start a command, or a script whose imports are done."""
+        """
+        Start a command, or a script whose imports are done.
+
+        If it is a module of others and its arguments, it begins with what they have *imported*.
+        """
         env = {
             **{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
             # From 3.12 on, a fork beside threads warns; here, it is the point.
@@ -127,6 +139,8 @@ class Running:
         self._process: subprocess.Popen[str] | Child
         if isinstance(command, str):
             self._process = Child(command, env=env, cwd=cwd, start_new_session=True)
+        elif imported:
+            self._process = program(*command, env=env, cwd=cwd, imported=imported, joined=False)
         else:
             self._process = subprocess.Popen(
                 command,

@@ -66,13 +66,14 @@ def test_gunicorn(sandbox: Sandbox, tmp_path: Path, kind: str, *, preload: bool)
     (tmp_path / "site_of_mine.py").write_text(PRELUDE + APPLICATION)
     port = free_port()
     command = [
-        *(sys.executable, "-m", "gunicorn", "site_of_mine:application"),
+        *("gunicorn", "site_of_mine:application"),
         *("--bind", f"127.0.0.1:{port}", "--workers", "2", "--worker-class", kind),
         *("--threads", "3" if kind == "gthread" else "1", "--log-level", "error"),
         *(["--preload"] if preload else []),
     ]
     environ = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
-    with Running(command, sandbox.url, cwd=tmp_path, environ=environ) as server:
+    imported = ("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "structlog", "requests")
+    with Running(command, sandbox.url, cwd=tmp_path, environ=environ, imported=imported) as server:
         assert eventually(lambda: get(port) != "")
         sandbox.clear()
         answers = Counter(pid for pid in (get(port) for _ in range(60)) if pid)

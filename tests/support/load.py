@@ -15,9 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support.nursery import Child, program
 from tests.support.scripts import SECONDS, environment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from typing_extensions import Self
 
     from cio_events.sandbox import Sandbox
@@ -54,19 +57,37 @@ class Server:
         port: Where it listens; None until it has said so.
     """
 
-    def __init__(self, command: list[str], sandbox: Sandbox, *, cwd: Path, **environ: str) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        sandbox: Sandbox,
+        *,
+        cwd: Path,
+        imported: Sequence[str] = (),
+        **environ: str,
+    ) -> None:
+        """
+        Start a command.
+
+        If it is a module of others and its arguments, it begins with what they have *imported*.
+        """
         self.lines: list[str] = []
         self.port: int | None = None
         self._listens = threading.Event()
-        self._process = subprocess.Popen(
-            command,
-            env=environment(sandbox, **PATIENT, **environ),
-            cwd=cwd,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        env = environment(sandbox, **PATIENT, **environ)
+        self._process: subprocess.Popen[str] | Child
+        if imported:
+            self._process = program(*command, env=env, cwd=cwd, imported=imported)
+        else:
+            self._process = subprocess.Popen(
+                command,
+                env=env,
+                cwd=cwd,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -78,6 +99,8 @@ class Server:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._reader.join(SECONDS)
+        if self._process.stderr is not None:
+            self._process.stderr.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None

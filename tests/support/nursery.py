@@ -5,8 +5,8 @@ Starting Python and importing ``cio_events`` costs more than what most scripts o
 from here is a process like any other: it runs its script in ``__main__`` with standard streams,
 arguments, environment and directory of its own, and ends as the interpreter ends. What the first
 call imports is there as well; who needs more imports done has them done in a process to fork from
-of its own. A test of what is imported when, or of options of the interpreter, needs a new
-interpreter.
+of its own. For a command of others, such as a server, `program` has their imports done and ours
+not. A test of what is imported when, or of options of the interpreter, needs a new interpreter.
 """
 
 from __future__ import annotations
@@ -37,6 +37,21 @@ _SERVE = (
     "import sys; from tests.support import nursery;"
     "exec(nursery.serve(int(sys.argv[1]), sys.argv[2:]))"
 )
+
+# Among what is imported: without `cio_events`.
+_OTHERS = "-"
+
+# Runs a command as Python's own command line does.
+_PROGRAM = """
+import os, runpy, sys, warnings
+if "PYTHONWARNINGS" not in os.environ:
+    warnings.filters.pop(0)  # that they are errors
+for stream in (sys.stdout, sys.stderr):
+    stream.reconfigure(write_through=True)
+sys.path[1:1] = os.environ["PYTHONPATH"].split(os.pathsep)
+sys.argv = sys.argv[2:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
 
 
 class Child:
@@ -142,6 +157,31 @@ class Child:
         return texts[0], texts[1]
 
 
+def program(
+    module: str,
+    *arguments: str,
+    env: Mapping[str, str],
+    cwd: Path,
+    imported: Sequence[str],
+    joined: bool = True,
+) -> Child:
+    """
+    Start what ``python -m`` *module* does, with modules of others *imported* and none of ours.
+
+    Its errors are *joined* with what it prints. It gets no input, and a session of its own.
+    """
+    child = Child(
+        ("import os; os.dup2(1, 2)\n" if joined else "") + _PROGRAM,
+        ["-m", module, *arguments],
+        env=env,
+        cwd=cwd,
+        start_new_session=True,
+        imported=(_OTHERS, *imported),
+    )
+    child.stdin.close()
+    return child
+
+
 class _Nursery:
     """The process that children are forked from."""
 
@@ -213,14 +253,14 @@ def serve(descriptor: int, imported: Sequence[str] = ()) -> CodeType:
 
     # structlog would import it, which takes longer than all the rest.
     sys.modules["rich"] = None  # type: ignore[assignment]
-    import cio_events
-
+    if _OTHERS not in imported:
+        _import_ours()
+    else:
+        import structlog  # noqa: F401 - before rich can be imported
     del sys.modules["rich"]
     for each in imported:
-        import_module(each)
-    with cio_events.Pipeline(site_id="site", api_key="key") as pipeline:
-        pipeline._track._transport()
-    del pipeline
+        if each != _OTHERS:
+            import_module(each)
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=descriptor) as requests:
@@ -239,6 +279,13 @@ def serve(descriptor: int, imported: Sequence[str] = ()) -> CodeType:
     while _reaped(os.WNOHANG):
         pass
     os._exit(0)
+
+
+def _import_ours() -> None:
+    import cio_events
+
+    with cio_events.Pipeline(site_id="site", api_key="key") as pipeline:
+        pipeline._track._transport()
 
 
 def _reaped(options: int = os.WNOHANG) -> bool:
@@ -271,9 +318,10 @@ def _begin(
 ) -> CodeType:
     import warnings
 
-    from cio_events._process import exits
+    if "cio_events" in sys.modules:
+        from cio_events._process import exits
 
-    exits.at_once = False  # to its script, this process was never forked
+        exits.at_once = False  # to its script, this process was never forked
     if session:
         os.setsid()
     os.environ.clear()
