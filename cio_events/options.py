@@ -10,16 +10,13 @@ A new option is a row of `Options` and a line of `OptionArguments`. ``strict=Tru
 from __future__ import annotations
 
 import difflib
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
-from cio_events._calls.validation import printable_text
+from cio_events import _reading as reading
 from cio_events._exported import exported
-from cio_events._process.environment import SWITCHES
 from cio_events._process.tracebacks import without_locals
 from cio_events.errors import ParamError
 
@@ -32,10 +29,6 @@ if TYPE_CHECKING:
 TIMEOUT = 10.0
 EXIT_TIMEOUT = 2.0
 
-_MOST_SECONDS = 1_000_000_000
-_MOST_THINGS = 1_000_000_000_000_000
-_LONGEST_PREFIX = 100
-
 _WITHOUT_RELAY = "needs the option relay"
 
 MOST_PARTITIONS = 64
@@ -46,114 +39,6 @@ _MOST_REPLICAS = 100
 
 # How like two names are of which one is meant for the other; difflib's own is 0.6.
 _NEAR = 0.8
-
-Read = Callable[[str, object], object]
-"""Turns the value of the named option, or its text in the environment, into what it means."""
-
-
-def _text(name: str, value: object) -> str:
-    return printable_text(value, name)
-
-
-def _seconds(name: str, value: object) -> float:
-    number = math.nan
-    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        except OverflowError:  # an integer that no float can be
-            number = float(_MOST_SECONDS * 10)
-    if not number >= 0:
-        raise ParamError(name, "must be a number of seconds, 0 or more")
-    if _MOST_SECONDS < number < math.inf:
-        text = f'must be at most {_MOST_SECONDS} seconds, or infinity ("inf") for no limit'
-        raise ParamError(name, text, _MOST_SECONDS)
-    return number
-
-
-def _some_seconds(name: str, value: object) -> float:
-    number = _seconds(name, value)
-    if number == 0:
-        raise ParamError(name, "must be a number of seconds over 0")
-    return number
-
-
-def _count(name: str, value: object) -> int:
-    number = 0
-    if isinstance(value, (int, str)) and not isinstance(value, bool):
-        with suppress(ValueError):
-            number = int(value)
-    if number < 1:
-        raise ParamError(name, "must be an integer over 0")
-    if number > _MOST_THINGS:
-        raise ParamError(name, f"must be at most {_MOST_THINGS}", _MOST_THINGS)
-    return number
-
-
-def _at_most(most: int, least: int) -> Read:
-    def read(name: str, value: object) -> int:
-        number = least - 1
-        if isinstance(value, (int, str)) and not isinstance(value, bool):
-            with suppress(ValueError):
-                number = int(value)
-        if not least <= number <= most:
-            raise ParamError(name, f"must be an integer from {least} to {most}", most)
-        return number
-
-    return read
-
-
-def _switch(name: str, value: object) -> bool:
-    answer = SWITCHES.get(str(value).strip().lower()) if isinstance(value, (bool, str)) else None
-    if answer is None:
-        raise ParamError(name, "must be true or false")
-    return answer
-
-
-def _one_of(*words: str) -> Read:
-    def read(name: str, value: object) -> str:
-        if isinstance(value, str) and value.strip().lower() in words:
-            return value.strip().lower()
-        raise ParamError(name, "must be " + " or ".join(f'"{word}"' for word in words))
-
-    return read
-
-
-def _directory(name: str, value: object) -> str:
-    return _text(name, os.fspath(value) if isinstance(value, os.PathLike) else value)
-
-
-def _prefix(name: str, value: object) -> str:
-    prefix = _text(name, value)
-    if len(prefix) > _LONGEST_PREFIX or not prefix.isascii() or not prefix.isprintable():
-        raise ParamError(
-            name, f"must be printable ASCII of at most {_LONGEST_PREFIX} bytes", _LONGEST_PREFIX
-        )
-    if "{" in prefix or "}" in prefix:
-        raise ParamError(name, "must not have braces, which are Redis Cluster's")
-    return prefix
-
-
-def _names(name: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = filter(None, (part.strip() for part in value.split(",")))
-    names = tuple(value) if isinstance(value, Iterable) else (None,)
-    if not all(isinstance(part, str) and part for part in names):
-        raise ParamError(name, "must be names or patterns, as text")
-    return cast("tuple[str, ...]", names)
-
-
-def _session(name: str, value: object) -> object:
-    if not callable(getattr(value, "send", None)):
-        raise ParamError(name, "must be a requests.Session")
-    return value
-
-
-def _callable(name: str, value: object) -> object:
-    if not callable(value):
-        raise ParamError(name, "must be callable")
-    return value
 
 
 class Row(NamedTuple):
@@ -170,14 +55,19 @@ class Row(NamedTuple):
         in_environment: Whether ``CIO_<NAME>`` can give it too.
     """
 
-    read: Read
+    read: reading.Read
     meaning: str
     why: str = ""
     in_environment: bool = True
 
 
 def _row(
-    default: object, read: Read, meaning: str, why: str = "", *, in_environment: bool = True
+    default: object,
+    read: reading.Read,
+    meaning: str,
+    why: str = "",
+    *,
+    in_environment: bool = True,
 ) -> Any:
     return field(
         default=default, metadata={"row": Row(read, meaning, why, in_environment=in_environment)}
@@ -194,172 +84,176 @@ class Options:
         ParamError: A value is invalid; it names the option.
     """
 
-    site_id: str | None = _row(None, _text, "The workspace's site id, for all calls about people.")
-    api_key: str | None = _row(None, _text, "The workspace's Track API key.")
+    site_id: str | None = _row(
+        None, reading.text, "The workspace's site id, for all calls about people."
+    )
+    api_key: str | None = _row(None, reading.text, "The workspace's Track API key.")
     app_api_key: str | None = _row(
-        None, _text, "The workspace's App API key, for transactional messages."
+        None, reading.text, "The workspace's App API key, for transactional messages."
     )
     region: Literal["us", "eu"] = _row(
-        "us", _one_of("us", "eu"), 'Where the workspace lives, ``"us"`` or ``"eu"``.'
+        "us", reading.one_of("us", "eu"), 'Where the workspace lives, ``"us"`` or ``"eu"``.'
     )
     track_url: str | None = _row(
-        None, _text, "Base URL of the Track API, instead of the region's."
+        None, reading.text, "Base URL of the Track API, instead of the region's."
     )
-    app_url: str | None = _row(None, _text, "Base URL of the App API, instead of the region's.")
+    app_url: str | None = _row(
+        None, reading.text, "Base URL of the App API, instead of the region's."
+    )
     api: Literal["v2", "v1"] = _row(
         "v2",
-        _one_of("v2", "v1"),
+        reading.one_of("v2", "v1"),
         '``"v2"`` sends batches, ``"v1"`` a request for each call, as go-customerio does.',
     )
     timeout: float = _row(
         TIMEOUT,
-        _some_seconds,
+        reading.some_seconds,
         "The longest that one request may last, answer included.",
         "Customer.io answers in well under a second.",
     )
-    user_agent: str | None = _row(None, _text, "Instead of this package's own.")
+    user_agent: str | None = _row(None, reading.text, "Instead of this package's own.")
     session: requests.Session | None = _row(
         None,
-        _session,
+        reading.session,
         "Your own `requests.Session`, with its proxies and certificates.",
         in_environment=False,
     )
     flush_interval: float = _row(
         1.0,
-        _seconds,
+        reading.seconds,
         "How long a call waits for others to share its request.",
         "A second is not felt in a campaign, and a busy application fills a batch in less.",
     )
     max_pending: int = _row(
         100_000,
-        _count,
+        reading.count,
         "How many calls may wait.",
         "Minutes of a busy application while Customer.io is away; usually about 30 MB.",
     )
     max_pending_bytes: int = _row(
         64 * 1024 * 1024,
-        _count,
+        reading.count,
         "How many bytes they may have together.",
         "A container of 512 MB can spare them.",
     )
     on_full: Literal["drop", "block"] = _row(
         "drop",
-        _one_of("drop", "block"),
+        reading.one_of("drop", "block"),
         '``"drop"`` gives up what does not fit, ``"block"`` makes the caller wait.',
         "An application must not wait for its log.",
     )
     max_age: float = _row(
         72 * 3600.0,
-        _some_seconds,
+        reading.some_seconds,
         "How old a call may become before it is given up.",
         "Customer.io lets an event of the last 72 hours trigger a campaign.",
     )
     exit_timeout: float = _row(
         EXIT_TIMEOUT,
-        _seconds,
+        reading.seconds,
         "How long the interpreter's end may be put off to deliver what is pending.",
         "Orchestrators kill after 10 s or more, and a person at a terminal has little patience.",
     )
     retry_base: float = _row(
         0.5,
-        _seconds,
+        reading.seconds,
         "The longest delay before the first retry; it doubles with each.",
         "A short fault is over within a second.",
     )
     retry_cap: float = _row(
         60.0,
-        _seconds,
+        reading.seconds,
         "The longest delay before any retry.",
         "Delivery then goes on within a minute of an outage's end.",
     )
     hold_interval: float = _row(
         60.0,
-        _some_seconds,
+        reading.some_seconds,
         "How often a destination with wrong settings is tried again.",
         "People mend wrong credentials, and people take minutes.",
     )
     spool: str | None = _row(
-        None, _directory, "A directory where calls wait on disk; None keeps them in memory."
+        None, reading.directory, "A directory where calls wait on disk; None keeps them in memory."
     )
     relay: str | None = _row(
         None,
-        _text,
+        reading.text,
         "Redis, as a URL (``redis://``, ``rediss://``, ``unix://``): calls go there and not to "
         "Customer.io, and ``cio-events relay`` delivers them.",
     )
     relay_prefix: str = _row(
         "cio_events",
-        _prefix,
+        reading.prefix,
         "What the names of all keys in Redis begin with.",
         "Several workspaces may share a server.",
     )
     relay_ack: Literal["memory", "fsync"] = _row(
         "memory",
-        _one_of("memory", "fsync"),
+        reading.one_of("memory", "fsync"),
         'When Redis has a call: ``"memory"``, once it has answered; ``"fsync"``, once it lies on '
         "its disk.",
         "Few Redis servers lose what they have answered, and a disk takes up to two seconds.",
     )
     relay_bytes: int = _row(
         1024**3,
-        _count,
+        reading.count,
         "How many bytes may wait in Redis; beyond them calls wait where they are.",
         "A Redis that others use too must not fill up during an outage.",
     )
     relay_partitions: int = _row(
         1,
-        _at_most(MOST_PARTITIONS, least=1),
+        reading.at_most(MOST_PARTITIONS, least=1),
         "Into how many streams calls are parted, by whom they are about; the same for all that "
         "publish to one ``relay_prefix``.",
         "With one, all calls keep their order; with more, those of each identifier as written.",
     )
     relay_replicas: int = _row(
         0,
-        _at_most(_MOST_REPLICAS, least=0),
+        reading.at_most(_MOST_REPLICAS, least=0),
         "How many replicas of Redis must have a call before it is sent; until then it waits here "
         "too.",
         "Most Redis servers have none, and each adds its way there and back.",
     )
     before_send: Callable[[Call], Call | None] | None = _row(
         None,
-        _callable,
+        reading.function,
         "Gets each call on the caller's thread; what it returns is sent, None drops the call.",
         in_environment=False,
     )
     id_type: Literal["auto", "id", "email", "cio_id", "phone"] = _row(
         "auto",
-        _one_of("auto", "id", "email", "cio_id", "phone"),
+        reading.one_of("auto", "id", "email", "cio_id", "phone"),
         "What a plain text, integer or UUID means as a customer, in tags and verbs.",
         '``"auto"`` reads a text by its shape, as Customer.io does: with an ``@`` an e-mail '
         "address, with the prefix ``cio_`` a cio_id, else an id.",
     )
     hidden: tuple[str, ...] = _row(
         (),
-        _names,
+        reading.names,
         "Names of a record's keys that are never payload, or patterns such as ``debug_*``; in the "
         "environment with commas between. What ``cio_data`` holds is sent all the same.",
     )
     payload: Literal["rest", "data"] = _row(
         "rest",
-        _one_of("rest", "data"),
+        reading.one_of("rest", "data"),
         'What a record says beside its tags: ``"rest"`` is all its other keys, ``"data"`` only '
         "what ``cio_data`` holds.",
     )
     strict: bool = _row(
         False,
-        _switch,
+        reading.switch,
         "Raise for a record of which no call can be made; for tests and development.",
         "Logging must never raise into an application.",
     )
     debug: bool = _row(
         False,
-        _switch,
+        reading.switch,
         "Say of each record that has any ``cio…`` key whether it was captured or why not, and of "
         "each request what it carried and what came back: a warning each on the logger "
         "``cio_events``, without payload.",
         "It is for finding out why an event does not arrive.",
     )
-    enabled: bool = _row(True, _switch, "False drops everything.")
+    enabled: bool = _row(True, reading.switch, "False drops everything.")
 
     def __post_init__(self) -> None:
         for name, row in ROWS.items():

@@ -46,6 +46,14 @@ def test_every_page_is_linked() -> None:
     assert pages - targets == {"docs/changelog.md"}
 
 
+def test_no_room_is_too_large() -> None:
+    """Whoever opens one reads it whole."""
+    rooms = (ROOT / "cio_events").rglob("*.py")
+    sizes = {room.name: len(room.read_text(encoding="utf-8").splitlines()) for room in rooms}
+
+    assert {name: size for name, size in sizes.items() if size > 500} == {}
+
+
 def test_every_command_of_ours_is_there() -> None:
     """What a page has somebody run with `python -m tests.…` can be run."""
     for page in [ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
