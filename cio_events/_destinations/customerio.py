@@ -17,7 +17,7 @@ from cio_events._delivery.destination import (
     Verdict,
 )
 from cio_events._destinations import answers
-from cio_events._destinations.endpoints import instead
+from cio_events._destinations.instead import instead
 from cio_events._http.endpoint import APP_URLS, TRACK_URLS, Answer, Endpoint
 from cio_events._interrupts import faults
 from cio_events._wire import app, encode

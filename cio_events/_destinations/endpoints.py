@@ -17,37 +17,6 @@ from cio_events.options import Options
 _Where = TypeVar("_Where", http.Endpoint, RedisAddress)
 
 
-class Instead:
-    """
-    Where calls go instead while a test says so, whatever the options of their pipelines.
-
-    Attributes:
-        track: Where calls about people go; None where options count.
-
-        app: Where transactional messages go.
-    """
-
-    def __init__(self) -> None:
-        self.track: http.Endpoint | None = None
-        self.app: http.Endpoint | None = None
-
-    def point_to(self, url: str, site_id: str, api_key: str, app_api_key: str) -> None:
-        """Have all pipelines of the process deliver to *url*, a sandbox on loopback."""
-        self.track = http.Endpoint(url, credentials.basic(site_id, api_key))
-        self.app = http.Endpoint(url, credentials.bearer(app_api_key))
-
-    def restore(self) -> None:
-        """Have them deliver to their own again."""
-        for endpoint in (self.track, self.app):
-            if endpoint is not None:
-                endpoint.close()
-        self.track = self.app = None
-
-
-instead = Instead()
-"""This process's."""
-
-
 def opened(
     make: Callable[[Options], _Where],
     options: Options,

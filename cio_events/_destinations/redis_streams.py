@@ -24,7 +24,7 @@ from cio_events._delivery.destination import (
     Verdict,
 )
 from cio_events._destinations.customerio import AppAPI, TrackAPI
-from cio_events._destinations.endpoints import instead
+from cio_events._destinations.instead import instead
 from cio_events._destinations.redis_address import RedisAddress
 from cio_events._interrupts import bare, interrupt_behind
 from cio_events._process.clock import monotonic

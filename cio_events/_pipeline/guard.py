@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cio_events._destinations import endpoints
+from cio_events._destinations.instead import instead
 from cio_events._http import loopback
 from cio_events._wire.masking import named
 
@@ -32,7 +32,7 @@ class Guard:
 
     def outside(self, endpoint: Endpoint | RedisAddress | None) -> str | None:
         """The host on the way to *endpoint* that is not loopback, unless another stands in."""
-        if endpoint is None or endpoints.instead.track is not None:
+        if endpoint is None or instead.track is not None:
             return None
         if endpoint not in self._ways:
             self._ways[endpoint] = endpoint.outside()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from cio_events import signals
-from cio_events._destinations import endpoints
+from cio_events._destinations.instead import instead
 from cio_events._http import loopback
 from cio_events.signals import DroppedReason, FailedReason, Report
 
@@ -100,7 +100,7 @@ def _look() -> None:
 
 def diverted() -> bool:
     """Whether calls need neither credentials nor leave: a test has said where they go."""
-    return current is not None or endpoints.instead.track is not None
+    return current is not None or instead.track is not None
 
 
 def keeps_time() -> bool:

@@ -10,7 +10,7 @@ from typing import cast
 from cio_events._calls.call import Call
 from cio_events._calls.people import Track, TrackAnonymous
 from cio_events._calls.validation import EventType
-from cio_events._destinations import endpoints
+from cio_events._destinations.instead import instead
 from cio_events._pipeline import recording
 from cio_events._process import exits
 from cio_events._process.clock import monotonic
@@ -74,7 +74,7 @@ class TestSandbox(Workspace):
     def open(self) -> None:
         """Have all pipelines deliver here, where nothing is known yet."""
         self.clear()
-        endpoints.instead.point_to(self.url, self.site_id, self.api_key, self.app_api_key)
+        instead.point_to(self.url, self.site_id, self.api_key, self.app_api_key)
         listening.listen_for(self._notes)
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class TestSandbox(Workspace):
         exits.flush(_LAST_SECONDS)
         exits.at_once = at_once  # it is the test that ends, not the process
         exits.forget_pending()
-        endpoints.instead.restore()
+        instead.restore()
         self.clear()
 
     def start(self) -> None:

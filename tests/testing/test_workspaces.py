@@ -13,6 +13,7 @@ import cio_events
 from cio_events import SendEmail, TrackClient
 from cio_events._buffers.workspace import Workspace, fingerprint
 from cio_events._destinations import endpoints
+from cio_events._destinations.instead import instead
 from cio_events._http import loopback
 from cio_events._process import exits
 from cio_events._wire.encode import call_of, encode
@@ -84,7 +85,7 @@ def test_what_is_given_up_begins_no_request_in_the_next(sandbox: Sandbox) -> Non
         pipeline.track("5", "of the second")
         second.wait_for("of the second", timeout=SECONDS)
         assert [event.name for event in second.events] == ["of the second"]
-    assert endpoints.instead.track is endpoints.instead.app is None
+    assert instead.track is instead.app is None
 
 
 def test_a_spool_keeps_nothing_for_the_next_test(

@@ -7,8 +7,8 @@ import atexit
 from cio_events._interrupts import suppress_faults
 from cio_events._process import debugging
 from cio_events._process.diagnostics import say
+from cio_events._process.forks import late_imports
 from cio_events._sources import attachment
-from cio_events._sources.setup.obstacles import obstacles
 
 _reported = False
 _expected = False
@@ -28,6 +28,10 @@ def report() -> None:
     if _reported:
         return
     _reported = True
+    # Not imported above: only those who debug need it.
+    with late_imports():
+        from cio_events._sources.setup.obstacles import obstacles
+
     with suppress_faults(Exception):  # what others have configured may raise anything
         attachment.look()
         for obstacle in obstacles():
