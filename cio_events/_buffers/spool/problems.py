@@ -25,17 +25,16 @@ class Problems:
         count: How many there were.
 
         lost: How many calls are gone with what was damaged.
+
+        unsaid: What has not been logged yet, each a kind and a sentence.
     """
 
     def __init__(self, directory: Path, report: Callable[[str, str], None]) -> None:
         self._directory = directory
         self._report = report
-        self._notes: deque[tuple[str, str]] = deque()
+        self.unsaid: deque[tuple[str, str]] = deque()
         self.count: int = 0
         self.lost: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._notes)
 
     def add(self, kind: str, message: str) -> None:
         """Count a problem, and have it logged."""
@@ -59,13 +58,13 @@ class Problems:
 
     def note(self, kind: str, message: str) -> None:
         """Have something logged that is no problem."""
-        self._notes.append((kind, message))
+        self.unsaid.append((kind, message))
 
     def speak(self) -> None:
         """Log what has been noted; the caller holds no lock, as logging has locks of its own."""
-        while self._notes:
+        while self.unsaid:
             try:
-                self._report(*self._notes.popleft())
+                self._report(*self.unsaid.popleft())
             except faults(Exception):  # it must not reach the application
                 continue
 

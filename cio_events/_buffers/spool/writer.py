@@ -21,9 +21,9 @@ from cio_events._process.clock import monotonic
 from cio_events._wire.envelope import Envelope
 
 # In seconds: how long calls may go to a file that was deleted or replaced, with its directory,
-# until the next delivery saves them. A look takes a tenth of the time of a call, which calls that
-# follow each other at once are to be spared mostly.
-_LOOK_INTERVAL = 0.0001
+# until the next delivery saves them. A look takes half as long as a call, which calls that follow
+# each other at once are to be spared mostly.
+_LOOK_INTERVAL = 0.001
 
 
 class SpoolWriter:
@@ -63,7 +63,7 @@ class SpoolWriter:
             if holds(self._lock):
                 return
             self._write_incoming()
-            if self._problems and not holds(self._turn):
+            if self._problems.unsaid and not holds(self._turn):
                 self._problems.speak()
         except RecursionError:
             pass  # the caller's stack is nearly full; the next call writes it
@@ -77,19 +77,29 @@ class SpoolWriter:
             with self._lock:
                 try:
                     own = self._own
-                    now = monotonic()
-                    if own is not None and now >= self._look_at:
-                        self._look_at = now + _LOOK_INTERVAL
-                        if not own.is_there():
-                            self._displace(own)
-                            own = None
-                    if own is None:
-                        own = self._own = self._new_file()
+                    if own is None or monotonic() >= self._look_at:
+                        own = self._look()
                     while incoming:
                         own.append(incoming[0])
                         incoming.popleft()
                 except faults(sqlite3.Error, OSError) as error:
                     self._rest(error)
+
+    def _look(self) -> SpoolFile:
+        """
+        Return the own file, which is found by its name: a new one, unless that before still is.
+
+        Raises:
+            OSError, sqlite3.Error: It cannot be made.
+        """
+        self._look_at = monotonic() + _LOOK_INTERVAL
+        own = self._own
+        if own is not None and not own.is_there():
+            self._displace(own)
+            own = None
+        if own is None:
+            own = self._own = self._new_file()
+        return own
 
     def _displace(self, own: SpoolFile) -> None:
         """
