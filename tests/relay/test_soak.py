@@ -11,7 +11,7 @@ from rich.console import Console
 from cio_events._calls.people import Track
 from cio_events._redis.keys import Keys
 from tests.relay.conftest import until
-from tests.soak import publishing, relay
+from tests.soak import publishing, relay, sides
 from tests.support.effort import THOROUGH
 from tests.support.redis_server import needs_redis
 
@@ -52,3 +52,21 @@ def test_nothing_is_confirmed_that_no_replica_has(tmp_path: Path):
         thread.join()
         publishing.stop.clear()
         place.close()
+
+
+@pytest.mark.skipif(not THOROUGH, reason="it takes half a minute")
+def test_with_several_partitions_each_event_comes_on_its_side_of_a_merge():
+    """The same, with merges."""
+    soaked = relay.soak(8, 20.0, 2, Console(quiet=True), partitions=3)
+    assert soaked.merged
+    assert all(soaked.verdicts().values()), (soaked.verdicts(), soaked.problems(), soaked.end)
+
+
+def test_an_event_on_the_wrong_side_of_its_merge_is_seen():
+    """Of either of the two; what never came is none."""
+    merges = ["guest 7.4 guest.1", "other 7.9 other.0"]
+    found = ["7.3", "guest.0", "guest.1", "7.5", "merge guest", "guest.2", "7.4", "7.6"]
+    assert sides.wrong(merges, found) == [
+        "7.5 and the merge of guest",
+        "7.4 and the merge of guest",
+    ]

@@ -198,6 +198,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--relay", action="store_true", help="the relay, in rounds, instead of a pipeline"
     )
     parser.add_argument("--rounds", type=int, default=100, help="with --relay; %(default)s")
+    parser.add_argument(
+        "--partitions", type=int, default=1, help="with --relay; %(default)s, or with merges more"
+    )
     parser.add_argument("--seed", type=int, default=None, help="of what goes wrong when")
     options = parser.parse_args(arguments)
     seed = random.randrange(10**6) if options.seed is None else options.seed
@@ -206,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Optional: it needs redis-py.
         from tests.soak import relay
 
-        soaked = relay.soak(options.rounds, options.rate, seed, console)
+        soaked = relay.soak(options.rounds, options.rate, seed, console, options.partitions)
         console.print(relay.show(soaked), f"seed {seed}")
         return 0 if all(soaked.verdicts().values()) else 1
     result = soak(options.minutes * 60, options.rate, seed, console)

@@ -4,7 +4,8 @@ The soak of the relay: rounds in each of which something goes wrong, under load.
 ``python -m tests.soak --relay --rounds 100``. Three relays, two publishers, one of which is
 a pipeline with a spool, and a Redis with a replica: a leader is killed, frozen beyond its lease
 and woken, or stopped; Redis is killed and started again, full, or breaks all connections; the
-replica is promoted; a publisher is killed.
+replica is promoted; a publisher is killed. With ``--partitions 3`` both publish to three, merges
+too, before and behind which each event has its side.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from rich.text import Text
 
 from cio_events._calls.messages import SendEmail
 from cio_events._redis.keys import Keys
+from cio_events._relay import number
 from cio_events._relay.dead import DeadLetters
 from cio_events._relay.link import Link
-from cio_events._relay.status import Status, look
+from cio_events._relay.status import Total, look_at_all, total
 from cio_events.sandbox import Sandbox
+from tests.soak import sides
 from tests.support.redis_server import RedisServer
 from tests.support.relays import RelayProcess
 
@@ -64,7 +67,15 @@ class Soaked:
 
         ambiguous: To whom messages go of which nobody knows whether they arrived.
 
-        end: How the partition was in the end.
+        merges: What was noted of each merge.
+
+        wrong_side: Events that came on the wrong side of one.
+
+        merged: How many merges came.
+
+        lost_merges: Those that were confirmed and did not.
+
+        end: How the partitions were in the end, added up.
 
         generations: How often somebody began to lead.
     """
@@ -76,14 +87,18 @@ class Soaked:
     requests: int = 0
     sent_to: Counter[str] = field(default_factory=Counter)
     ambiguous: set[str] = field(default_factory=set)
-    end: Status | None = None
+    merges: set[str] = field(default_factory=set)
+    wrong_side: list[str] = field(default_factory=list)
+    merged: int = 0
+    lost_merges: set[str] = field(default_factory=set)
+    end: Total | None = None
     generations: int = 0
 
     @property
     def lost(self) -> set[str]:
         """What was confirmed, and neither arrived nor is told to be ambiguous."""
         unsent = self.messages - set(self.sent_to) - self.ambiguous
-        return (self.events - set(self.arrived)) | unsent
+        return (self.events - set(self.arrived)) | unsent | self.lost_merges
 
     @property
     def disordered(self) -> list[str]:
@@ -119,6 +134,7 @@ class Soaked:
             "nothing that was confirmed is lost": not self.lost,
             "nothing was taken twice, by its id": not self.twice,
             "each customer's events are in order": not self.disordered,
+            "no event came on the wrong side of a merge": not self.wrong_side,
             "no message was sent twice": not self.sent_twice,
             "the ledgers meet, and nothing is left": self.balanced,
         }
@@ -129,6 +145,7 @@ class Soaked:
             "lost": sorted(self.lost),
             "out of order": self.disordered,
             "sent twice": self.sent_twice,
+            "on the wrong side": self.wrong_side,
         }
         return [f"{kind}: {name}" for kind, names in kinds.items() for name in names[:10]]
 
@@ -190,7 +207,9 @@ class Place:
 class Fleet:
     """The relays and publishers of a soak, and what goes wrong with them."""
 
-    def __init__(self, directory: Path, sandbox: Sandbox, rate: float, seed: int) -> None:
+    def __init__(
+        self, directory: Path, sandbox: Sandbox, rate: float, seed: int, partitions: int
+    ) -> None:
         self._directory = directory
         self._sandbox = sandbox
         self._rate = rate
@@ -198,9 +217,15 @@ class Fleet:
         self._log = (directory / "relays.log").open("w")
         self.place = Place(directory)
         self.link = Link(self.place.url, Keys())
+        self.keys = Keys.each(Keys().prefix, partitions)
+        number.claim(self.link, partitions)
         self.relays = [self._relay() for _ in range(_RELAYS)]
         self._lives = 0
-        self._kinds = [self._publishes_itself, self._publishes_by_a_pipeline]
+        self._kinds = (
+            [self._publishes_itself, self._publishes_by_a_pipeline]
+            if partitions == 1
+            else [self._publishes_from_memory, self._publishes_from_a_spool]
+        )
         self.publishers = [begin() for begin in self._kinds]
         self.faults: dict[str, Callable[[], None]] = {
             "leader killed": self._kill_leader,
@@ -223,6 +248,12 @@ class Fleet:
     def _publishes_by_a_pipeline(self) -> subprocess.Popen[bytes]:
         return self._publisher("spooling", str(self._directory / "spool"))
 
+    def _publishes_from_memory(self) -> subprocess.Popen[bytes]:
+        return self._publisher("parted", str(len(self.keys)))
+
+    def _publishes_from_a_spool(self) -> subprocess.Popen[bytes]:
+        return self._publisher("parted", str(len(self.keys)), str(self._directory / "spool"))
+
     def _publisher(self, module: str, *more: str) -> subprocess.Popen[bytes]:
         self._lives += 1
         notes = self._directory / f"{module}.notes"
@@ -240,8 +271,9 @@ class Fleet:
 
     def _leader(self) -> RelayProcess | None:
         end = time.monotonic() + 5 * LEASE
+        lease = self._dice.choice(self.keys).lease
         while time.monotonic() < end:
-            token = self.place.server.do("GET", Keys().lease)
+            token = self.place.server.do("GET", lease)
             pid = token.split(b":")[-2] if token else b""
             for one in self.relays:
                 if str(one.process.pid).encode() == pid and not one.frozen:
@@ -289,7 +321,7 @@ class Fleet:
         self.publishers[place].wait()
         self.publishers[place] = self._kinds[place]()
 
-    def end(self) -> Status | None:
+    def end(self) -> Total | None:
         """Have the publishers end, and wait until nothing is left; None if Redis says nothing."""
         for publisher in self.publishers:
             publisher.send_signal(signal.SIGTERM)
@@ -300,7 +332,7 @@ class Fleet:
         while (status is None or status.entries or status.pending) and time.monotonic() < end:
             time.sleep(0.1)
             with suppress(Exception):
-                status = look(self.link)
+                status = total(look_at_all(self.link))
         return status
 
     def close(self) -> None:
@@ -315,7 +347,7 @@ class Fleet:
         self._log.close()
 
 
-def soak(rounds: int, rate: float, seed: int, console: Console) -> Soaked:
+def soak(rounds: int, rate: float, seed: int, console: Console, partitions: int = 1) -> Soaked:
     """Do it; the order in which things go wrong, and when, is the *seed*'s."""
     result, dice = Soaked(), random.Random(seed)
     with (
@@ -323,7 +355,7 @@ def soak(rounds: int, rate: float, seed: int, console: Console) -> Soaked:
         tempfile.TemporaryDirectory() as temporary,
         Sandbox(bounded=False) as sandbox,
     ):
-        fleet = Fleet(Path(temporary), sandbox, rate, seed)
+        fleet = Fleet(Path(temporary), sandbox, rate, seed, partitions)
         stack.callback(fleet.close)
         order: list[str] = []
         for number in range(rounds):
@@ -341,13 +373,19 @@ def soak(rounds: int, rate: float, seed: int, console: Console) -> Soaked:
         result.end = fleet.end()
         result.events, result.messages = fleet.noted("event"), fleet.noted("message")
         result.arrived = [event.name for event in sandbox.events]
+        came = sides.arrivals(sandbox.requests)
+        result.merges = fleet.noted("merge")
+        result.wrong_side = sides.wrong(result.merges, came)
+        result.lost_merges = fleet.noted("confirmed") - set(came)
+        result.merged = sum(name.startswith("merge ") for name in came)
         result.requests = len(sandbox.requests)
         result.sent_to = Counter(message.fields["to"] for message in sandbox.messages)
         for letter in DeadLetters(fleet.link).select(reason="ambiguous"):
             if isinstance(letter.call, SendEmail):
                 result.ambiguous.add(str(letter.call.to))
-        leader = fleet.place.server.do("HGET", Keys().leader, "generation")
-        result.generations = int(leader or 0)
+        for keys in fleet.keys:
+            leader = fleet.place.server.do("HGET", keys.leader, "generation")
+            result.generations += int(leader or 0)
     return result
 
 
@@ -367,6 +405,9 @@ def show(soaked: Soaked) -> RenderableType:
         ("lost", len(soaked.lost)),
         ("taken twice", soaked.twice),
         ("out of order", len(soaked.disordered)),
+        ("merges noted", len(soaked.merges)),
+        ("merges arrived", soaked.merged),
+        ("on the wrong side of one", len(soaked.wrong_side)),
         ("messages sent twice", len(soaked.sent_twice)),
         ("requests", soaked.requests),
         ("times somebody began to lead", soaked.generations),
