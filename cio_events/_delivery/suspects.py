@@ -47,6 +47,8 @@ class Load(Batch):
 
         part_of: The suspect that this is a probe of.
 
+        turn: How many attempts of suspects there were, this one included, when it was tried last.
+
         untested: Whether it has not been sent as it is now.
 
         first: Whether what it was halved from cannot go on without it, so that nothing shows
