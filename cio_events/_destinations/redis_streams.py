@@ -172,36 +172,17 @@ class RedisStreams:
         self, envelopes: Sequence[Envelope], timeout: float, handled: BaseException | None
     ) -> Verdict:
         end = monotonic() + timeout
-        try:
-            client, server = self._address.open(timeout)
-        except ParamError as error:
-            return Hold(None, f"look at the option relay, which {error.message}")
-        except Exception as error:  # redis-py's, the system's, OpenSSL's
-            if interrupt_behind(error, handled) is not None:
-                raise
-            return _not_taken(connection.problem_of(error), "no_connection")
-        if server.version < connection.OLDEST:
-            self._address.close()
-            return Hold(None, "a relay needs Redis 7.0 or later, or Valkey")
-        connection.warn_of_eviction(server)
-        if self._fsync and not server.durable:
-            warn_once(
-                "appendonly",
-                'Redis writes nothing to its disk (appendonly is "no"), so that relay_ack="fsync" '
-                "keeps nothing from getting lost",
-            )
+        opened = self._open(timeout, handled)
+        if isinstance(opened, (TryAgain, Hold)):
+            return opened
+        client, server = opened
         if self._had[0] != server.run:
             self._had = server.run, set()
         had = self._had[1]
         left = [one for one in envelopes if one not in had] if had else envelopes
         steps = routing.steps(left, self._count)
-        if self._doubted and not self._doubted.isdisjoint(left):
-            for step in steps:
-                earlier = self._earlier(step)
-                same = earlier is not None and earlier.run == server.run
-                if not same and not self._doubted.isdisjoint(step.envelopes):
-                    # Whether it was stored, and delivered by now, is not to be found out any more.
-                    return self._end_in_doubt(envelopes)
+        if self._is_in_doubt(steps, server):
+            return self._end_in_doubt(envelopes)
         made: list[_Doubt] = []  # what may be stored of each step
         try:
             self._check_number(client)
@@ -242,6 +223,43 @@ class RedisStreams:
                 _forget_refused(made)
         self._note(made)
         return self._honest(verdict, envelopes)
+
+    def _open(
+        self, timeout: float, handled: BaseException | None
+    ) -> tuple[redis.Redis, connection.Server] | TryAgain | Hold:
+        """A connection, or why there is none that will do."""
+        try:
+            client, server = self._address.open(timeout)
+        except ParamError as error:
+            return Hold(None, f"look at the option relay, which {error.message}")
+        except Exception as error:  # redis-py's, the system's, OpenSSL's
+            if interrupt_behind(error, handled) is not None:
+                raise
+            return _not_taken(connection.problem_of(error), "no_connection")
+        if server.version < connection.OLDEST:
+            self._address.close()
+            return Hold(None, "a relay needs Redis 7.0 or later, or Valkey")
+        connection.warn_of_eviction(server)
+        if self._fsync and not server.durable:
+            warn_once(
+                "appendonly",
+                'Redis writes nothing to its disk (appendonly is "no"), so that relay_ack="fsync" '
+                "keeps nothing from getting lost",
+            )
+        return client, server
+
+    def _is_in_doubt(self, steps: Sequence[routing.Step], server: connection.Server) -> bool:
+        """
+        Whether a message of these was perhaps stored, and delivered by now: nobody can tell.
+
+        Only the same step in the same run of the server finds out.
+        """
+        for step in steps if self._doubted else ():
+            earlier = self._earlier(step)
+            same = earlier is not None and earlier.run == server.run
+            if not same and not self._doubted.isdisjoint(step.envelopes):
+                return True
+        return False
 
     def _earlier(self, step: routing.Step) -> _Doubt | None:
         """What is known of the same step, if it was tried before."""
