@@ -87,7 +87,7 @@ class Spool(SpoolUpkeep):
         try:
             sqlite.create_private_directory(self._directory)
         except OSError as error:
-            self._rest(error)
+            self._degrade(error)
         forks.rest_over_forks(self)
         self._problems.speak()
 
@@ -338,14 +338,14 @@ class Spool(SpoolUpkeep):
             try:
                 taken += own.take(min(_CHUNK, most - len(taken)))
             except sqlite3.Error as error:
-                self._rest(error)
+                self._degrade(error)
                 self._retire_own()
                 self._older.take(most, taken)
                 return
             self._problems.lose_unreadable(own)
 
     def _take_from_memory(self, most: int, taken: list[Envelope]) -> None:
-        # While the disk rests, nobody else takes from here.
+        # While the disk fails, nobody else takes from here.
         while len(taken) < most and self._incoming:
             envelope = self._incoming.popleft()
             self._unspooled[envelope] += 1

@@ -46,7 +46,7 @@ class SpoolUpkeep(SpoolWriter):
                 file.check()
             except ClosedDescriptorsError as error:
                 if file is self._own:
-                    self._rest(error)
+                    self._degrade(error)
                     self._retire_own()
                 self._older.reopen(file)
 
@@ -67,7 +67,7 @@ class SpoolUpkeep(SpoolWriter):
                 try:
                     self._displace(own)
                 except OSError as error:
-                    self._rest(error)
+                    self._degrade(error)
                     self._retire_own()
         self._save_displaced()
 

@@ -83,7 +83,7 @@ class SpoolWriter:
                         own.append(incoming[0])
                         incoming.popleft()
                 except faults(sqlite3.Error, OSError) as error:
-                    self._rest(error)
+                    self._degrade(error)
 
     def _look(self) -> SpoolFile:
         """
@@ -130,7 +130,7 @@ class SpoolWriter:
             self._directory, self._undisturbed, self._ages.new(), str(self._workspace)
         )
 
-    def _rest(self, error: Exception) -> None:
+    def _degrade(self, error: Exception) -> None:
         """Let calls wait in memory, since the disk cannot be written."""
         if self._degraded:
             return
