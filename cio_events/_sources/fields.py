@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any, TypeAlias
 
 from structlog.processors import CallsiteParameter
@@ -97,6 +98,9 @@ OF_LOG_RECORDS = frozenset(
 
 # More than an application has lines that log tagged records, unless it makes up names.
 _SHAPES_REMEMBERED = 1_000
+
+# More than are named in what is said of them.
+_LOOKED_AT = 50
 
 # The keys that a log call has given for certain; None if that cannot be told.
 _Given: TypeAlias = Callable[[], "frozenset[Any] | None"]
@@ -199,8 +203,12 @@ class Shapes(dict[tuple[object, ...], Shape]):
             self._hidden |= {event_key}
 
     def __missing__(self, keys: tuple[object, ...]) -> Shape:
+        if len(keys) > limits.NODES:
+            # No payload may have so many, and to judge each would take longer than all the rest.
+            payload = [] if self._only_data else [key for key in keys if key not in self._hidden]
+            return Shape(tuple(payload), None, False, frozenset(), (), (), (), asked=True)
         made = _attributes_of_factory() if self._from_factory else frozenset()
-        payload: list[object] = []
+        payload = []
         rest: list[object] = []
         for key in keys:
             (payload if self._is_payload(key, made) else rest).append(key)
@@ -211,14 +219,17 @@ class Shapes(dict[tuple[object, ...], Shape]):
         if self._event_key == "event" and "event" in keys:
             explicit = frozenset(keys[: keys.index("event")])
         names = [key for key in keys if isinstance(key, str)]
-        left_out = [key for key in names if self._may_be_meant(key)]
+        left_out = [*islice(filter(self._may_be_meant, names), _LOOKED_AT)]
         hidden = tuple(key for key in left_out if key not in explicit)
         shape = Shape(
             payload=tuple(payload),
             rest=tuple(rest) if len(rest) < len(payload) else None,
             plain=_TAGS_OF_OTHERS.isdisjoint(keys) and obviously_fits(payload),
             explicit=explicit,
-            meant=(*filter(_is_misspelt, names), *(key for key in left_out if key in explicit)),
+            meant=(
+                *islice(filter(_is_misspelt, names), _LOOKED_AT),
+                *(key for key in left_out if key in explicit),
+            ),
             hidden=hidden,
             told_by_value=tuple(key for key in hidden if key in _TOLD_BY_VALUE),
             asked=not hidden or bool(explicit),

@@ -69,10 +69,14 @@ WRITERS = (
 """Whose keys are left out; a new one is a row."""
 
 _OWN = frozenset(name for writer in WRITERS for name in writer.own)
+_COMMON = {
+    name: [writer.package for writer in WRITERS if name in writer.common]
+    for name in sorted({name for writer in WRITERS for name in writer.common})
+}
 
 
 def written_by_instrumentation(key: str) -> bool:
     """Whether *key* is written by instrumentation that is in use."""
-    return key in _OWN or any(
-        key in writer.common and writer.package in sys.modules for writer in WRITERS
+    return key in _OWN or (
+        key in _COMMON and any(package in sys.modules for package in _COMMON[key])
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from structlog.contextvars import get_contextvars
@@ -29,6 +30,12 @@ A look takes some microseconds, all else that is done for such a record a tenth 
 
 # Tags that are bound for the lines that do have a trigger.
 _MAY_BE_ALONE = frozenset({"cio_identity", "cio_id_type"})
+
+# Of the keys of one record that begin as tags do; to compare one with all tags takes time.
+_KEYS_COMPARED = 20
+
+# Of a key that may be a misspelt tag.
+_LONGEST = 40
 
 # Below it lie an application's own words, such as cio_office.
 _LIKENESS = 0.75
@@ -77,8 +84,9 @@ def look(places: Sequence[Mapping[Any, Any]], event: object, source: object) -> 
             warn_once("bound", lambda: f"{BOUND} ({where()})")
         for fields in places:
             if MARKS.isdisjoint(fields):
-                for key in fields:
-                    if type(key) is str and key.startswith("cio") and key not in bound:
+                found = (key for key in fields if type(key) is str and key.startswith("cio"))
+                for key in islice(found, _KEYS_COMPARED):
+                    if key not in bound:
                         _look_at_key(key, where)
             if is_tagged(fields.get("extra")):
                 warn_once("nested", lambda: f"{_NESTED} ({where()})")
@@ -103,7 +111,7 @@ def is_tagged(value: object) -> bool:
 
 def likely_tag(key: str) -> str | None:
     """The tag that *key* was probably meant to be; None if it is one itself, or like none."""
-    if key in TAGS:
+    if key in TAGS or len(key) > _LONGEST:
         return None
     return next(iter(get_close_matches(key, TAGS, 1, _LIKENESS)), None)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Callable
+from time import process_time
 from typing import Any
 
 import pytest
 import structlog
 from django.utils.functional import SimpleLazyObject
 
+from cio_events._calls.people import Track
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources import capture
 from cio_events._sources.logging import CustomerIOHandler
@@ -127,6 +131,47 @@ def test_a_mapping_that_cannot_be_marked_passes(pipeline: Pipeline, arrivals: Ar
     assert CustomerIOProcessor(pipeline)(None, "info", event_dict) is event_dict
 
     assert arrivals.event().name == "it"
+
+
+NAMES: dict[str, dict[str, Any]] = {
+    "like tags": {f"cio_custom{number}": 1 for number in range(9_000)},
+    "more than a payload has": {f"k{number}": 1 for number in range(20_000)},
+    "many and like tags": {f"cio_custom{number}": 1 for number in range(20_000)},
+    "long": {"cio_" + "customer" * 100_000: 1},
+}
+
+
+@each_source
+@pytest.mark.parametrize("tags", [{}, {"cio_customer": "5"}], ids=["untagged", "tagged"])
+@pytest.mark.parametrize("name", NAMES)
+def test_names_make_no_delay(
+    source: Source, tags: dict[str, str], name: str, pipeline: Pipeline
+) -> None:
+    """However many there are, however long they are, and whatever they are like."""
+    log, fields = source(pipeline), NAMES[name]
+
+    def seconds(work: Callable[[], object]) -> float:
+        begin = process_time()
+        work()
+        return process_time() - begin
+
+    usual = min(seconds(lambda: json.dumps(fields)) for _ in range(3))
+    assert min(seconds(lambda: log("it", **tags, **fields)) for _ in range(3)) < 20 * usual
+
+
+@each_source
+def test_a_line_with_more_names_than_a_payload_has(
+    source: Source, pipeline: Pipeline, arrivals: Arrivals
+) -> None:
+    """It is too large, but for what says its data by itself."""
+    log, names = source(pipeline), NAMES["more than a payload has"]
+    assert log("it", cio_customer="5", **names)["cio_refused"] == "too_large"
+    assert log("it", cio="page", cio_customer="5", **names)["cio_refused"] == "too_large"
+    log("it", cio_customer="5", cio_data={"price": 1}, **names)
+    log("it", cio=Track("5", "it", {"price": 1}), **names)
+
+    assert arrivals.balance() == (2, 2, 0)
+    assert [event.data for event in arrivals.sandbox.events] == [{"price": 1}] * 2
 
 
 def test_renderers_print_what_was_captured(pipeline: Pipeline) -> None:
