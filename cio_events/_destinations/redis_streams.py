@@ -1,5 +1,5 @@
 """
-The destination of a pipeline with a relay: calls become entries of a stream in Redis, in order.
+The destination of a pipeline with a relay: calls become entries of streams in Redis, in order.
 
 Sent is what Redis has stored. What becomes of it then is for the relay to tell.
 """
@@ -368,7 +368,8 @@ class RedisStreams:
             None,
             "have all that publish there give the same relay_partitions, or change the number by "
             "cio-events relay partitions",
-            f"Redis has {number} partitions, and relay_partitions is {self._count}",
+            f"the number of partitions in Redis is {number}, "
+            f"and relay_partitions is {self._count}",
         )
 
     def _note(self, made: list[_Doubt]) -> None:

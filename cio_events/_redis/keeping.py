@@ -65,7 +65,7 @@ def lacking(
 def _too_few(have: int, replicas: int) -> str | None:
     if have >= replicas:
         return None
-    return f"{have} replicas of Redis have it, and relay_replicas is {replicas}"
+    return f"too few replicas of Redis have it: {have}, and relay_replicas is {replicas}"
 
 
 def _milliseconds(end: float) -> int:

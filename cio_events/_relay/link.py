@@ -118,8 +118,8 @@ class Link:
         if have < self._replicas:
             warn(
                 "replicas",
-                f"messages wait, as {have} replicas of Redis have their marks, and "
-                f"{self._replicas} must have them",
+                f"messages wait, as too few replicas of Redis have their marks: {have}, and "
+                f"--replicas is {self._replicas}",
             )
         return bool(have >= self._replicas)
 

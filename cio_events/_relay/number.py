@@ -79,7 +79,7 @@ def change(link: Link, wanted: int) -> str | None:
     # From the first on: it says which number holds.
     waiting = sum(_tell(link, keys, f"{number}{_CHANGING}") for keys in every)
     if waiting:
-        problem = f"{waiting} entries wait in Redis: have a relay deliver them first"
+        problem = f"entries wait in Redis ({waiting}): have a relay deliver them first"
     for keys in every[wanted:]:
         if problem is None and link.do("EXISTS", keys.dead) and link.do("XLEN", keys.dead):
             problem = f"partition {keys.partition} has dead letters: resend or discard them first"

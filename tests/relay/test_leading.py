@@ -195,7 +195,7 @@ def test_a_message_waits_until_a_replica_has_its_mark(sandbox):
         sandbox.delay(60, times=1, path="/v1/send")
         with RelayProcess(server.url, sandbox.url, "--replicas", 1) as one:
             publisher.publish(Track("6", "bought"), EMAIL)
-            one.wait_until_it("0 replicas of Redis have their marks")
+            one.wait_until_it("too few replicas of Redis have their marks: 0")
             until(lambda: names(sandbox) == ["bought"])
             assert not sandbox.messages
             replica.do("REPLICAOF", "127.0.0.1", server.port)

@@ -146,12 +146,14 @@ def test_another_number_is_refused_by_name_and_strands_nothing(
         one.track("2", "second")
         until(
             lambda: any(
-                "Redis has 3 partitions, and relay_partitions is 1" in line
+                "partitions in Redis is 3, and relay_partitions is 1" in line
                 for line in said(caplog)
             )
         )
         link = Link(server.url, Keys())
-        assert number.change(link, 1) == "1 entries wait in Redis: have a relay deliver them first"
+        assert (
+            number.change(link, 1) == "entries wait in Redis (1): have a relay deliver them first"
+        )
         with pytest.raises(ParamError, match="is 2 here, and Redis has 3"):
             number.claim(link, 2)
         lead: list[str] = []
@@ -168,7 +170,7 @@ def test_another_number_is_refused_by_name_and_strands_nothing(
             three.track("0", "fourth")
             until(
                 lambda: any(
-                    "Redis has 1 partitions, and relay_partitions is 3" in line
+                    "partitions in Redis is 1, and relay_partitions is 3" in line
                     for line in said(caplog)
                 )
             )

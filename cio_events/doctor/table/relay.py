@@ -69,7 +69,7 @@ ROWS: dict[str, Row] = {
     ),
     "E913": Row(
         "relay",
-        "Redis has {there} partitions, and relay_partitions is {here}",
+        "The number of partitions in Redis is {there}, and relay_partitions is {here}",
         "No call goes there: they wait in this process or its spool.",
         "Give the same relay_partitions wherever calls are published; `cio-events relay "
         "partitions` changes what Redis has.",
