@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from math import floor
 from typing import TYPE_CHECKING, Literal
 
 from cio_events._buffers.failures import Failure
@@ -178,7 +179,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             return None
         now = time.time_ns() // 1_000_000
         id_ = self._ids.new_id(now)
-        seconds = now // 1000 if logged_at is None else int(logged_at)
+        seconds = now // 1000 if logged_at is None else floor(logged_at)
         envelope = encode_event(customer, name, data, id_, now, seconds, self.id_type)
         if envelope is None:
             return None

@@ -16,9 +16,11 @@ from typing import Any, TypeAlias
 _REMEMBERED = 10_000
 
 
-# Which line has made a record; by which handler and thread it came; its time (the very object,
-# which a copy has too unless it was pickled); and whether it had come through a queue.
-_Seen: TypeAlias = "tuple[tuple[object, ...], tuple[object, int], float, bool]"
+# By which handler and thread a record came; its time (the very object, which a copy has too unless
+# it was pickled) and the rest of what tells its line; and whether it was formatted, as queues do.
+_Seen: TypeAlias = "tuple[object, int, float, int, int, str, int, bool]"
+
+_WAY, _LINE = slice(0, 2), slice(2, 7)
 
 # The first of each time, and of each line at a time of which there were several: those of late,
 # and those before them. Replaced both at once, and written to without a lock: a line may be logged
@@ -36,40 +38,53 @@ def is_original(record: Any, handler: object) -> bool:
         handler: What tells its handler from others.
     """
     global _seen
-    created, thread = record.created, threading.get_ident()
+    created = record.created
     if type(created) is not float or type(record.name) is not str:
         return True  # an application's own, which could be equal to anything
     recent, older = _seen
     if len(recent) > _REMEMBERED:
         _seen = recent, older = {}, recent
-    line = record.thread, record.process, record.name, record.lineno
-    way = handler, thread
-    queued = line[0] != thread or (record.args is None and "message" in record.__dict__)
-    mine = line, way, created, queued
+    mine = (
+        handler,
+        threading.get_ident(),
+        created,
+        record.thread,
+        record.process,
+        record.name,
+        record.lineno,
+        record.args is None and "message" in record.__dict__,
+    )
     first = older.get(created) or recent.setdefault(created, mine)
-    if first is mine:
-        return True
-    this = created, line
-    same = first if first[0] == line else mine
-    first = older.get(this) or recent.setdefault(this, same)
+    return first is mine or _is_another(mine, first, recent, older)
+
+
+def _is_another(
+    mine: _Seen, first: _Seen, recent: dict[object, Any], older: dict[object, Any]
+) -> bool:
+    """Whether a record is no copy of the *first* of its time, nor of a later one."""
+    line, way = mine[_LINE], mine[_WAY]
+    first = older.get(line) or recent.setdefault(line, first if first[_LINE] == line else mine)
     if first is mine:
         return True
     # The clock stands still, or has long steps: the second line by one way is another's second.
-    _, earlier_way, *_ = first
-    turn = recent.get((this, way)) or older.get((this, way)) or int(earlier_way == way)
-    recent[this, way] = turn + 1
+    turn = recent.get((line, way)) or older.get((line, way)) or int(first[_WAY] == way)
+    recent[line, way] = turn + 1
     if turn:
-        first = older.get((this, turn)) or recent.setdefault((this, turn), mine)
+        first = older.get((line, turn)) or recent.setdefault((line, turn), mine)
     return first is mine or not _is_of_one(first, mine)
 
 
 def _is_of_one(first: _Seen, second: _Seen) -> bool:
-    """Whether both are one record."""
-    _, way, created, queued = second
-    _, earlier_way, earlier_created, earlier_queued = first
-    if earlier_way == way:
+    """Whether both, of one line at one time, are one record."""
+    if first[_WAY] == second[_WAY]:
         return False
-    if earlier_created is created:
+    created = second[2]
+    if first[2] is created:
         return True
     # A clock that stands still gives other records the same time.
-    return (earlier_queued or queued) and time.time() > created
+    return (_was_queued(first) or _was_queued(second)) and time.time() > created
+
+
+def _was_queued(seen: _Seen) -> bool:
+    _, thread, _, made_on, _, _, _, formatted = seen
+    return made_on != thread or formatted

@@ -295,7 +295,7 @@ def _name_of(record: logging.LogRecord, fields: dict[str, Any]) -> object:
 def _time_of(record: logging.LogRecord) -> float | None:
     """When *record* was logged, which behind a queue is earlier than now."""
     created: object = record.created
-    return created if type(created) is float and 0 <= created < 1e11 else None
+    return created if type(created) is float and 0.0 <= created < 1e11 else None
 
 
 def _mark(attributes: dict[str, Any], fields: dict[str, Any]) -> None:
