@@ -35,6 +35,9 @@ _TAG_AS_TEXT = re.compile(
     r"""^\{.*["']cio(_customer)?["']\s*:|(\b|\x1b\[\d+m)cio_customer(\x1b\[\d+m)*=""", re.DOTALL
 )
 
+# So far into a text it is looked for.
+_TEXT_READ = 10_000
+
 # Attributes that are dictionaries in which others keep what a log call was given.
 _NESTS = ("extra", "json_fields")
 
@@ -269,7 +272,7 @@ def _is_rendered_tag(message: str) -> bool:
     return (
         str.__contains__(message, "cio")
         and not any(str.__contains__(message, mark) for mark in MARKS)
-        and _TAG_AS_TEXT.search(str.__str__(message)) is not None
+        and _TAG_AS_TEXT.search(str.__str__(message), 0, _TEXT_READ) is not None
     )
 
 
