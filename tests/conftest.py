@@ -10,6 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+import loguru
 import pytest
 from hypothesis import settings
 
@@ -88,7 +89,7 @@ def sandbox(_running_sandbox: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No settings in the environment, and no default pipeline before and after."""
+    """No settings in the environment, no default pipeline and no sink of loguru's."""
     for name in list(os.environ):
         if name.startswith("CIO_"):
             monkeypatch.delenv(name)
@@ -96,5 +97,6 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with spools.closing_all():
         yield
     pipelines.process.close()
+    loguru.logger.remove()
     for handler in attachment._handlers:  # what becomes of them concerns no other test
         handler.closed = True

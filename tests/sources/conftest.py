@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import loguru
 import pytest
 import structlog
 
@@ -45,7 +44,7 @@ def log(request: pytest.FixtureRequest, pipeline: Pipeline) -> Log:
 
 @pytest.fixture(autouse=True)
 def _nothing_set_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Neither structlog, logging nor loguru, and nothing was said yet."""
+    """Neither structlog nor logging, and nothing was said yet."""
     monkeypatch.setattr(diagnostics._process, "_once", set())
     monkeypatch.setattr(CustomerIOHandler, "made", False)
     root = logging.getLogger()
@@ -53,7 +52,6 @@ def _nothing_set_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     yield
-    loguru.logger.remove()
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     root.setLevel(before[0])
