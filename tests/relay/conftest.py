@@ -135,7 +135,9 @@ def relay(server: RedisServer, sandbox: Sandbox, **options: Any) -> Relay:
     """A relay that delivers to *sandbox*."""
     said = options.pop("say", lambda _: None)
     url = options.pop("url", server.url)
-    own = {name: options.pop(name) for name in ("lease", "replicas") if name in options}
+    own = {
+        name: options.pop(name) for name in ("lease", "replicas", "partitions") if name in options
+    }
     every = Options(
         **{
             "site_id": "site",
