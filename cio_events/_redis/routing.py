@@ -11,7 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cio_events._wire import encode
-from cio_events._wire.envelope import Envelope, ulid_of
+from cio_events._wire.envelope import HEADER_BYTES, Envelope, ulid_of
+
+# How the operation of an event begins, and what stands behind whose it is.
+_PERSON = b'{"type":"person","identifiers":{'
+_EVENT = b'},"action":"event",'
+_QUOTES = 4
 
 
 @dataclass(slots=True)
@@ -38,6 +43,18 @@ def partition_of(key: str, partitions: int) -> int:
     return zlib.crc32(key.encode("utf-8", "surrogatepass")) % partitions
 
 
+def _who_alone(envelope: Envelope) -> bytes | None:
+    """The identifier of an event as it was written, where that is plain to see."""
+    if not envelope.startswith(_PERSON, HEADER_BYTES):
+        return None
+    start = HEADER_BYTES + len(_PERSON)
+    end = envelope.find(b"}", start)
+    who = envelope[start:end]
+    # One name and one value, nothing escaped, and no brace inside.
+    plain = who.endswith(b'"') and who.count(b'"') == _QUOTES and b"\\" not in who
+    return who if plain and envelope.startswith(_EVENT, end) else None
+
+
 def steps(envelopes: Iterable[Envelope], partitions: int) -> list[Step]:
     """
     Part calls into what is stored one after the other.
@@ -49,7 +66,13 @@ def steps(envelopes: Iterable[Envelope], partitions: int) -> list[Step]:
         return [Step(0, list(envelopes))]
     made: list[Step] = []
     current: dict[int, Step] = {}
+    known: dict[bytes, int] = {}
     for envelope in envelopes:
+        # Most calls are events, of few people.
+        who = _who_alone(envelope)
+        if who in known and known[who] in current:
+            current[known[who]].envelopes.append(envelope)
+            continue
         keys = encode.customers_of(envelope) or (ulid_of(envelope),)
         where = {partition_of(key, partitions) for key in keys}
         if len(where) > 1 or (len(keys) > 1 and encode.is_merge(envelope)):
@@ -57,6 +80,8 @@ def steps(envelopes: Iterable[Envelope], partitions: int) -> list[Step]:
             current = {}
             continue
         (partition,) = where
+        if who is not None:
+            known[who] = partition
         step = current.get(partition)
         if step is None:
             step = current[partition] = Step(partition, [])
