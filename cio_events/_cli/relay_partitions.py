@@ -29,4 +29,4 @@ def partitions(url: str, prefix: str, count: int | None) -> None:
         problem = number.change(link, count)
     if problem is not None:
         raise click.ClickException(problem)
-    click.echo(f"There are {count} partitions now.")
+    click.echo(f"The number of partitions is {count} now.")

@@ -95,11 +95,11 @@ def test_their_number_is_told_and_changed_while_nothing_waits(server: RedisServe
     publish(server, "waits")
     refused = run(server, "partitions", 1)
     assert refused.exit_code == 1
-    assert refused.stderr == "Error: 3 entries wait in Redis: have a relay deliver them first\n"
+    assert refused.stderr == "Error: entries wait in Redis (3): have a relay deliver them first\n"
     assert run(server, "partitions").stdout == "3\n"
     server.do("FLUSHALL")
     assert run(server, "partitions").stdout == "1, as nobody has published yet\n"
-    assert run(server, "partitions", 2).stdout == "There are 2 partitions now.\n"
+    assert run(server, "partitions", 2).stdout == "The number of partitions is 2 now.\n"
 
 
 def test_a_relay_that_is_to_have_another_number_ends(
