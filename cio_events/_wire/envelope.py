@@ -6,8 +6,9 @@ What a route's body means is known to the wire that wrote it.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 Envelope: TypeAlias = bytes
 """
@@ -41,13 +42,11 @@ class Route(bytes, Enum):
     """A transactional message for the App API."""
 
 
-_ROUTES = frozenset(Route)
-
 ULID_BYTES = 26
 
 ULID_LETTERS = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-_LETTERS = frozenset(ULID_LETTERS)
+_FORM = re.compile(b"[%b].{6}[0-7][%b]{25}." % (b"".join(Route), ULID_LETTERS), re.DOTALL)
 
 # The first byte of an envelope, as indexing gives it.
 BATCH_BYTE = Route.BATCH[0]
@@ -80,15 +79,9 @@ def accepted_anew(envelope: Envelope, accepted: int) -> Envelope:
     return b"".join((envelope[_ROUTE], accepted.to_bytes(6, "big"), envelope[_ACCEPTED.stop :]))
 
 
-def is_envelope(value: object) -> bool:
+def is_envelope(value: object) -> TypeGuard[Envelope]:
     """Whether *value* has the form of an envelope."""
-    return (
-        isinstance(value, bytes)
-        and len(value) > HEADER_BYTES
-        and value[:1] in _ROUTES
-        and _LETTERS.issuperset(value[_ULID])
-        and value[HEADER_BYTES - ULID_BYTES] in b"01234567"
-    )
+    return isinstance(value, bytes) and _FORM.match(value) is not None
 
 
 def body_of(envelope: Envelope) -> bytes:

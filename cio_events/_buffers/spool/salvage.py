@@ -27,10 +27,9 @@ def is_call(place: object, crc: object, stored: object) -> bool:
     """
     return (
         isinstance(place, int)
-        and isinstance(stored, bytes)
+        and is_envelope(stored)
         and len(stored) <= LARGEST_BYTES
         and crc32(stored) == crc
-        and is_envelope(stored)
     )
 
 
