@@ -52,11 +52,12 @@ def settled(pipeline: Pipeline) -> Stats:
 
 def eventually(condition: Callable[[], object], seconds: float = LONG) -> bool:
     """Whether it comes true before long."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 0.002
     while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(0.003)
+        time.sleep(pause)
+        pause = min(1.2 * pause, 0.03)  # as others wait beside it
     return True
 
 

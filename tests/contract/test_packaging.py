@@ -88,7 +88,7 @@ def install(wheel: Path, home: Path, extra: str = "") -> Path:
                 (site / top).symlink_to(str(distribution(name).locate_file(top)))
     # pip has nowhere to look for anything that is missing, and so fails if something is.
     run(
-        *(sys.executable, "-m", "pip", "--python", commands / "python", "install"),
+        *(sys.executable, "-m", "pip", "--python", commands / "python", "install", "--no-compile"),
         f"{wheel}[{extra}]" if extra else wheel,
     )
     return commands

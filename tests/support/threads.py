@@ -16,11 +16,12 @@ _PATIENCE = 20.0
 def all_ended(pipelines: Iterable[Pipeline]) -> bool:
     """Whether those that deliver for *pipelines*, which are closed, end before long."""
     pipelines = list(pipelines)
-    end = time.monotonic() + _PATIENCE
+    end, pause = time.monotonic() + _PATIENCE, 0.001
     while any(pipeline._worker._thread is not None for pipeline in pipelines):
         if time.monotonic() > end:
             return False
-        time.sleep(0.003)
+        time.sleep(pause)
+        pause = min(1.2 * pause, 0.03)
     return True
 
 
