@@ -82,6 +82,11 @@ class Keys:
         return self._key("leader")
 
     @property
+    def relays(self) -> str:
+        """A sorted set: the relays that there are, by when they said so last; partition 0's."""
+        return self._key("relays")
+
+    @property
     def position(self) -> str:
         """A text: an id; what was published up to it has ended."""
         return self._key("position")

@@ -35,6 +35,11 @@ def _steady() -> Callable[[], float]:
 _steady_clock = _steady()
 
 
+def own_name() -> str:
+    """What this process calls itself in Redis: host, process and a word, another each time."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
 class Lease:
     """
     The right to deliver a partition's calls, as long as nobody else can have it.
@@ -50,7 +55,7 @@ class Lease:
     def __init__(self, link: Link, seconds: float) -> None:
         self._link = link
         self.seconds = seconds
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._owner = own_name()
         self.token = b""
         self.generation = 0
         self._began = 0.0, 0.0  # before it was renewed last, by two clocks

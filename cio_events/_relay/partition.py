@@ -36,12 +36,15 @@ class Share:
 
         leads: How many are led here.
 
+        most: How many of them may be, while there are others who can.
+
         turn: Held while one partition tries to begin, so that the next one knows of it.
     """
 
     def __init__(self) -> None:
         self.partitions = 1
         self.leads = 0
+        self.most = 1
         self.turn = threading.Lock()
 
     @property
@@ -56,6 +59,8 @@ class Partition:
 
     Attributes:
         lease: Ours, or what it would be.
+
+        leads: Whether this process leads it.
 
         failure: By what one of its threads has died, after which it has ended; None so far.
 
@@ -86,6 +91,8 @@ class Partition:
         self._wake = threading.Event()
         self.lease = Lease(link, lease_seconds)
         self.failure: BaseException | None = None
+        self.leads = False
+        self._hands_over = False
         self._thread = thread("cio_events-relay", self._run, self._die)
 
     def start(self) -> None:
@@ -96,6 +103,12 @@ class Partition:
         """End after the request under way, and let another lead."""
         self._stopping.set()
         self._wake.set()
+
+    def hand_over(self) -> bool:
+        """Let another lead, after the request under way; returns whether this one does."""
+        self._hands_over = self.leads
+        self._wake.set()
+        return self.leads
 
     def join(self) -> None:
         """Wait until it has."""
@@ -119,9 +132,11 @@ class Partition:
                     self._say(f"stands by for partition {self._link.keys.partition}")
                 standing_by = not leads
             if leads:
+                self.leads = True
                 try:
                     self._lead()
                 finally:
+                    self.leads = self._hands_over = False
                     with self._share.turn:
                         self._share.leads -= 1
             else:
@@ -129,8 +144,13 @@ class Partition:
 
     def _take(self) -> bool:
         with self._share.turn:
-            leads = not self._stopping.wait(self._share.patience) and self.lease.take()
-            self._share.leads += leads
+            share = self._share
+            leads = (
+                share.leads < share.most
+                and not self._stopping.wait(share.patience)
+                and self.lease.take()
+            )
+            share.leads += leads
         return leads
 
     def _lead(self) -> None:
@@ -157,13 +177,15 @@ class Partition:
             reign.end()
             if not reign.over:
                 self._release()
+            if self._hands_over:
+                self._say(f"has handed partition {number} over to another")
 
     def _hold(self, reign: Reign) -> None:
         """Renew the lease, until another has it or this is to end."""
         lease = self.lease
         between = lease.seconds / RENEWALS
         renew_at = monotonic() + between
-        while not (self._stopping.is_set() or reign.over):
+        while not (self._stopping.is_set() or reign.over or self._hands_over):
             if monotonic() >= renew_at:
                 reign.over = not self._renewed()
                 renew_at = monotonic() + (between if lease.left() > between else between / 5)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cio_events._process.diagnostics import Diagnostics, say
 from cio_events._redis.connection import OLDEST, look_at, problem_of
 from cio_events._redis.keys import Keys
 from cio_events._relay import number
-from cio_events._relay.lease import SECONDS
+from cio_events._relay.fleet import Fleet
+from cio_events._relay.lease import SECONDS, own_name
 from cio_events._relay.link import ERRORS, Link
 from cio_events._relay.partition import Partition, Share
 from cio_events._relay.status import Status, look_at_all
@@ -20,9 +22,6 @@ from cio_events.errors import ParamError
 if TYPE_CHECKING:
     from cio_events._delivery.destination import Destination
     from cio_events.options import Options
-
-# How soon a relay sees that there are more partitions, or fewer.
-_SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class Relay:
@@ -71,6 +70,7 @@ class Relay:
         self._share = Share()
         self._partitions: list[Partition] = []
         self._links: list[Link] = []
+        self._fleet = Fleet(self._link, own_name(), lease)
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
         self._thread = thread("cio_events-partitions", self._run, self._die)
@@ -124,6 +124,8 @@ class Relay:
         for one in tuple(self._partitions):
             one.stop()
         self._thread.join()
+        with suppress(*ERRORS):
+            self._fleet.leave()
         self._failure = self.failure
         self._keep(0)
         self._link.close()
@@ -132,8 +134,21 @@ class Relay:
         while not self._stopping.is_set():
             count = self._number()
             # Nobody has published yet, or Redis is away: the first there is in any case.
-            self._keep(count or max(len(self._partitions), 1))
-            self._stopping.wait(_SECONDS_BETWEEN_LOOKS)
+            count = count or max(len(self._partitions), 1)
+            self._divide(count)
+            self._keep(count)
+            self._stopping.wait(self._fleet.interval)
+
+    def _divide(self, count: int) -> None:
+        """Lead no more than is this relay's part, while others are there for the rest."""
+        try:
+            self._share.most = -(-count // self._fleet.tell())
+        except ERRORS:
+            return
+        spare = sum(one.leads for one in self._partitions) - self._share.most
+        for one in self._partitions:
+            if spare > 0 and one.hand_over():
+                spare -= 1
 
     def _number(self) -> int | None:
         try:

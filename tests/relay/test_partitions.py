@@ -89,6 +89,40 @@ def test_each_identifier_keeps_its_order_whoever_leads(
     assert pipeline.stats().sent == 660
 
 
+def test_one_that_comes_later_is_handed_its_part(server: RedisServer, sandbox: Sandbox):
+    """In the middle of the traffic, with nothing out of order; and gives it back at its end."""
+
+    def led_by() -> list[int]:
+        leaders = [one.leader for one in statuses(server)]
+        return sorted(map(leaders.count, set(leaders) - {None}))
+
+    def publish(first: int) -> None:
+        for count in range(first, first + 20):
+            for who in WHO:
+                pipeline.track(who, f"{who}.{count}")
+        assert pipeline.flush(LONG)
+
+    with (
+        publishing(server.url) as pipeline,
+        running(relay(server, sandbox, partitions=COUNT, lease=1.5)),
+    ):
+        until(lambda: led_by() == [3])
+        publish(0)
+        with RelayProcess(server.url, sandbox.url, "--lease", 1.5) as second:
+            publish(20)
+            until(lambda: led_by() == [1, 2])
+            publish(40)
+            until(lambda: settled(server))
+            second.stop()
+        publish(60)
+        until(lambda: led_by() == [3])
+        until(lambda: settled(server))
+    found = [event.name for event in sandbox.events]
+    for who in WHO:
+        own = [name for name in found if name.startswith(f"{who}.")]
+        assert own == [f"{who}.{count}" for count in range(80)]
+
+
 @pytest.mark.parametrize("spool", [False, True])
 def test_what_one_partition_refuses_is_neither_lost_nor_doubled(
     server: RedisServer, sandbox: Sandbox, tmp_path: Path, spool: bool
