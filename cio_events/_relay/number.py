@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+from cio_events._process.clock import monotonic
 from cio_events._redis.keys import Keys
 from cio_events.errors import ParamError
 from cio_events.options import MOST_PARTITIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cio_events._relay.link import Link
 
 # Behind the number, while nobody may publish.
 _CHANGING = " changing"
+
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 _CLOSE = """#!lua flags=allow-oom
 -- KEYS partitions stream; ARGV text
@@ -62,32 +68,49 @@ def claim(link: Link, wanted: int) -> None:
         )
 
 
-def change(link: Link, wanted: int) -> str | None:
+def change(link: Link, wanted: int, seconds: float = 0.0) -> str | None:
     """
-    Change the number, if nothing waits; returns what stands in the way, None if nothing does.
+    Change the number, once nothing waits; returns what stands in the way, None if nothing does.
 
     Meanwhile nobody can publish. Whoever publishes to another number afterwards is told so.
 
+    Args:
+        link: To any partition.
+
+        wanted: The number that there is to be.
+
+        seconds: How long relays may take to deliver what waits.
+
     Raises:
-        redis.RedisError, OSError: Redis cannot be asked; it may be left as it is meanwhile, and
-            a later change mends that.
+        redis.RedisError, OSError: Redis cannot be asked; publishers may be kept waiting then,
+            until it is changed again.
     """
-    found = link.do("GET", Keys(link.keys.prefix).partitions)
-    number = _number(found) or 1
+    number = _number(link.do("GET", Keys(link.keys.prefix).partitions)) or 1
     every = Keys.each(link.keys.prefix, max(number, wanted))
-    problem = None
-    # From the first on: it says which number holds.
-    waiting = sum(_tell(link, keys, f"{number}{_CHANGING}") for keys in every)
-    if waiting:
-        problem = f"entries wait in Redis ({waiting}): have a relay deliver them first"
-    for keys in every[wanted:]:
-        if problem is None and link.do("EXISTS", keys.dead) and link.do("XLEN", keys.dead):
-            problem = f"partition {keys.partition} has dead letters: resend or discard them first"
-    text = str(wanted if problem is None else number)
-    # The first is the last: while it says that there is a change, nobody publishes.
-    for keys in reversed(every):
-        _tell(link, keys, text)
+    result = number
+    try:
+        problem = _problem(link, every, f"{number}{_CHANGING}", wanted, monotonic() + seconds)
+        if problem is None:
+            result = wanted
+    finally:
+        # The first is the last: while it says that there is a change, nobody publishes.
+        for keys in reversed(every):
+            _tell(link, keys, str(result))
     return problem
+
+
+def _problem(
+    link: Link, every: Sequence[Keys], changing: str, wanted: int, end: float
+) -> str | None:
+    """Have nobody publish; returns what stands in the way of another number by *end*."""
+    while waiting := sum(_tell(link, keys, changing) for keys in every):
+        if monotonic() >= end:
+            return f"entries wait in Redis ({waiting}): have a relay deliver them first"
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    for keys in every[wanted:]:
+        if link.do("XLEN", keys.dead):
+            return f"partition {keys.partition} has dead letters: resend or discard them first"
+    return None
 
 
 def _tell(link: Link, keys: Keys, text: str) -> int:

@@ -89,14 +89,19 @@ def test_dead_letters_of_all_are_looked_after(server: RedisServer, sandbox: Sand
     assert not any(server.do("XLEN", keys.dead) for keys in KEYS)
 
 
-def test_their_number_is_told_and_changed_while_nothing_waits(server: RedisServer):
+def test_their_number_is_told_and_changed_while_nothing_waits(
+    server: RedisServer, sandbox: Sandbox
+):
     """What is refused changes nothing."""
     assert run(server, "partitions").stdout == "3\n"
     publish(server, "waits")
-    refused = run(server, "partitions", 1)
+    refused = run(server, "partitions", 1, "--wait", 0)
     assert refused.exit_code == 1
     assert refused.stderr == "Error: entries wait in Redis (3): have a relay deliver them first\n"
     assert run(server, "partitions").stdout == "3\n"
+    with running(relay(server, sandbox)):
+        assert run(server, "partitions", 4, "--wait", 30).exit_code == 0
+    assert len(sandbox.events) == 3
     server.do("FLUSHALL")
     assert run(server, "partitions").stdout == "1, as nobody has published yet\n"
     assert run(server, "partitions", 2).stdout == "The number of partitions is 2 now.\n"
