@@ -155,7 +155,8 @@ class Ledger:
             self._postponed.append(_Change(_adding(1, size), enter, entering))
             return True
         try:
-            # By hand, as `with` takes three times as long, and each call comes through here.
+            # By hand, as `with` takes three times as long, and each call comes through here. An
+            # interrupt right behind it finds its way to the release below.
             self._lock.acquire()
             if self._postponed:
                 self._make_postponed()

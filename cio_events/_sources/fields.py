@@ -128,7 +128,7 @@ class Shape:
 
         told_by_value: Those of them whose value tells whether a processor has written it.
 
-        asked: Whether the log call was asked which of the hidden keys it has given, or need not.
+        asked: Whether the log call need not be asked, or no more, which of *hidden* it has given.
     """
 
     payload: tuple[Any, ...]
