@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import loguru
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from cio_events._pipeline import default as pipelines
 from cio_events._process import exits, forks
@@ -37,7 +37,14 @@ for _number, _default in (
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-settings.register_profile("ours", settings.default, max_examples=times(100))
+settings.register_profile(
+    "ours",
+    settings.default,
+    max_examples=times(100),
+    # How long an example takes is the machine's matter.
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("ours")
 
 
