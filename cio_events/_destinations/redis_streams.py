@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cio_events._calls.ulid import IdSource
@@ -174,7 +174,7 @@ class RedisStreams:
         end = monotonic() + timeout
         opened = self._open(timeout, handled)
         if isinstance(opened, (TryAgain, Hold)):
-            return opened
+            return self._honest(opened, envelopes)
         client, server = opened
         if self._had[0] != server.run:
             self._had = server.run, set()
@@ -379,11 +379,11 @@ class RedisStreams:
 
     def _honest(self, verdict: TryAgain | Hold, envelopes: Sequence[Envelope]) -> TryAgain | Hold:
         """*verdict*, so that nobody takes a message for unsent that may have been stored."""
-        if self._doubted.isdisjoint(envelopes) or (
-            isinstance(verdict, TryAgain) and verdict.doubt
-        ):
+        if self._doubted.isdisjoint(envelopes):
             return verdict
-        detail = verdict.detail or (verdict.advice if isinstance(verdict, Hold) else None)
+        if isinstance(verdict, TryAgain):
+            return replace(verdict, doubt=True)
+        detail = verdict.detail or verdict.advice
         return TryAgain("server_error", None, detail=detail, doubt=True)
 
     def _end_in_doubt(self, envelopes: Sequence[Envelope]) -> Verdict:

@@ -380,3 +380,20 @@ def test_what_is_sent_is_what_was_logged(server: RedisServer, publish: MakePipel
     assert isinstance(call, Track)
     assert (call.name, call.data) == ("bought", {"price": 13.99})
     assert seen == [call]
+
+
+def test_a_doubt_outlasts_an_attempt_without_a_connection(
+    mortal: RedisServer, publish: MakePipeline, heard: Heard, tmp_path: object
+):
+    """Redis may have had the message before it went; the spool's mark stays for who comes next."""
+    with Proxy(mortal) as proxy:
+        pipeline = publish(proxy.url, spool=tmp_path)
+        proxy.lose_answers(b"EVAL", then=mortal.kill)
+        pipeline.send(MESSAGE)
+        assert eventually(lambda: proxy.lost)
+        assert eventually(lambda: any(one.reason == "no_connection" for one in heard.retries))
+        pipeline.close(0)
+        mortal.start()
+        stats = settled(publish(proxy.url, spool=tmp_path))
+    assert (stats.sent, stats.failed_by_reason) == (0, {"ambiguous": 1})
+    assert names(mortal).count("send_email") <= 1
