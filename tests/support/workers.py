@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from contextlib import suppress
 from itertools import groupby
 from mmap import mmap
@@ -23,6 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from warnings import WarningMessage
 
 import pytest
+
+from tests.support.inside import NUMBER_BYTES, Inside, Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,8 +38,6 @@ _LONGEST_RUN = 24
 # whether one has died.
 _GRACE = 10.0
 _LOOK = 0.2
-
-_NUMBER_BYTES = 4
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -104,15 +103,6 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     return True
 
 
-class _Told(NamedTuple):
-    """What a worker sends of one test."""
-
-    index: int
-    reports: list[dict[str, Any]]
-    warnings: list[tuple[dict[str, Any], tuple[Any, ...]]]
-    stop: bool | str
-
-
 class _Worker(NamedTuple):
     """A worker, as the process that forked it sees it."""
 
@@ -130,7 +120,7 @@ class _Round:
         self.count = count
         self.runs = list(_runs(session.items, indices, count))
         # Which test each worker is at, from 1; shared with them.
-        self.running = memoryview(mmap(-1, count * _NUMBER_BYTES)).cast("i")
+        self.running = memoryview(mmap(-1, count * NUMBER_BYTES)).cast("i")
         self.workers: dict[connection.Connection, _Worker] = {}
 
     def run(self, finished: set[int]) -> None:
@@ -139,7 +129,7 @@ class _Round:
         try:
             # A reader takes one number: what a pipe has not yet given is there for the next.
             for each in range(len(self.runs)):
-                os.write(end, each.to_bytes(_NUMBER_BYTES, "big"))
+                os.write(end, each.to_bytes(NUMBER_BYTES, "big"))
             os.close(end)
             for number in range(min(self.count, len(self.runs))):
                 self._fork(number, queue)
@@ -161,7 +151,7 @@ class _Round:
         if pid == 0:
             for each in (receiver, *self.workers):
                 each.close()
-            _Inside(self, number, sender).work(queue)
+            Inside(self.session, self.runs, self.running, number, sender).work(queue)
         sender.close()
         self.workers[receiver] = _Worker(number, pid, receiver)
 
@@ -169,9 +159,9 @@ class _Round:
         try:
             if not worker.receiver.poll():
                 raise EOFError
-            told = _Told(*worker.receiver.recv())
+            told = Told(*worker.receiver.recv())
         except (EOFError, OSError):
-            self._dead_letter(worker, finished)
+            self._note_death(worker, finished)
             return
         finished.add(told.index)
         item = self.session.items[told.index]
@@ -200,7 +190,7 @@ class _Round:
         if self.session.shouldstop:
             raise self.session.Interrupted(self.session.shouldstop)
 
-    def _dead_letter(self, worker: _Worker, finished: set[int]) -> None:
+    def _note_death(self, worker: _Worker, finished: set[int]) -> None:
         """What a worker died of is a failure of the test it was at."""
         del self.workers[worker.receiver]
         worker.receiver.close()
@@ -278,98 +268,3 @@ def _code(pid: int) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     except ChildProcessError:
         return 0
-
-
-class _Inside:
-    """A worker, as it sees itself: a plugin that keeps what is found until it is sent."""
-
-    def __init__(self, round_: _Round, number: int, sender: connection.Connection) -> None:
-        self.session = round_.session
-        self.config = round_.session.config
-        self.round = round_
-        self.number = number
-        self.sender = sender
-        self.pid = os.getpid()
-        self.reports: list[dict[str, Any]] = []
-        self.warnings: list[tuple[dict[str, Any], tuple[Any, ...]]] = []
-
-    def work(self, queue: int) -> None:
-        """Run tests until there are none; does not return."""
-        code = 3
-        try:
-            self._begin()
-            self._run(queue)
-            code = 0
-        except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would interrupt the end
-            code = 2
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            if os.getpid() == self.pid:
-                with suppress(BaseException):
-                    self.session._setupstate.teardown_exact(None)
-            os._exit(code)
-
-    def _begin(self) -> None:
-        manager = self.config.pluginmanager
-        # What they tell is told by the process that the worker was forked from.
-        for name in ("terminalreporter", "junitxml", "lfplugin", "nfplugin", "stepwiseplugin"):
-            if manager.has_plugin(name):
-                manager.unregister(name=name)
-        manager.register(self)
-        self.warnings.clear()  # what is registered hears of those that came before
-        # The file that output is caught in is common to all that were forked.
-        capture: Any = manager.get_plugin("capturemanager")
-        capture.stop_global_capturing()
-        capture.start_global_capturing()
-        capture.suspend_global_capture()
-        factory = self.config._tmp_path_factory  # type: ignore[attr-defined]
-        factory._basetemp = factory.getbasetemp() / f"worker-{self.pid}"
-        factory._basetemp.mkdir(0o700)
-
-    def _run(self, queue: int) -> None:
-        indices = self._taken(queue)
-        index = next(indices, None)
-        while index is not None:
-            following = next(indices, None)
-            self._run_one(index, following)
-            if self.session.shouldfail or self.session.shouldstop:
-                break
-            index = following
-        self.round.running[self.number] = 0
-
-    def _taken(self, queue: int) -> Iterator[int]:
-        while number := os.read(queue, _NUMBER_BYTES):
-            yield from self.round.runs[int.from_bytes(number, "big")]
-
-    def _run_one(self, index: int, following: int | None) -> None:
-        items = self.session.items
-        self.round.running[self.number] = index + 1
-        self.config.hook.pytest_runtest_protocol(
-            item=items[index], nextitem=None if following is None else items[following]
-        )
-        if os.getpid() != self.pid:
-            os._exit(3)  # a child of the test has come back from it
-        told = _Told(index, self.reports, self.warnings, self.session.shouldstop)
-        self.sender.send(tuple(told))
-        self.reports, self.warnings = [], []
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep it."""
-        self.reports.append(
-            self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
-        )
-
-    def pytest_warning_recorded(
-        self, warning_message: WarningMessage, when: str, nodeid: str, location: object
-    ) -> None:
-        """Keep it, with its text alone."""
-        details = {
-            "message": str(warning_message.message),
-            **{
-                name: getattr(warning_message, name)
-                for name in ("category", "filename", "lineno", "line")
-            },
-        }
-        self.warnings.append((details, (when, nodeid, location)))
