@@ -75,24 +75,25 @@ class Barrier:
 
         A mark that a partition lacks, as whoever published the barrier was killed, is made up for.
 
-        Returns False where it is over before.
+        Returns False where it is over before, or the barrier is not in Redis any more.
 
         Raises:
             FencedError: Another relay leads.
             redis.RedisError, OSError: Redis cannot be asked, or refuses.
         """
-        if not self.drain():
+        if not (self.drain() and self._has(id_)):
             return False
         others = number.each(self._link)[1:]
         # All at once: whoever publishes into one of them is to find its mark there.
         place_marks(self._link, others, id_)
-        return all(self._until(partial(self._is_there, keys, id_)) for keys in others)
+        there = all(self._until(partial(self._is_there, keys, id_)) for keys in others)
+        return there and self._has(id_)
 
-    def at_mark(self, id_: bytes) -> bool:
+    def at_mark(self, id_: bytes, barrier: bytes) -> bool:
         """
-        Say that this partition has come to the barrier with that *id_*, and wait for its end.
+        Say that this partition has come to a *barrier*, marked here by *id_*; wait for its end.
 
-        Returns False where it is over before.
+        Returns False where it is over before, or the mark is not in Redis any more.
 
         Raises:
             FencedError: Another relay leads.
@@ -100,7 +101,15 @@ class Barrier:
         """
         if not self.drain():
             return False
-        return self._until(partial(self._has_ended, id_))
+        return self._until(partial(self._has_ended, barrier)) and self._has(id_)
+
+    def _has(self, id_: bytes) -> bool:
+        """
+        Whether an entry of this partition is there still.
+
+        If not, Redis has come back from before it, and who published it publishes all again.
+        """
+        return bool(self._link.do("XRANGE", self._link.keys.stream, id_, id_))
 
     # Both say each time what has to be known: a replica that is promoted may have missed it.
 

@@ -123,6 +123,16 @@ class Link:
             )
         return bool(have >= self._replicas)
 
+    def make_group(self, error: Exception, token: bytes) -> bool:
+        """Make the group, if it is that which *error* misses; returns whether it was."""
+        if not isinstance(error, redis.ResponseError) or "NOGROUP" not in str(error):
+            return False
+        try:
+            self.run(scripts.GROUP, [self.keys.lease, self.keys.stream], [token, GROUP])
+        except (FencedError, *ERRORS):
+            return False
+        return True
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         while self._idle:

@@ -6,9 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-import redis
+from typing import TYPE_CHECKING
 
 from cio_events._redis import barriers, entries
 from cio_events._relay import letters, scripts
@@ -112,7 +110,7 @@ class Reader:
                     return
                 # What an answer held that was lost is among those that were read before.
                 place = _START
-                if not self._make_group(error):
+                if not self._link.make_group(error, self._lease.token):
                     self._trouble(error)
                     self._over.wait(_SECONDS_BETWEEN_TRIES)
 
@@ -139,7 +137,7 @@ class Reader:
         for id_, flat, mark, counted in found:
             fields = dict(zip(flat[::2], flat[1::2], strict=True))
             if not self._pass(id_, fields, marked=bool(mark), repeats=not counted):
-                return place
+                return _START
         if found:
             self._notify()
         if not last:
@@ -151,11 +149,16 @@ class Reader:
     def _pass(
         self, id_: bytes, fields: dict[bytes, bytes], *, marked: bool, repeats: bool
     ) -> bool:
-        """Take an entry; at a barrier, wait. Returns False where that is over before its end."""
+        """
+        Take an entry; at a barrier, wait.
+
+        Returns False where that is over before its end, or Redis has come back from before it:
+        what lies behind is to be read again.
+        """
         barrier = barriers.marked_by(fields)
         if barrier is not None:
             self._notify()
-            if not self._barrier.at_mark(barrier):
+            if not self._barrier.at_mark(id_, barrier):
                 return False
             ids, counts = {id_: entries.size_of(fields)}, Counter(relay_marks=1)
             self._buffer.end(InHand(("", 0), ids, 0, counts))
@@ -215,15 +218,3 @@ class Reader:
             *("XREAD", "COUNT", 1, "BLOCK", _BLOCK_MILLISECONDS),
             *("STREAMS", self._link.keys.stream, last),
         )
-
-    def _make_group(self, error: Exception) -> bool:
-        """Make the group, if it is that which is missing; returns whether it was."""
-        if not isinstance(error, redis.ResponseError) or "NOGROUP" not in str(error):
-            return False
-        keys = self._link.keys
-        arguments: list[Any] = [self._lease.token, GROUP]
-        try:
-            self._link.run(scripts.GROUP, [keys.lease, keys.stream], arguments)
-        except (FencedError, *ERRORS):
-            return False
-        return True

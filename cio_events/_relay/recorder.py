@@ -117,8 +117,10 @@ class Recorder:
                 self._fenced()
                 self._over.wait(_SECONDS_BETWEEN_TRIES)
             except ERRORS as error:
-                self._trouble(error)
-                self._over.wait(_SECONDS_BETWEEN_TRIES)
+                # The reader may wait for this at a barrier, and not see that the group is missing.
+                if not self._link.make_group(error, self._lease.token):
+                    self._trouble(error)
+                    self._over.wait(_SECONDS_BETWEEN_TRIES)
             else:
                 with self._counting:
                     self._left -= len(entries)
