@@ -40,14 +40,14 @@ ended = {}
 for name, arguments in commands.items():
     ours, theirs = os.pipe()
     said, saying = os.pipe()
+    os.close(ours)  # before there is a child, which may be quick
     pid = os.fork()
     if not pid:
-        os.close(ours)
         os.dup2(theirs, 1)
         os.dup2(saying, 2)
         sys.argv = ["cio-events", *(spool if one == "SPOOL" else one for one in arguments)]
         main()
-    for descriptor in (ours, theirs, saying):
+    for descriptor in (theirs, saying):
         os.close(descriptor)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     ended[name] = [code, os.read(said, 65536).decode()]
