@@ -359,11 +359,16 @@ class RedisStreams:
             raise _UnfitError(self._other_number(found))
         self._known = client
 
-    def _other_number(self, found: object) -> Hold:
+    def _other_number(self, found: object) -> TryAgain | Hold:
         text = found.decode("ascii", "replace") if isinstance(found, bytes) else "no"
         number, _, changing = text.partition(" ")
         if changing:
-            return Hold(None, "wait until the number of partitions in Redis has been changed")
+            # Soon over: nobody is to wait for as long as for somebody to change a setting.
+            detail = (
+                "the number of partitions in Redis is being changed; if nobody does that any "
+                "more, run cio-events relay partitions once more"
+            )
+            return TryAgain("server_error", None, detail=detail)
         return Hold(
             None,
             "have all that publish there give the same relay_partitions, or change the number by "

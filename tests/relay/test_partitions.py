@@ -216,6 +216,20 @@ def test_another_number_is_refused_by_name_and_strands_nothing(
     link.close()
 
 
+def test_publishers_go_on_soon_where_a_change_comes_to_nothing(server: RedisServer):
+    """It is over in seconds, and they do not wait as for a setting that is wrong."""
+    with publishing(server.url, hold_interval=1_000) as pipeline:
+        for name in ("first", "second"):
+            for keys in KEYS:
+                server.do("SET", keys.partitions, f"{COUNT} changing")
+            before = pipeline.stats().retries
+            pipeline.track("2", name)
+            until(lambda before=before: pipeline.stats().retries > before)
+            for keys in reversed(KEYS):
+                server.do("SET", keys.partitions, COUNT)
+            assert pipeline.flush(LONG)
+
+
 def test_dead_letters_stand_in_the_way_of_fewer_partitions(server: RedisServer):
     """They would be found by nobody."""
     link = Link(server.url, Keys())
