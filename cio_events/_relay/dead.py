@@ -16,6 +16,7 @@ from cio_events._redis.keys import Keys
 from cio_events._relay import letters, number, scripts
 from cio_events._relay.barrier import place_marks
 from cio_events._wire.envelope import accepted_anew
+from cio_events.errors import ParamError
 
 if TYPE_CHECKING:
     from cio_events._buffers.failures import DeadLetter
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Read at once; one may have 100 kB.
 _PAGE = 50
+
+_OTHER_NUMBER = -1
 
 
 class DeadLetters:
@@ -47,6 +50,11 @@ class DeadLetters:
         Publish them again, as if they had been accepted now; returns how many.
 
         What holds no call stays.
+
+        Raises:
+            ParamError: The number of partitions is being changed.
+
+            redis.RedisError, OSError: Redis cannot be asked, or refuses.
         """
         every, count = number.each(self._link), 0
         now = time.time_ns() // 1_000_000
@@ -61,9 +69,11 @@ class DeadLetters:
             size = sum(map(len, flat))
             id_ = self._link.run(
                 scripts.RESEND,
-                [keys.stream, keys.bytes, keys.counts, keys.dead],
-                [place, size, *flat],
+                [keys.stream, keys.bytes, keys.counts, keys.dead, keys.partitions],
+                [place, size, len(every), *flat],
             )
+            if id_ == _OTHER_NUMBER:
+                raise ParamError("relay_partitions", "is being changed in Redis: try again")
             count += bool(id_)
             if id_ and bars:
                 place_marks(self._link, every, id_)

@@ -237,17 +237,24 @@ return redis.call('HDEL', KEYS[2], ARGV[2])
 """Note that it has certainly not arrived."""
 
 RESEND = """#!lua
--- KEYS stream bytes counts dead; ARGV letter size parts
+-- KEYS stream bytes counts dead partitions; ARGV letter size number parts
+local number = redis.call('GET', KEYS[5])
+if number and number ~= ARGV[3] then
+  return -1
+end
 if redis.call('XDEL', KEYS[4], ARGV[1]) == 0 then
   return 0
 end
-local id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
+local id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
 redis.call('INCRBY', KEYS[2], ARGV[2])
 redis.call('HINCRBY', KEYS[3], 'entries', 1)
 redis.call('HINCRBY', KEYS[3], 'calls', 1)
 return id
 """
-"""Publish the one call of a dead letter again; returns its id, or 0 where the letter has gone."""
+"""
+Publish the one call of a dead letter again; returns its id, 0 where the letter has gone, and -1
+where there is another number of partitions by now, or it is being changed.
+"""
 
 STATUS = """#!lua flags=no-writes
 -- KEYS lease leader counts stream bytes dead

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cio_events import Merge, Pipeline, SendEmail, Track, TrackAnonymous
+from cio_events._buffers.failures import Failure
 from cio_events._redis.keys import Keys
 from cio_events._redis.routing import partition_of
-from cio_events._relay import number
+from cio_events._relay import letters, number
+from cio_events._relay.dead import DeadLetters
 from cio_events._relay.link import Link
 from cio_events._relay.status import total
 from cio_events.errors import ParamError
 from tests.behaviour.watching import said
-from tests.relay.conftest import relay, running, until
+from tests.relay.conftest import envelope, relay, running, until
 from tests.relay.parted import (
     COUNT,
     KEYS,
@@ -239,6 +241,22 @@ def test_dead_letters_stand_in_the_way_of_fewer_partitions(server: RedisServer):
     assert number.read(link) == COUNT
     assert number.change(link, 4) is None
     assert number.read(link) == 4
+    link.close()
+
+
+def test_nothing_is_sent_again_while_the_number_is_changed(server: RedisServer):
+    """It could come to a partition that is gone, where nobody would find it."""
+    link = Link(server.url, Keys())
+    number.claim(link, COUNT)
+    failed = letters.fields(envelope(Track(WHO[2], "late")), Failure("rejected", 400, None), 0.0)
+    server.do("XADD", KEYS[2].dead, "*", *failed)
+    server.do("SET", KEYS[2].partitions, f"{COUNT} changing")
+    with pytest.raises(ParamError, match="being changed"):
+        DeadLetters(link).resend()
+    assert (lengths(server), server.do("XLEN", KEYS[2].dead)) == ([0, 0, 0], 1)
+    server.do("SET", KEYS[2].partitions, COUNT)
+    assert DeadLetters(link).resend() == 1
+    assert (lengths(server), server.do("XLEN", KEYS[2].dead)) == ([0, 0, 1], 0)
     link.close()
 
 
