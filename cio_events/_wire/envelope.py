@@ -7,6 +7,7 @@ What a route's body means is known to the wire that wrote it.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 from typing import TypeAlias, TypeGuard
 
@@ -82,6 +83,11 @@ def accepted_anew(envelope: Envelope, accepted: int) -> Envelope:
 def is_envelope(value: object) -> TypeGuard[Envelope]:
     """Whether *value* has the form of an envelope."""
     return isinstance(value, bytes) and _FORM.match(value) is not None
+
+
+def are_envelopes(values: Sequence[object]) -> TypeGuard[Sequence[Envelope]]:
+    """Whether each of *values* has: as quickly as a backlog is read."""
+    return {*map(type, values)} <= {bytes} and all(map(_FORM.match, values))  # type: ignore[arg-type]
 
 
 def body_of(envelope: Envelope) -> bytes:

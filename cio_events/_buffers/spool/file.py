@@ -15,7 +15,7 @@ from cio_events._buffers.spool.descriptors import MARK
 from cio_events._buffers.spool.ends import End, Ends
 from cio_events._buffers.spool.holds import Hold
 from cio_events._buffers.spool.places import Found, Places
-from cio_events._buffers.spool.salvage import Row, is_call
+from cio_events._buffers.spool.salvage import Row, are_calls, is_call
 from cio_events._buffers.spool.sqlite import journal_of, transaction
 from cio_events._wire.envelope import Envelope, Route
 
@@ -219,6 +219,8 @@ class CallsFile:
             (self._places.read_up_to, most),
         ).fetchall()
         ended = self._ended_before
+        if not ended and are_calls(rows):
+            return [(place, stored) for place, _, stored in rows]
         return [
             (place, stored if place not in ended and is_call(place, crc, stored) else None)
             for place, crc, stored in rows

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TypeAlias
 from zlib import crc32
 
-from cio_events._wire.envelope import is_envelope
+from cio_events._wire.envelope import are_envelopes, is_envelope
 
 LARGEST_BYTES = 16 * 1024 * 1024
 """What is larger was not written by us: a message may have some megabytes."""
@@ -30,6 +30,16 @@ def is_call(place: object, crc: object, stored: object) -> bool:
         and is_envelope(stored)
         and len(stored) <= LARGEST_BYTES
         and crc32(stored) == crc
+    )
+
+
+def are_calls(rows: Sequence[tuple[object, object, object]]) -> bool:
+    """Whether each of the *rows*, as SQLite gave them, is one: as quickly as a backlog is read."""
+    stored = [row[2] for row in rows]
+    return (
+        are_envelopes(stored)
+        and max(map(len, stored), default=0) <= LARGEST_BYTES
+        and [*map(crc32, stored)] == [row[1] for row in rows]
     )
 
 

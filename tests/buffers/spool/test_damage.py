@@ -9,10 +9,12 @@ import sqlite3
 import struct
 import time
 import tracemalloc
+import zlib
+from contextlib import closing
 
 import pytest
 
-from cio_events._buffers.spool import file
+from cio_events._buffers.spool import file, salvage
 from cio_events._buffers.spool.wal import commits_after
 from tests.support.spools import (
     CHILD_SECONDS,
@@ -144,6 +146,33 @@ def test_a_call_that_was_altered_is_not_sent(directory):
     assert report.kinds == ["spool damaged"]
     spool.close()
     assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "text",
+        b"",
+        b"x" + envelope(7)[1:],
+        envelope(7)[:20] + b"_" + envelope(7)[21:],
+        envelope(7) + b" " * salvage.LARGEST_BYTES,
+    ],
+    ids=["text", "nothing", "no route", "no ULID", "too large"],
+)
+def test_what_is_no_call_is_not_sent_though_its_checksum_is_right(directory, stored):
+    """It is counted lost, and all around it is sent."""
+    path = left_by_another(directory, 20)
+    crc = zlib.crc32(stored if isinstance(stored, bytes) else stored.encode())
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE calls SET crc = ?, envelope = ? WHERE place = 8", (crc, stored))
+    report = Noting()
+    spool = opened(directory, report)
+
+    assert spool.adopt()[0] == 20
+    assert drain(spool) == [number for number in range(20) if number != 7]
+    assert spool.lost == 1
+    assert report.kinds == ["spool damaged"]
+    spool.close()
 
 
 def test_a_damaged_journal_is_reported_with_its_loss(directory):
