@@ -28,8 +28,9 @@ from tests.support.inside import NUMBER_BYTES, Inside, Told
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Twice as many as the smallest machine has cores: the tests wait more than they compute.
-AUTO = 4
+# Three times as many as the smallest machine has cores: the tests wait more than they compute, and
+# with twice as many the cores idled for a quarter of the run.
+AUTO = 6
 
 # At most so many tests that stand together are taken at once, and fewer towards the end.
 _LONGEST_RUN = 24
