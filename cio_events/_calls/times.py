@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from numbers import Real
 from operator import index
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from cio_events._calls.validation import is_a
 from cio_events._interrupts import faults
@@ -75,16 +75,16 @@ def valid_time(value: object, param: str) -> int | None:
     return int(seconds)
 
 
-def _of_another_kind(value: object) -> object:
+def _of_another_kind(value: Any) -> object:
     """What numpy or `decimal` has for a number or a moment, as Python's own; else *value*."""
     kind = type(value)
     try:
         if hasattr(kind, "__index__"):
-            return index(value)  # type: ignore[arg-type]
+            return index(value)
         if issubclass(kind, (Real, Decimal)):
-            return float(value)  # type: ignore[arg-type]
+            return float(value)
         if (kind.__module__, kind.__qualname__) == ("numpy", "datetime64"):
-            return value.astype("datetime64[us]").item()  # type: ignore[attr-defined]
+            return value.astype("datetime64[us]").item()
     except faults(Exception):  # whatever an application's own type raises
         pass
     return value

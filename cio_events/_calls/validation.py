@@ -61,7 +61,7 @@ def valid_id_text(value: object, param: str) -> str:
     return text
 
 
-def _text_of_id(value: object, param: str) -> str:
+def _text_of_id(value: Any, param: str) -> str:
     kind = type(value)
     if issubclass(kind, str):
         return str.__str__(value)
@@ -70,7 +70,7 @@ def _text_of_id(value: object, param: str) -> str:
             return str(value)
         # Not str() of it: that of an IntEnum is its name on Python 3.10.
         if not issubclass(kind, bool) and hasattr(kind, "__index__"):
-            return str(index(value))  # type: ignore[arg-type]
+            return str(index(value))
     except faults(ValueError):  # over sys.get_int_max_str_digits()
         raise ParamError(param, f"is over {limits.ID_BYTES} bytes", limits.ID_BYTES) from None
     except faults(Exception):  # whatever an application's own type raises

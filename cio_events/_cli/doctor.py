@@ -105,7 +105,7 @@ def doctor(
                 _print(out, [style.end(results)])
     except click.ClickException:
         raise
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - whatever the application's set-up raises
         click.echo(f"cio-events doctor itself failed: {type(error).__name__}", err=True)
         if verbose:
             # Without the values of variables, and without the text of the error.

@@ -56,7 +56,7 @@ _NOT_NOTED = TryAgain("no_connection", None, detail="the spool cannot be written
 # Of a message that an earlier process was about to send.
 _SENT_BEFORE = Refused("ambiguous", None, "the process that sent it ended before the answer")
 
-# Of an envelope, and of a message's.
+# The first byte of a message's envelope.
 _APP = Route.APP[0]
 
 _Task: TypeAlias = "tuple[InFlight, Load, float]"

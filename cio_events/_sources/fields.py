@@ -234,7 +234,7 @@ class Shapes(dict[tuple[object, ...], Shape]):
             told_by_value=tuple(key for key in hidden if key in _TOLD_BY_VALUE),
             asked=not hidden or bool(explicit),
         )
-        if len(keys) <= limits.ATTRIBUTES and all(map(_is_usual, keys)):
+        if len(keys) <= limits.ATTRIBUTES and all(map(_is_usual_key, keys)):
             if len(self) >= _SHAPES_REMEMBERED:
                 self.clear()
             self[keys] = shape
@@ -296,7 +296,7 @@ def say_misplaced(key: str, where: Callable[[], str]) -> None:
     )
 
 
-def _is_usual(key: object) -> bool:
+def _is_usual_key(key: object) -> bool:
     return type(key) is str and len(key) <= limits.ATTRIBUTE_NAME_BYTES
 
 

@@ -131,20 +131,24 @@ def test_around_a_damaged_page_both_sides_are_saved(directory):
     assert report.kinds == ["spool damaged"]
 
 
+def expect_all_but_the_seventh(directory):
+    """Of 20 calls, number 7 is reported lost, and the others are given."""
+    report = Noting()
+    spool = opened(directory, report)
+    assert spool.adopt()[0] == 20
+    assert drain(spool) == [number for number in range(20) if number != 7]
+    assert spool.lost == 1
+    assert report.kinds == ["spool damaged"]
+    spool.close()
+
+
 def test_a_call_that_was_altered_is_not_sent(directory):
     """A flipped byte within a call is noticed, though SQLite cannot; the call is counted lost."""
     path = left_by_another(directory, 20)
     content = path.read_bytes()
     where = content.index(b'"number":7,') + len(b'"number":')
     overwrite(path, where, b"8")
-    report = Noting()
-    spool = opened(directory, report)
-
-    assert spool.adopt()[0] == 20
-    assert drain(spool) == [number for number in range(20) if number != 7]
-    assert spool.lost == 1
-    assert report.kinds == ["spool damaged"]
-    spool.close()
+    expect_all_but_the_seventh(directory)
     assert list(directory.iterdir()) == []
 
 
@@ -165,14 +169,7 @@ def test_what_is_no_call_is_not_sent_though_its_checksum_is_right(directory, sto
     crc = zlib.crc32(stored if isinstance(stored, bytes) else stored.encode())
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE calls SET crc = ?, envelope = ? WHERE place = 8", (crc, stored))
-    report = Noting()
-    spool = opened(directory, report)
-
-    assert spool.adopt()[0] == 20
-    assert drain(spool) == [number for number in range(20) if number != 7]
-    assert spool.lost == 1
-    assert report.kinds == ["spool damaged"]
-    spool.close()
+    expect_all_but_the_seventh(directory)
 
 
 def test_a_damaged_journal_is_reported_with_its_loss(directory):
