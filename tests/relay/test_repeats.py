@@ -100,3 +100,26 @@ def test_a_mark_holds_for_the_same_message_under_another_id(
     assert publisher.counts["relay_failed:ambiguous"] == 1
     assert not sandbox.messages
     assert not server.do("EXISTS", publisher.keys.marks)
+
+
+def test_an_end_that_redis_has_forgotten_the_beginning_of_leaves_the_entry_there(
+    server: RedisServer, publisher: Publisher, link: Link, sandbox: Sandbox
+):
+    """As where a replica was promoted that has the entry, and not that it was read."""
+    publisher.publish(Track("5", "before"))
+    message = envelope(EMAIL)
+    id_ = publisher.add([message], 2)
+    lease = Lease(link, 15.0)
+    assert lease.take()
+    server.do("XGROUP", "CREATE", publisher.keys.stream, GROUP, "0")
+    server.do("XREADGROUP", "GROUP", GROUP, GROUP, "COUNT", 1, "STREAMS", publisher.keys.stream, ">")
+    server.do("HSET", publisher.keys.marks, f"{publisher.name}.2", lease.generation)
+    recorder = Recorder(link, lease, unexpected, unexpected, unexpected)
+    assert recorder._write([InHand((publisher.name, 2), {id_: 1}, 0)])
+    assert publisher.left == 2
+    lease.release()
+    with running(relay(server, sandbox)):
+        until(lambda: not publisher.left)
+    # It may have been sent: this relay cannot know.
+    assert publisher.counts["relay_failed:ambiguous"] == 1
+    assert [event.name for event in sandbox.events] == ["before"]

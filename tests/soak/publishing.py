@@ -68,6 +68,8 @@ class Publishing:
             together.hincrby(keys.counts, "entries", 1)
             together.hincrby(keys.counts, "calls", count)
             together.execute()
+        # Redis 7.0 has WAIT wait for what was written before the last transaction, not for it.
+        client.ping()
         # Also while there is none: soon there may be one, without this, and in Redis' place.
         if client.execute_command("WAIT", 1, _WAIT_MILLISECONDS) < 1:
             raise TimeoutError("no replica has it")

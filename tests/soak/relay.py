@@ -150,6 +150,12 @@ class Soaked:
         return [f"{kind}: {name}" for kind, names in kinds.items() for name in names[:10]]
 
 
+    def against(self) -> str:
+        """All that speaks against it, for who has nothing but this text."""
+        failed = [verdict for verdict, holds in self.verdicts().items() if not holds]
+        return "\n".join([*failed, *self.problems(), str(self.end)])
+
+
 class Place:
     """
     Redis with a replica, at an address that stays the same when the replica is promoted.
