@@ -180,16 +180,19 @@ while place <= #ARGV do
   local ids, counts = parts(), parts()
   local letters = tonumber(ARGV[place])
   place = place + 1
-  -- What was counted as read is counted as ended, each once.
-  local times = 0
+  -- What was counted as read is counted as ended, each once. A Redis that has come back from
+  -- before it was read will give it once more, and with its mark.
+  local times, known = 0, false
   for number = 2, #ids, 3 do
     if redis.call('XACK', stream, group, ids[number]) == 1 then
       redis.call('DECRBY', KEYS[6], ids[number + 1])
-      times = times + tonumber(ids[number + 2])
+      times, known = times + tonumber(ids[number + 2]), true
+      ended[#ended + 1] = ids[number]
     end
-    ended[#ended + 1] = ids[number]
   end
-  redis.call('HDEL', KEYS[4], ids[1])
+  if known then
+    redis.call('HDEL', KEYS[4], ids[1])
+  end
   for number = 1, letters do
     local letter = parts()
     if times > 0 then
@@ -205,8 +208,10 @@ end
 local oldest = redis.call('XPENDING', stream, group, '-', '+', 1)[1]
 if oldest then
   redis.call('XTRIM', stream, 'MINID', oldest[1])
-  -- What lies behind one that waits.
-  redis.call('XDEL', stream, unpack(ended))
+  if #ended > 0 then
+    -- What lies behind one that waits.
+    redis.call('XDEL', stream, unpack(ended))
+  end
   redis.call('SET', KEYS[7], before(oldest[1]))
 else
   local last = last_delivered(stream, group)
