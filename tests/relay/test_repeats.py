@@ -112,7 +112,9 @@ def test_an_end_that_redis_has_forgotten_the_beginning_of_leaves_the_entry_there
     lease = Lease(link, 15.0)
     assert lease.take()
     server.do("XGROUP", "CREATE", publisher.keys.stream, GROUP, "0")
-    server.do("XREADGROUP", "GROUP", GROUP, GROUP, "COUNT", 1, "STREAMS", publisher.keys.stream, ">")
+    server.do(
+        "XREADGROUP", "GROUP", GROUP, GROUP, "COUNT", 1, "STREAMS", publisher.keys.stream, ">"
+    )
     server.do("HSET", publisher.keys.marks, f"{publisher.name}.2", lease.generation)
     recorder = Recorder(link, lease, unexpected, unexpected, unexpected)
     assert recorder._write([InHand((publisher.name, 2), {id_: 1}, 0)])

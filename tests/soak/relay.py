@@ -149,7 +149,6 @@ class Soaked:
         }
         return [f"{kind}: {name}" for kind, names in kinds.items() for name in names[:10]]
 
-
     def against(self) -> str:
         """All that speaks against it, for who has nothing but this text."""
         failed = [verdict for verdict, holds in self.verdicts().items() if not holds]
