@@ -111,6 +111,7 @@ _TAGGED = Row(
         *PEERS,
         "customerio",
         "sqlite insert",
+        "structlog alone, sqlite insert",
     ),
     "structlog alone",
     count=20_000,

@@ -22,7 +22,7 @@ _ULID = "01J9ZZZZZZ0123456789ABCDEF"
 _NOW = 1_760_000_000
 
 
-def _operation(event: Event) -> bytes:
+def operation_of(event: Event) -> bytes:
     """The event as Customer.io's batch wants it."""
     operation = orjson.dumps(
         {
@@ -73,10 +73,10 @@ def _ready_made_bodies(url: str, _directory: Path) -> Opened:
             response.raise_for_status()
         bodies.clear()
 
-    return Opened(lambda event: operations.append(_operation(event)), flush=flush, settle=settle)
+    return Opened(lambda event: operations.append(operation_of(event)), flush=flush, settle=settle)
 
 
-def _sqlite_insert(_url: str, directory: Path) -> Opened:
+def opened_insert(directory: Path) -> Opened:
     """A bare insert of the operation, each its own transaction."""
     connection = sqlite3.connect(
         directory / "bare.sqlite", isolation_level=None, check_same_thread=False
@@ -88,7 +88,7 @@ def _sqlite_insert(_url: str, directory: Path) -> Opened:
     def call(operation: bytes) -> None:
         connection.execute("INSERT INTO events (body) VALUES (?)", (operation,))
 
-    return Opened(call, make=_operation)
+    return Opened(call, make=operation_of)
 
 
 def _nothing(
@@ -129,7 +129,7 @@ def opened_handler(handler: logging.Handler) -> Opened:
 
 SIDES = (
     Side("ready-made bodies", _ready_made_bodies, packages=("requests", "urllib3")),
-    Side("sqlite insert", _sqlite_insert, delivers=False),
+    Side("sqlite insert", lambda _url, directory: opened_insert(directory), delivers=False),
     Side(
         "json.dumps",
         lambda _url, _dir: Opened(lambda event: json.dumps(event.properties)),

@@ -13,7 +13,7 @@ import orjson
 import structlog
 
 from tests.benchmarks.event import NAME, Event
-from tests.benchmarks.sides.limits import opened_handler
+from tests.benchmarks.sides.limits import opened_handler, opened_insert, operation_of
 from tests.benchmarks.sides.side import HOLD_TIMEOUT, QUEUE, Opened, Side, opened_processor
 
 SPOOLED = "Pipeline.track, spool"
@@ -168,12 +168,27 @@ def _alone(name: str, line: Callable[[Sequence[Any]], Callable[[Event], None]]) 
     return Side(name, lambda _url, _dir: Opened(line([])), packages=("structlog",), delivers=False)
 
 
+def _line_and_insert(_url: str, directory: Path) -> Opened:
+    """The line alone, and behind it the bare insert of an operation that is ready."""
+    line, insert = _standard([]), opened_insert(directory).call
+
+    def call(made: tuple[Event, bytes]) -> None:
+        event, operation = made
+        line(event)
+        insert(operation)
+
+    return Opened(call, make=lambda event: (event, operation_of(event)))
+
+
 SIDES = (
     _ours("structlog", _structlog),
     _ours("structlog, spool", _spooled_structlog),
     _ours("structlog (fast set-up)", _fast_structlog),
     _alone("structlog alone", _standard),
     _alone("structlog alone (fast set-up)", _fast),
+    Side(
+        "structlog alone, sqlite insert", _line_and_insert, packages=("structlog",), delivers=False
+    ),
     _ours("logging", _logging),
     _alone("logging alone", _logging_line),
     _ours("Pipeline.track", _track),
