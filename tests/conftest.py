@@ -18,7 +18,7 @@ from cio_events._pipeline import default as pipelines
 from cio_events._process import exits, forks
 from cio_events._sources import attachment
 from cio_events.sandbox import Sandbox
-from tests.support import nursery, spools, workers
+from tests.support import nursery, programs, spools, workers
 from tests.support.effort import times
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     That is over a million objects; to go through them takes longer than most tests do.
     """
     if workers.count(session.config):
-        nursery.begin()
+        of_others = ((nursery.OTHERS, *each) for each in programs.ALL)
+        nursery.begin((), ("pytest",), *of_others)
     gc.disable()
     try:
         return (yield)

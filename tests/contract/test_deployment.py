@@ -18,6 +18,7 @@ import pytest
 
 from cio_events.sandbox import Sandbox
 from tests.contract.pages import PAGES
+from tests.support import programs
 from tests.support.load import NOTICE_SECONDS, PATIENT, Server, lost
 from tests.support.scripts import ROOT, environment, run_python
 
@@ -89,9 +90,11 @@ def serving(server: str, sandbox: Sandbox, tmp_path: Path) -> Iterator[Server]:
     ini = tmp_path / UWSGI_INI
     ini.write_text((EXAMPLES / UWSGI_INI).read_text().replace("127.0.0.1:8000", "127.0.0.1:0"))
     command = [str(ini) if word is UWSGI_INI else word for word in SERVERS[server][0]]
-    if command[0] != str(UWSGI):
-        command = [sys.executable, *command]
-    with Server(command, sandbox, cwd=EXAMPLES, PORT="0") as running:
+    if command[0] == str(UWSGI):
+        imported: tuple[str, ...] = ()
+    else:
+        imported = programs.ASGI if "uvicorn" in command else programs.WSGI
+    with Server(command, sandbox, cwd=EXAMPLES, imported=imported, PORT="0") as running:
         yield running
 
 

@@ -14,6 +14,7 @@ import pytest
 from cio_events import ParamError, Pipeline, configure, get_pipeline
 from cio_events._process import exits
 from cio_events.integrations.asgi import DeliverAtShutdown
+from tests.support import programs
 from tests.support.load import Server, free_port, logged_ids, lost
 
 if TYPE_CHECKING:
@@ -54,12 +55,6 @@ with_the_line = DeliverAtShutdown(shop)
 """
 
 UVICORN = ["-m", "uvicorn", "shop:app", "--port", "0"]
-# What each uvicorn imports, and its application of others.
-OF_UVICORN = (
-    *("uvicorn.main", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto"),
-    *("uvicorn.protocols.websockets.auto", "uvicorn.loops.auto", "structlog", "requests"),
-)
-
 GUNICORN = ["-m", "gunicorn", "shop:app", "--bind", "127.0.0.1:0"]
 HYPERCORN = ["-m", "hypercorn", "shop:app", "--bind", "127.0.0.1:0"]
 
@@ -107,9 +102,10 @@ def deliver_spool(spool: Path, sandbox: Sandbox) -> None:
 
 def serving(command: list[str], sandbox: Sandbox, shop: Path, **environ: str) -> Server:
     """Start the command of a server."""
-    if command[:2] == ["-m", "uvicorn"]:
-        return Server(command[1:], sandbox, cwd=shop, imported=OF_UVICORN, **environ)
-    return Server([sys.executable, *command], sandbox, cwd=shop, **environ)
+    if "granian" in command:  # which starts what it forks from
+        return Server([sys.executable, *command], sandbox, cwd=shop, **environ)
+    imported = programs.WSGI if "hypercorn" in command else programs.ASGI
+    return Server(command, sandbox, cwd=shop, imported=imported, **environ)
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -11,7 +11,8 @@ import celery
 import pytest
 
 from tests.support.load import PATIENT
-from tests.support.nursery import Child, program
+from tests.support.nursery import Child
+from tests.support.programs import QUEUES, program
 from tests.support.scripts import ROOT, SECONDS, environment
 
 if TYPE_CHECKING:
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cio_events.sandbox import Sandbox
-
-# What its commands import of others.
-OF_CELERY = (
-    *("celery.bin.celery", "celery.bin.worker", "celery.bin.beat", "celery.apps.worker"),
-    *("celery.apps.beat", "celery.concurrency.prefork", "celery.concurrency.thread"),
-    *("celery.worker.consumer", "kombu.transport.filesystem", "structlog", "requests"),
-)
 
 # A task that is amid its work when the worker is told to end.
 LONG = """
@@ -103,12 +97,12 @@ def running(sandbox: Sandbox, home: Path, module: str, *arguments: str) -> Itera
     """A command of Celery's, for that application."""
     paths = f"{ROOT / 'examples'}:{ROOT}:{home}"
     process = program(
-        *("celery", "--app", module, *arguments),
+        *("-m", "celery", "--app", module, *arguments),
         env=environment(
             sandbox, **{**PATIENT, "PYTHONPATH": paths, "BROKER_URL": "filesystem://"}
         ),
         cwd=home,
-        imported=OF_CELERY,
+        imported=QUEUES,
     )
     with process:
         yield process

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import programs
 from tests.support.load import PATIENT, Server, free_port, lost
-from tests.support.scripts import ROOT, SECONDS, environment, run_python
+from tests.support.scripts import ROOT, SECONDS, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +21,24 @@ PROJECT = ROOT / "examples" / "django_shop"
 JOINED = {"email": "lucy@example.com", "source": "footer"}
 
 
+def serving(command: list[str], sandbox: Sandbox, home: Path) -> Server:
+    """Start a server of the project, whose database is in *home*."""
+    imported = programs.ASGI if "uvicorn" in command else programs.WSGI
+    database = str(home / "db")
+    return Server(command, sandbox, cwd=PROJECT, imported=imported, DATABASE=database)
+
+
 def test_the_projects_own_tests_pass() -> None:
     """The page's project is complete, and its tests see what it logs."""
-    _, err = run_python("manage.py", "test", env=environment(), cwd=PROJECT)
+    with programs.program(
+        *("manage.py", "test"),
+        env=environment(PYTHONWARNINGS="error"),
+        cwd=PROJECT,
+        imported=programs.WSGI,
+        joined=False,
+    ) as running:
+        _, err = running.communicate(SECONDS)
+        assert running.returncode == 0, err
 
     assert "Ran 4 tests" in err
     assert err.rstrip().endswith("OK\nDestroying test database for alias 'default'...")
@@ -32,8 +46,7 @@ def test_the_projects_own_tests_pass() -> None:
 
 def test_runserver_with_autoreload(sandbox: Sandbox, tmp_path: Path) -> None:
     """It ends its child by SIGKILL: events have left before, whatever the interval."""
-    command = [sys.executable, "manage.py", "runserver", str(free_port())]
-    with Server(command, sandbox, cwd=PROJECT, DATABASE=str(tmp_path / "db")) as running:
+    with serving(["manage.py", "runserver", str(free_port())], sandbox, tmp_path) as running:
         for _ in range(3):
             assert running.ask("POST", "/newsletter", JOINED) == {"status": "joined"}
         deadline = time.monotonic() + SECONDS
@@ -47,8 +60,8 @@ def test_runserver_with_autoreload(sandbox: Sandbox, tmp_path: Path) -> None:
 
 def test_runserver_without_it(sandbox: Sandbox, tmp_path: Path) -> None:
     """SIGTERM would end it at once; it delivers first."""
-    command = [sys.executable, "manage.py", "runserver", "--noreload", str(free_port())]
-    with Server(command, sandbox, cwd=PROJECT, DATABASE=str(tmp_path / "db")) as running:
+    command = ["manage.py", "runserver", "--noreload", str(free_port())]
+    with serving(command, sandbox, tmp_path) as running:
         for _ in range(3):
             running.ask("POST", "/newsletter", JOINED)
         opened = running.request("POST", "/newsletter", JOINED).reaches_the_application()
@@ -69,8 +82,7 @@ SERVERS = {
 def test_the_project_behind_a_server(server: str, sandbox: Sandbox, tmp_path: Path) -> None:
     """SIGTERM comes amid requests; they are served, and all that was logged arrives."""
     command, opens = SERVERS[server]
-    command = [sys.executable, "-m", *command]
-    with Server(command, sandbox, cwd=PROJECT, DATABASE=str(tmp_path / "db")) as running:
+    with serving(["-m", *command], sandbox, tmp_path) as running:
         for _ in range(3):
             running.ask("POST", "/newsletter", JOINED)
         opened = [
@@ -106,15 +118,10 @@ execute_from_command_line(sys.argv)
 def test_a_command_that_is_ended(sandbox: Sandbox, tmp_path: Path) -> None:
     """Amid its work, as a container is stopped."""
     env = environment(sandbox, **{**PATIENT, "DATABASE": str(tmp_path / "db")})
-    done = subprocess.run(
-        [sys.executable, "-c", COMMAND],
-        env=env,
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    (tmp_path / "command.py").write_text(COMMAND)
+    command = str(tmp_path / "command.py")
+    with programs.program(command, env=env, cwd=PROJECT, imported=programs.WSGI) as running:
+        printed, _ = running.communicate(SECONDS)
 
-    assert done.returncode == -signal.SIGTERM, done.stderr
+    assert running.returncode == -signal.SIGTERM, printed
     assert [(event.customer, event.name) for event in sandbox.events] == [("5", "reminded")]

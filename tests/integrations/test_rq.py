@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.load import PATIENT, free_port
+from tests.support.programs import QUEUES, program
 from tests.support.scripts import SECONDS, environment
 
 if TYPE_CHECKING:
@@ -69,15 +67,6 @@ def port() -> Iterator[int]:
     thread.join(SECONDS)
 
 
-@contextmanager
-def killed_at_last(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Leave nothing of it, whatever happens."""
-    try:
-        yield
-    finally:
-        process.kill()
-
-
 @pytest.mark.parametrize("kind", ["Worker", "SpawnWorker", "SimpleWorker"])
 def test_the_events_of_each_job_arrive(
     kind: str, port: int, sandbox: Sandbox, tmp_path: Path
@@ -86,28 +75,24 @@ def test_the_events_of_each_job_arrive(
     RQ's work horses leave by os._exit, which runs no hooks; SIGTERM comes amid the last job.
     """
     (tmp_path / "jobs_of_mine.py").write_text(JOBS)
-    (tmp_path / "sitecustomize.py").write_text(SITE)
+    (tmp_path / "sitecustomize.py").write_text(SITE)  # for what a worker spawns
+    (tmp_path / "rq_of_mine.py").write_text(SITE + "from rq.cli import main\nmain()\n")
     with redis.Redis(port=port) as connection:
         jobs = rq.Queue(kind, connection=connection)
         for number in range(3):
             jobs.enqueue("jobs_of_mine.ship", str(number))
         jobs.enqueue("jobs_of_mine.take_long")
     env = environment(sandbox, **PATIENT)
-    worker = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "rq.cli", "worker", kind),
-            *("--worker-class", f"cio_events.integrations.rq.{kind}"),
-            *("--url", f"redis://127.0.0.1:{port}"),
-        ],
+    worker = program(
+        *("rq_of_mine.py", "worker", kind),
+        *("--worker-class", f"cio_events.integrations.rq.{kind}"),
+        *("--url", f"redis://127.0.0.1:{port}"),
         env={**env, "PYTHONPATH": f"{env['PYTHONPATH']}:{tmp_path}"},
         cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        imported=QUEUES,
     )
-    assert worker.stdout is not None
     printed = []
-    with worker, killed_at_last(worker):
+    with worker:
         deadline = time.monotonic() + SECONDS
         while not (tmp_path / "begun").exists() and worker.poll() is None:
             assert time.monotonic() < deadline

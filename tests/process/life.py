@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.process.endings import FORKING
-from tests.support.nursery import Child, program
+from tests.support.nursery import Child
+from tests.support.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +125,7 @@ class Running:
         """
         Start a command, or a script whose imports are done.
 
-        If it is a module of others and its arguments, it begins with what they have *imported*.
+        If it is one of Python's, without that word, it begins with modules of others *imported*.
         """
         env = {
             **{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.process.life import PRELUDE, ROOT, Running, ids_sent, names
+from tests.support import programs
 from tests.support.load import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cio_events.sandbox import Sandbox
@@ -58,6 +58,12 @@ def get(port: int) -> str:
         connection.close()
 
 
+def running(command: list[str], imported: Sequence[str], sandbox: Sandbox, home: Path) -> Running:
+    """Start a command of Python's, for what lies in *home*."""
+    environ = {"PYTHONPATH": f"{ROOT}{os.pathsep}{home}"}
+    return Running(command, sandbox.url, cwd=home, environ=environ, imported=imported)
+
+
 @pytest.mark.parametrize("preload", [True, False], ids=["preload", "no preload"])
 @pytest.mark.parametrize("kind", ["sync", "gthread"])
 def test_gunicorn(sandbox: Sandbox, tmp_path: Path, kind: str, *, preload: bool) -> None:
@@ -66,14 +72,12 @@ def test_gunicorn(sandbox: Sandbox, tmp_path: Path, kind: str, *, preload: bool)
     (tmp_path / "site_of_mine.py").write_text(PRELUDE + APPLICATION)
     port = free_port()
     command = [
-        *("gunicorn", "site_of_mine:application"),
+        *("-m", "gunicorn", "site_of_mine:application"),
         *("--bind", f"127.0.0.1:{port}", "--workers", "2", "--worker-class", kind),
         *("--threads", "3" if kind == "gthread" else "1", "--log-level", "error"),
         *(["--preload"] if preload else []),
     ]
-    environ = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
-    imported = ("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "structlog", "requests")
-    with Running(command, sandbox.url, cwd=tmp_path, environ=environ, imported=imported) as server:
+    with running(command, programs.WSGI, sandbox, tmp_path) as server:
         assert eventually(lambda: get(port) != "")
         sandbox.clear()
         answers = Counter(pid for pid in (get(port) for _ in range(60)) if pid)
@@ -114,11 +118,10 @@ def test_uvicorn(sandbox: Sandbox, tmp_path: Path, workers: int) -> None:
     (tmp_path / "asgi_of_mine.py").write_text(PRELUDE + ASGI)
     port = free_port()
     command = [
-        *(sys.executable, "-m", "uvicorn", "asgi_of_mine:application"),
+        *("-m", "uvicorn", "asgi_of_mine:application"),
         *("--port", str(port), "--workers", str(workers), "--log-level", "error"),
     ]
-    environ = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
-    with Running(command, sandbox.url, cwd=tmp_path, environ=environ) as server:
+    with running(command, programs.ASGI, sandbox, tmp_path) as server:
         assert eventually(lambda: get(port) != "")
         requests = 1 + sum(get(port) == "answer" for _ in range(20))
         server.send(signal.SIGTERM)
@@ -173,16 +176,17 @@ def test_celery(sandbox: Sandbox, tmp_path: Path) -> None:
     folder = tmp_path / "queue"
     folder.mkdir()
     (tmp_path / "tasks_of_mine.py").write_text(PRELUDE + CELERY.format(folder=str(folder)))
-    environ = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
-    send = "import tasks_of_mine; [tasks_of_mine.work.delay(n) for n in range(20)]"
+    (tmp_path / "send.py").write_text(
+        "import tasks_of_mine; [tasks_of_mine.work.delay(n) for n in range(20)]"
+    )
     command = [
-        *(sys.executable, "-m", "celery", "--app", "tasks_of_mine", "worker"),
+        *("-m", "celery", "--app", "tasks_of_mine", "worker"),
         *("--pool", "prefork", "--concurrency", "2", "--loglevel", "WARNING"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
-    with Running([sys.executable, "-c", send], sandbox.url, cwd=tmp_path, environ=environ) as one:
+    with running(["send.py"], programs.QUEUES, sandbox, tmp_path) as one:
         assert one.end().code == 0
-    with Running(command, sandbox.url, cwd=tmp_path, environ=environ) as worker:
+    with running(command, programs.QUEUES, sandbox, tmp_path) as worker:
         assert eventually(lambda: not any(folder.glob("*.msg")))
         time.sleep(0.5)
         worker.send(signal.SIGTERM)

@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.nursery import Child, program
+from tests.support.nursery import Child
+from tests.support.programs import program
 from tests.support.scripts import SECONDS, environment
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Server:
         """
         Start a command.
 
-        If it is a module of others and its arguments, it begins with what they have *imported*.
+        If it is one of Python's, without that word, it begins with modules of others *imported*.
         """
         self.lines: list[str] = []
         self.port: int | None = None

@@ -5,7 +5,7 @@ Starting Python and importing ``cio_events`` costs more than what most scripts o
 from here is a process like any other: it runs its script in ``__main__`` with standard streams,
 arguments, environment and directory of its own, and ends as the interpreter ends. What the first
 call imports is there as well; who needs more imports done has them done in a process to fork from
-of its own. For a command of others, such as a server, `program` has their imports done and ours
+of its own. For a command of others, such as a server, `programs` has their imports done and ours
 not. A test of what is imported when, or of options of the interpreter, needs a new interpreter.
 """
 
@@ -39,19 +39,7 @@ _SERVE = (
 )
 
 # Among what is imported: without `cio_events`.
-_OTHERS = "-"
-
-# Runs a command as Python's own command line does.
-_PROGRAM = """
-import os, runpy, sys, warnings
-if "PYTHONWARNINGS" not in os.environ:
-    warnings.filters.pop(0)  # that they are errors
-for stream in (sys.stdout, sys.stderr):
-    stream.reconfigure(write_through=True)
-sys.path[1:1] = os.environ["PYTHONPATH"].split(os.pathsep)
-sys.argv = sys.argv[2:]
-runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-"""
+OTHERS = "-"
 
 
 class Child:
@@ -157,31 +145,6 @@ class Child:
         return texts[0], texts[1]
 
 
-def program(
-    module: str,
-    *arguments: str,
-    env: Mapping[str, str],
-    cwd: Path,
-    imported: Sequence[str],
-    joined: bool = True,
-) -> Child:
-    """
-    Start what ``python -m`` *module* does, with modules of others *imported* and none of ours.
-
-    Its errors are *joined* with what it prints. It gets no input, and a session of its own.
-    """
-    child = Child(
-        ("import os; os.dup2(1, 2)\n" if joined else "") + _PROGRAM,
-        ["-m", module, *arguments],
-        env=env,
-        cwd=cwd,
-        start_new_session=True,
-        imported=(_OTHERS, *imported),
-    )
-    child.stdin.close()
-    return child
-
-
 class _Nursery:
     """The process that children are forked from."""
 
@@ -222,9 +185,9 @@ _running: dict[tuple[str, ...], _Nursery] = {}
 _starting = threading.Lock()
 
 
-def begin() -> None:
-    """Start the two that most tests want, for the processes that are forked from this one."""
-    for imported in ((), ("pytest",)):
+def begin(*each: Sequence[str]) -> None:
+    """Start those with *each* imported, for the processes that are forked from this one."""
+    for imported in each:
         _nursery(*imported)
 
 
@@ -251,15 +214,17 @@ def serve(descriptor: int, imported: Sequence[str] = ()) -> CodeType:
     import gc
     from importlib import import_module
 
+    if OTHERS in imported:  # which takes a while, and in most runs nobody asks for it
+        select.select([descriptor], [], [])
     # structlog would import it, which takes longer than all the rest.
     sys.modules["rich"] = None  # type: ignore[assignment]
-    if _OTHERS not in imported:
+    if OTHERS not in imported:
         _import_ours()
-    else:
-        import structlog  # noqa: F401 - before rich can be imported
+    elif "structlog" in imported:
+        import_module("structlog")
     del sys.modules["rich"]
     for each in imported:
-        if each != _OTHERS:
+        if each != OTHERS:
             import_module(each)
     gc.collect()
     gc.freeze()
