@@ -40,6 +40,11 @@ def encode_mark(barrier: bytes) -> list[bytes]:
     ]
 
 
+def holds(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether an entry with these fields may have others wait for it."""
+    return _FIELD in fields
+
+
 def is_barrier(fields: Mapping[bytes, bytes]) -> bool:
     """Whether an entry with these fields is a barrier itself."""
     return fields.get(_FIELD) == _HERE

@@ -39,6 +39,8 @@ ENCODING = 1
 """How calls are written in them: the form of headers and of each route's body."""
 
 _BATCH_START, _BATCH_END = v2.batch([bytes(HEADER_BYTES)]).split(b"]}", 1)[0], b"]}"
+_ULID_AT = HEADER_BYTES - ULID_BYTES
+
 _FRAME_BYTES = len(_BATCH_START) + len(_BATCH_END)
 
 
@@ -222,7 +224,8 @@ def _check(entry: Entry, count: int) -> None:
     """Raise `ValueError` unless the parts of *entry* fit each other."""
     if not count or len(entry.headers) != count * HEADER_BYTES or len(entry.sizes) != count * 4:
         raise ValueError("an entry with another number of calls than it says")
-    length = sum(_unpacked(entry.sizes))
+    sizes = _unpacked(entry.sizes)
+    length = sum(sizes)
     if entry.kind is Kind.BATCH:
         length += _FRAME_BYTES + count - 1
         whole = entry.body.startswith(_BATCH_START) and entry.body.endswith(_BATCH_END)
@@ -230,16 +233,18 @@ def _check(entry: Entry, count: int) -> None:
         whole = count == 1
     if length != len(entry.body) or not whole:
         raise ValueError("an entry with a body of another size than it says")
-    if min(_unpacked(entry.sizes)) < 1:
+    if 0 in sizes:
         raise ValueError("an entry with a call of no size")
     # All headers at once, a column after the other: there may be thousands.
     headers = entry.headers
-    columns = [headers[column::HEADER_BYTES] for column in range(HEADER_BYTES)]
-    routes, firsts = columns[0], columns[HEADER_BYTES - ULID_BYTES]
+    columns = [headers[column::HEADER_BYTES] for column in range(_ULID_AT + 1)]
+    routes, firsts = columns[0], columns.pop()
+    # Columns of letters alone add nothing to what is no letter in the others.
+    others = b"".join(columns).translate(None, ULID_LETTERS)
     if (
         routes.strip(_HEADS[entry.kind])
         or firsts.translate(None, b"01234567")
-        or b"".join(columns[HEADER_BYTES - ULID_BYTES :]).translate(None, ULID_LETTERS)
+        or len(headers.translate(None, ULID_LETTERS)) != len(others)
     ):
         raise ValueError("an entry with a call of another kind than it says")
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from cio_events._buffers.failures import Failure
 from cio_events._delivery.bundle import Bundle
@@ -82,6 +82,13 @@ class InHand:
         (self.repeats.add if repeats else self.repeats.discard)(id_)
 
 
+class Ended(Protocol):
+    """Is told of entries that have ended."""
+
+    def __call__(self, entry: InHand, *, more: bool = False) -> None:
+        """It is *entry*, and *more* are in hand."""
+
+
 class Memory:
     """The entries that ended last in this process, whoever led in between."""
 
@@ -118,7 +125,7 @@ class StreamBuffer:
     Calls from the stream, in its order. They stay there until their entry has ended.
 
     Args:
-        ended: Told of each entry that has.
+        ended: Told of each entry that has, and whether more are in hand.
     """
 
     def __init__(
@@ -126,7 +133,7 @@ class StreamBuffer:
         link: Link,
         lease: Lease,
         memory: Memory,
-        ended: Callable[[InHand], None],
+        ended: Ended,
     ) -> None:
         self._link = link
         self._lease = lease
@@ -235,7 +242,7 @@ class StreamBuffer:
             with self._lock:
                 del self._in_hand[entry.number]
                 self._memory.add(entry)
-                self.end(entry)
+                self.end(entry, more=bool(self._in_hand))
             self.room.set()
 
     # What must not be sent twice.

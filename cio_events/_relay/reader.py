@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from cio_events._redis import barriers, entries
 from cio_events._relay import letters, scripts
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from cio_events._relay.lease import Lease
     from cio_events._relay.link import Link
 
-# In one script, during which Redis does nothing else.
-_ENTRIES = 256
-_BYTES = 2_000_000
+# Looked at together: as many as come to so much, by the largest of those before. A page of large
+# ones stays at hand for the processor, and one that turns out to be larger is still bounded.
+_ENTRIES = 32
+_BYTES = 1_200_000
 
 # Of each publisher, how many sequences are known to have been read. What lands later than that
 # counts as new, and Customer.io knows its calls by their ids.
@@ -35,8 +36,18 @@ _BLOCK_MILLISECONDS = 1_000
 _SECONDS_BETWEEN_TRIES = 0.25
 _SECONDS_BETWEEN_LOOKS = 0.5
 
-_NEW = b">"
-_START = b"0"
+
+_Found: TypeAlias = "list[tuple[bytes, dict[bytes, bytes]]]"
+
+
+class _Place(NamedTuple):
+    """Behind which *id* to go on, among *new* entries or those that were claimed before."""
+
+    id: bytes
+    new: bool
+
+
+_START = _Place(b"0", new=False)
 
 
 class Reader:
@@ -81,6 +92,7 @@ class Reader:
         self._fenced = fenced
         self._trouble = trouble
         self._say = say
+        self._most = 1
         self._over = threading.Event()
         self._barrier = Barrier(link, lease, idle, self._over, say)
         self._thread = thread("cio_events-reader", self._run, died)
@@ -121,30 +133,55 @@ class Reader:
         self._buffer.room.wait(_SECONDS_BETWEEN_LOOKS)
         return False
 
-    def _read(self, place: bytes) -> bytes:
+    def _read(self, place: _Place) -> _Place:
         """Read on from *place*; returns where to go on."""
-        keys = self._link.keys
-        following, found, last = self._link.run(
-            scripts.READ,
-            [keys.lease, keys.stream, keys.counts, keys.marks, keys.bytes],
-            [
-                *(self._lease.token, GROUP, place, _ENTRIES, _BYTES),
-                *(keys.seen(""), _WINDOW, _WINDOW_SECONDS),
-            ],
-        )
+        found = self._look(place)
         if self._over.is_set():
             return place
-        for id_, flat, mark, counted in found:
-            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        last, verdicts = self._claim(found, place)
+        for (id_, fields), verdict in zip(found, verdicts, strict=False):
+            if not verdict:
+                continue
+            counted, mark = verdict
             if not self._pass(id_, fields, marked=bool(mark), repeats=not counted):
                 return _START
         if found:
             self._notify()
-        if not last:
-            return bytes(following)
-        if place == _NEW:
-            self._wait_for_more(last)
-        return _NEW
+        expected = found[-1][0] if found else place.id
+        if len(verdicts) < len(found) or (place.new and last != expected):
+            # Redis has come back from before that.
+            return _START
+        return _Place(last, new=place.new or not found)
+
+    def _look(self, place: _Place) -> _Found:
+        """The entries behind *place*, which are not ours yet; waits a moment for new ones."""
+        stream = self._link.keys.stream
+        if place.new:
+            command = ["XREAD", "COUNT", self._most, "BLOCK", _BLOCK_MILLISECONDS]
+        else:
+            command = ["XREADGROUP", "GROUP", GROUP, GROUP, "COUNT", self._most]
+        streams = self._link.do(*command, "STREAMS", stream, place.id)
+        return streams[0][1] if streams else []
+
+    def _claim(self, found: _Found, place: _Place) -> tuple[bytes, list[list[Any]]]:
+        """Claim the entries *found*, as far as they are still there."""
+        keys, largest = self._link.keys, 1
+        arguments: list[object] = []
+        for id_, fields in found:
+            size = entries.size_of(fields)
+            largest = max(largest, size)
+            arguments += [id_, size, int(barriers.holds(fields))]
+            arguments += [fields.get(name, b"") for name in (b"publisher", b"sequence", b"count")]
+        self._most = max(min(_BYTES // largest, _ENTRIES), 1)
+        last, verdicts = self._link.run(
+            scripts.CLAIM,
+            [keys.lease, keys.stream, keys.counts, keys.marks, keys.bytes],
+            [
+                *(self._lease.token, GROUP, place.id if place.new else ""),
+                *(keys.seen(""), _WINDOW, _WINDOW_SECONDS, *arguments),
+            ],
+        )
+        return last, verdicts
 
     def _pass(
         self, id_: bytes, fields: dict[bytes, bytes], *, marked: bool, repeats: bool
@@ -211,10 +248,3 @@ class Reader:
         letter = letters.of_damaged(fields, what, time.time())
         size = entries.size_of(fields)
         self._buffer.end(InHand(("", 0), {id_: size}, 0, counts, [letter]))
-
-    def _wait_for_more(self, last: bytes) -> None:
-        """Wait until there is an entry behind *last*."""
-        self._link.do(
-            *("XREAD", "COUNT", 1, "BLOCK", _BLOCK_MILLISECONDS),
-            *("STREAMS", self._link.keys.stream, last),
-        )

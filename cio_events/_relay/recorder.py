@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # In one script, during which Redis does nothing else.
 _TOGETHER = 200
 
+# How long entries wait for others that are in hand and may end soon.
+_GATHER_SECONDS = 0.005
+
 _SECONDS_BETWEEN_TRIES = 0.25
 
 
@@ -47,16 +50,21 @@ class Recorder:
         self._fenced = fenced
         self._trouble = trouble
         self._ended: queue.SimpleQueue[InHand | None] = queue.SimpleQueue()
+        self._alone = threading.Event()  # set while none is in hand that could end soon
         self._left = 0  # what Redis does not know yet
         self._counting = threading.Lock()
         self._over = threading.Event()
         self._thread = thread("cio_events-recorder", self._run, died)
 
-    def put(self, entry: InHand) -> None:
-        """Have it written that *entry* has ended."""
+    def put(self, entry: InHand, *, more: bool = False) -> None:
+        """Have it written that *entry* has ended; *more* may end soon, to be written with it."""
         with self._counting:
             self._left += 1
+        if more:
+            self._alone.clear()
         self._ended.put(entry)
+        if not more:
+            self._alone.set()
 
     @property
     def is_idle(self) -> bool:
@@ -70,6 +78,7 @@ class Recorder:
     def finish(self, timeout: float) -> None:
         """Write what there is, for at most *timeout* seconds, and end."""
         self._ended.put(None)
+        self._alone.set()
         self._thread.join(timeout)
         self._over.set()
 
@@ -78,6 +87,7 @@ class Recorder:
         while not last:
             entries: list[InHand] = []
             entry = self._ended.get()
+            self._alone.wait(_GATHER_SECONDS)
             while entry is not None:
                 entries.append(entry)
                 if len(entries) == _TOGETHER:

@@ -19,15 +19,16 @@ end
 """
 """The part of a script that does nothing for whoever does not lead."""
 
-_LAST_DELIVERED = """
-local function last_delivered(stream, group)
-  for _, info in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
-    local about = {}
+_ABOUT = """
+local function about(stream, group)
+  local groups = redis.call('EXISTS', stream) == 1 and redis.call('XINFO', 'GROUPS', stream) or {}
+  for _, info in ipairs(groups) do
+    local known = {}
     for number = 1, #info, 2 do
-      about[info[number]] = info[number + 1]
+      known[info[number]] = info[number + 1]
     end
-    if about.name == group then
-      return about['last-delivered-id']
+    if known.name == group then
+      return known
     end
   end
 end
@@ -86,70 +87,73 @@ return 0
 """
 """End leading, so that another may begin at once."""
 
-READ = f"""{_HEAD}
--- KEYS lease stream counts marks bytes; ARGV token group from entries bytes seen window seconds
+CLAIM = f"""{_HEAD}
+-- KEYS lease stream counts marks bytes; ARGV token group after seen window seconds, and for each
+-- entry: its id, its size, whether it may not be left out, and what it says of itself: publisher,
+-- sequence, count
 {FENCE}
-{_LAST_DELIVERED}
-local stream, group, from = KEYS[2], ARGV[2], ARGV[3]
-local found, size, all = {{}}, 0, false
+{_ABOUT}
+local stream, group, after = KEYS[2], ARGV[2], ARGV[3]
+local known, verdicts = about(stream, group), {{}}
+if not known then
+  return redis.error_reply('NOGROUP there is no group')
+end
+local last, new = known['last-delivered-id'], after ~= ''
+if new and after ~= last then
+  return {{last, verdicts}}
+end
 -- What an entry says may be anybody's.
 local function whole(text)
-  return text and #text < 16 and string.match(text, '^%d+$') and tonumber(text)
+  return #text < 16 and string.match(text, '^%d+$') and tonumber(text)
 end
-while #found < tonumber(ARGV[4]) and size < tonumber(ARGV[5]) do
-  local got = redis.call('XREADGROUP', 'GROUP', group, group, 'COUNT', 1, 'STREAMS', stream, from)
-  local entry = got and got[1][2][1]
-  if not entry then
-    all = true
-    break
-  end
-  local id, fields = entry[1], entry[2] or {{}}
-  local known, bytes = {{}}, 0
-  for place = 1, #fields, 2 do
-    known[fields[place]] = fields[place + 1]
-    bytes = bytes + #fields[place] + #fields[place + 1]
-  end
-  size = size + bytes
-  local first, name = id, id
-  local sequence = whole(known.sequence)
-  if known.publisher and sequence then
-    name = string.format('%s.%.0f', known.publisher, sequence)
-    local seen = ARGV[6] .. known.publisher
-    first = redis.call('HGET', seen, known.sequence)
-    if not first then
-      first = id
-      -- First, so that there are never more than Redis keeps in its compact form.
-      redis.call('HDEL', seen, sequence - tonumber(ARGV[7]))
-      redis.call('HSET', seen, known.sequence, id)
-      redis.call('EXPIRE', seen, ARGV[8])
-    end
-  end
-  if from == '>' then
-    local column = first == id and 'relay_read' or 'relay_repeated'
-    redis.call('HINCRBY', KEYS[3], column, whole(known.count) or 0)
-  else
-    from = id
-  end
-  if first ~= id and not known.barrier
-    and #redis.call('XPENDING', stream, group, first, first, 1) == 0 then
-    -- The one that it repeats has ended; of a barrier, others may wait for this one.
+for place = 7, #ARGV, 6 do
+  local id, size, needed = ARGV[place], ARGV[place + 1], ARGV[place + 2] == '1'
+  local publisher, text, count = ARGV[place + 3], ARGV[place + 4], whole(ARGV[place + 5]) or 0
+  local sequence = publisher ~= '' and whole(text)
+  local seen = sequence and ARGV[4] .. publisher
+  local first = seen and redis.call('HGET', seen, text)
+  local repeats = first and first ~= id
+  if repeats and not needed and #redis.call('XPENDING', stream, group, first, first, 1) == 0 then
+    -- The one that it repeats has ended.
     redis.call('XACK', stream, group, id)
-    redis.call('XDEL', stream, id)
-    redis.call('DECRBY', KEYS[5], bytes)
+    if redis.call('XDEL', stream, id) == 1 then
+      redis.call('DECRBY', KEYS[5], size)
+    elseif new then
+      break
+    end
+    verdicts[#verdicts + 1] = {{}}
+  elseif new and #redis.call('XCLAIM', stream, group, group, 0, id, 'FORCE', 'JUSTID') == 0 then
+    break
   else
-    local mark = redis.call('HGET', KEYS[4], name) or ''
-    found[#found + 1] = {{id, fields, mark, first == id and 1 or 0}}
+    if seen and not first then
+      -- First, so that there are never more than Redis keeps in its compact form.
+      redis.call('HDEL', seen, sequence - tonumber(ARGV[5]))
+      redis.call('HSET', seen, text, id)
+      redis.call('EXPIRE', seen, ARGV[6])
+    end
+    local name = seen and string.format('%s.%.0f', publisher, sequence) or id
+    verdicts[#verdicts + 1] = {{repeats and 0 or 1, redis.call('HGET', KEYS[4], name) or ''}}
+  end
+  last = id
+  if new then
+    redis.call('HINCRBY', KEYS[3], repeats and 'relay_repeated' or 'relay_read', count)
   end
 end
-return {{from, found, all and last_delivered(stream, group) or ''}}
+if new and #verdicts > 0 then
+  local read = known['entries-read']
+  redis.call('XGROUP', 'SETID', stream, group, last,
+    unpack(read and {{'ENTRIESREAD', read + #verdicts}} or {{}}))
+end
+return {{last, verdicts}}
 """
 """
-Read entries, up to so many and so many bytes: new ones from ``>``, those read before from an id.
+Claim entries that were looked at: new ones behind the id *after*, or with "" those claimed before.
 
-Returns where to go on; of each entry its id, its fields, the generation that has marked it, and
-whether it was counted as read, or repeats one that has not ended; and, where there are no more,
-the id behind which a new one will be. A page may be empty and not the last, when all of it repeats
-what has ended.
+They are ours only as far as there is a verdict: whether it was counted as read, or repeats one
+that has not ended, and the generation that has marked it; nothing of one that repeats what has
+ended, which is deleted. There are fewer verdicts where Redis has come back from before an entry,
+or before *after*. Returns the last id claimed and the verdicts. Redis hands entries to a script
+at five times what it costs to hand them to a client, so none looks at them here.
 """
 
 END = f"""{_HEAD}
@@ -158,7 +162,7 @@ END = f"""{_HEAD}
 -- many its counts are, names and counts; how many letters it has, and of each how many parts it
 -- is, and those
 {FENCE}
-{_LAST_DELIVERED}
+{_ABOUT}
 local stream, group, place = KEYS[2], ARGV[2], 3
 local function parts()
   local taken, count = {{}}, tonumber(ARGV[place])
@@ -214,7 +218,7 @@ if oldest then
   end
   redis.call('SET', KEYS[7], before(oldest[1]))
 else
-  local last = last_delivered(stream, group)
+  local last = about(stream, group)['last-delivered-id']
   local milliseconds, number = string.match(last, '(%d+)-(%d+)')
   local following = string.format('%s-%.0f', milliseconds, tonumber(number) + 1)
   redis.call('XTRIM', stream, 'MINID', following)

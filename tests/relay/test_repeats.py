@@ -51,7 +51,7 @@ def test_a_repeat_that_becomes_known_at_the_end_of_its_first_is_counted_once(
     assert lease.take()
     server.do("XGROUP", "CREATE", publisher.keys.stream, GROUP, "0")
     ended: list[InHand] = []
-    buffer = StreamBuffer(link, lease, Memory(), ended.append)
+    buffer = StreamBuffer(link, lease, Memory(), lambda entry, **_: ended.append(entry))
     reader = Reader(
         link,
         lease,
@@ -75,7 +75,8 @@ def test_a_repeat_that_becomes_known_at_the_end_of_its_first_is_counted_once(
         return knows(number, id_, size, **more)
 
     monkeypatch.setattr(buffer, "knows", knows_late)
-    reader._read(reading._NEW)
+    reader._most = 2
+    reader._read(reading._Place(b"0-0", new=True))
     assert recorder._write(ended[1:])
     assert set(ended[1].ids) == set(ids)
     assert publisher.balanced()
