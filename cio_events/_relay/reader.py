@@ -165,14 +165,15 @@ class Reader:
 
     def _claim(self, found: _Found, place: _Place) -> tuple[bytes, list[list[Any]]]:
         """Claim the entries *found*, as far as they are still there."""
-        keys, largest = self._link.keys, 1
+        keys, largest = self._link.keys, 0
         arguments: list[object] = []
         for id_, fields in found:
             size = entries.size_of(fields)
             largest = max(largest, size)
             arguments += [id_, size, int(barriers.holds(fields))]
             arguments += [fields.get(name, b"") for name in (b"publisher", b"sequence", b"count")]
-        self._most = max(min(_BYTES // largest, _ENTRIES), 1)
+        if largest:
+            self._most = max(min(_BYTES // largest, _ENTRIES), 1)
         last, verdicts = self._link.run(
             scripts.CLAIM,
             [keys.lease, keys.stream, keys.counts, keys.marks, keys.bytes],

@@ -140,9 +140,7 @@ for place = 7, #ARGV, 6 do
   end
 end
 if new and #verdicts > 0 then
-  local read = known['entries-read']
-  redis.call('XGROUP', 'SETID', stream, group, last,
-    unpack(read and {{'ENTRIESREAD', read + #verdicts}} or {{}}))
+  redis.call('XGROUP', 'SETID', stream, group, last)
 end
 return {{last, verdicts}}
 """

@@ -1,0 +1,222 @@
+"""Entries are looked at first and claimed then: only what is still there, and behind what was."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cio_events._calls.people import Track
+from cio_events._delivery.ledger import Ledger
+from cio_events._redis import entries
+from cio_events._relay import reader as reading
+from cio_events._relay import recorder as recording
+from cio_events._relay import scripts
+from cio_events._relay.buffer import InHand, Memory, StreamBuffer
+from cio_events._relay.lease import Lease
+from cio_events._relay.link import GROUP, FencedError, Link
+from cio_events._relay.reader import Reader
+from cio_events._relay.recorder import Recorder
+from tests.relay.conftest import PATIENCE_SECONDS, Publisher, envelope, until
+from tests.support.redis_server import RedisServer, needs_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = needs_redis
+
+
+def unexpected(*what: Any, **more: Any) -> None:
+    """What no test here may cause."""
+    raise AssertionError((what, more))
+
+
+class Led:
+    """A partition that is led by hand: what its reader reads stays in the buffer."""
+
+    def __init__(self, server: RedisServer, publisher: Publisher) -> None:
+        self.server, self.keys = server, publisher.keys
+        self.link = Link(server.url, publisher.keys)
+        self.lease = Lease(self.link, 15.0)
+        assert self.lease.take()
+        server.do("XGROUP", "CREATE", self.keys.stream, GROUP, "0", "MKSTREAM")
+        self.buffer = StreamBuffer(self.link, self.lease, Memory(), unexpected)
+        self.reader = Reader(
+            self.link,
+            self.lease,
+            self.buffer,
+            Ledger(10_000, 10_000_000),
+            notify=lambda: None,
+            fenced=unexpected,
+            trouble=unexpected,
+            died=unexpected,
+            say=unexpected,
+            idle=lambda: True,
+        )
+        self.reader._most = 10
+        self.place = reading._START
+
+    def read(self) -> int:
+        """Read on; returns how many calls came into the buffer."""
+        before = self.buffer._added
+        self.place = self.reader._read(self.place)
+        return self.buffer._added - before
+
+    @property
+    def group(self) -> dict[str, Any]:
+        """What Redis tells of the group."""
+        (known,) = self.server.client.xinfo_groups(self.keys.stream)
+        return dict(known)
+
+
+@pytest.fixture
+def led(server: RedisServer, publisher: Publisher) -> Iterator[Led]:
+    """A partition that is led."""
+    led = Led(server, publisher)
+    yield led
+    led.link.close()
+
+
+def track(number: int) -> Track:
+    """One call."""
+    return Track("5", f"event {number}")
+
+
+def meanwhile(led: Led, monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
+    """Have *change* happen once, between the next look and the claim."""
+    look = led.reader._look
+
+    def look_once(place: Any) -> Any:
+        found = look(place)
+        monkeypatch.setattr(led.reader, "_look", look)
+        change()
+        return found
+
+    monkeypatch.setattr(led.reader, "_look", look_once)
+
+
+def test_what_is_claimed_is_as_if_the_group_had_read_it(led: Led, publisher: Publisher):
+    """It is pending, counted, and Redis itself tells that nothing is left to read."""
+    for number in range(1, 4):
+        publisher.add([envelope(track(number))], number)
+    assert led.read() == 0  # nothing was read before
+    assert led.read() == 3
+    assert publisher.counts["relay_read"] == 3
+    group = led.group
+    assert (group["pending"], group["lag"]) == (3, 0)
+    assert led.place == reading._Place(group["last-delivered-id"], new=True)
+
+
+def test_an_entry_that_is_gone_when_it_is_claimed_is_not_taken(
+    led: Led, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+):
+    """What lies before it is; what lies behind is looked at again."""
+    led.read()
+    ids = [publisher.add([envelope(track(number))], number) for number in range(1, 4)]
+    meanwhile(led, monkeypatch, lambda: led.server.do("XDEL", led.keys.stream, ids[1]))
+    assert led.read() == 1
+    assert led.group["last-delivered-id"] == ids[0]
+    assert led.place == reading._START
+    assert led.read() + led.read() + led.read() == 1  # those before, of which none is new; behind
+    assert publisher.counts["relay_read"] == 2
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_a_group_that_stands_elsewhere_is_read_from_there(
+    led: Led, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, looked: bool
+):
+    """As on a promoted replica, with the relay's connection made by another of its threads."""
+    led.read()
+    for number in range(1, 3):
+        publisher.add([envelope(track(number))], number)
+    assert led.read() == 2
+
+    def come_back() -> None:
+        led.server.do("FLUSHALL")
+        led.server.do("SET", led.keys.lease, led.lease.token)
+        led.server.do("XADD", led.keys.stream, "1-1", *entry(publisher, 7))
+        led.server.do("XGROUP", "CREATE", led.keys.stream, GROUP, "0")
+
+    if looked:
+        publisher.add([envelope(track(3))], 3)
+        meanwhile(led, monkeypatch, come_back)
+    else:
+        monkeypatch.setattr(reading, "_BLOCK_MILLISECONDS", 1)
+        come_back()
+    assert led.read() == 0
+    assert led.place == reading._START
+    assert led.read() + led.read() == 1
+    assert led.group["last-delivered-id"] == b"1-1"
+
+
+def entry(publisher: Publisher, sequence: int) -> list[bytes]:
+    """The fields of an entry with one call."""
+    part = [envelope(track(sequence))]
+    return entries.encode(entries.entry_of(part, publisher.name, sequence))
+
+
+def test_a_group_that_is_gone_is_made_again(led: Led, publisher: Publisher):
+    """Whatever Redis says of a stream that is gone as well."""
+    led.read()
+    for gone in ("XGROUP", "DESTROY", led.keys.stream, GROUP), ("DEL", led.keys.stream):
+        led.server.do(*gone)
+        with pytest.raises(Exception, match="NOGROUP") as caught:
+            led.reader._claim([], reading._Place(b"0-0", new=True))
+        assert led.link.make_group(caught.value, led.lease.token)
+
+
+def test_whoever_leads_no_longer_claims_nothing(
+    led: Led, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+):
+    """It may look, and that is all."""
+    led.read()
+    publisher.add([envelope(track(1))], 1)
+    meanwhile(led, monkeypatch, lambda: led.server.do("SET", led.keys.lease, "another"))
+    with pytest.raises(FencedError):
+        led.read()
+    assert led.group["pending"] == 0
+    assert led.group["last-delivered-id"] == b"0-0"
+    assert "relay_read" not in publisher.counts
+
+
+def test_large_entries_are_looked_at_few_at_a_time(led: Led, publisher: Publisher):
+    """So that a page of them is bounded, whatever a backlog holds; of small ones it is long."""
+    large = Track("5", "large", {"text": "x" * 20_000})
+    for number in range(1, 14):
+        publisher.add([envelope(large)] * 24, number)
+    for number in range(14, 100):
+        publisher.add([envelope(track(number))], number)
+    assert [led.read() for _ in range(5)] == [0, 10 * 24, 2 * 24, 24 + 1, 2]
+    assert [led.read() for _ in range(3)] == [reading._ENTRIES, reading._ENTRIES, 100 - 17 - 64]
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_ends_that_come_together_are_written_together(
+    led: Led, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, more: bool
+):
+    """While more are in hand; the last one has nothing to wait for."""
+    monkeypatch.setattr(recording, "_GATHER_SECONDS", PATIENCE_SECONDS)
+    ids = [publisher.add([envelope(track(number))], number) for number in range(1, 4)]
+    led.read()
+    led.read()
+    written: list[int] = []
+    run = led.link.run
+
+    def noted(script: str, *arguments: Any) -> Any:
+        if script == scripts.END:
+            written.append(threading.get_ident())
+        return run(script, *arguments)
+
+    monkeypatch.setattr(led.link, "run", noted)
+    recorder = Recorder(led.link, led.lease, unexpected, unexpected, unexpected)
+    recorder.start()
+    for number, id_ in enumerate(ids, 1):
+        in_hand = InHand((publisher.name, number), {id_: 1}, 0)
+        recorder.put(in_hand, more=more and number < 3)
+        if not more:
+            until(lambda: recorder.is_idle)
+    until(lambda: recorder.is_idle)
+    recorder.finish(PATIENCE_SECONDS)
+    assert len(written) == (1 if more else 3)
+    assert publisher.left == 0
