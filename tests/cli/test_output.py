@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+
+from tests.support.scripts import environment, run_code
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX processes")
 
@@ -58,25 +57,13 @@ print(json.dumps(ended))
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[object]]:
     """The exit code of each, and what it said."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            SCRIPT,
-            str(tmp_path_factory.mktemp("spool")),
-            json.dumps(COMMANDS),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={
-            **{name: value for name, value in os.environ.items() if not name.startswith("CIO_")},
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        },
+    printed, _ = run_code(
+        SCRIPT,
+        str(tmp_path_factory.mktemp("spool")),
+        json.dumps(COMMANDS),
+        env=environment(PYTHONWARNINGS="default"),
     )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, list[object]] = json.loads(done.stdout)
+    found: dict[str, list[object]] = json.loads(printed)
     return found
 
 

@@ -69,14 +69,18 @@ def running(
             process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_well(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "start"), [(signal.SIGINT, started_afresh), (signal.SIGTERM, started)]
+)
+def test_a_signal_ends_it_well(
+    number: signal.Signals, start: Callable[..., Child | subprocess.Popen[str]]
+) -> None:
     """
     Exit code 0, nothing on stderr, and two lines for each call.
 
     The welcome has the variables that point a program here, and the views.
     """
-    with running(start=started_afresh) as (process, url, welcome):
+    with running(start=start) as (process, url, welcome):
         event = {"name": "purchase"}
         path = f"{url}/api/v1/customers/a%2Fb/events"
         for auth, status in ((("a", "b"), 200), (None, 401)):

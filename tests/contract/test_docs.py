@@ -5,8 +5,7 @@ The documentation's word: its examples and tables, and the README's, are what th
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -19,7 +18,8 @@ from cio_events.signals import DroppedReason, FailedReason
 from tests.contract import findings
 from tests.contract.options import updated
 from tests.contract.pages import PAGES, SECTIONS, blocks, table
-from tests.support.scripts import SECONDS, environment, run_code, run_python
+from tests.support.nursery import Child
+from tests.support.scripts import SECONDS, environment, run_code
 
 
 @dataclass
@@ -172,11 +172,15 @@ def test_every_example_is_run() -> None:
     assert with_python == {*OUTCOMES, *run_elsewhere}
 
 
+# Runs a file as a script.
+FILE = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')"
+
+
 def test_the_quickstart_prints_what_is_shown() -> None:
     """The captured run is a run, but for the ids."""
     (shown,) = blocks("quickstart", "text")
 
-    out, _ = run_python("examples/quickstart.py", env=environment())
+    out, _ = run_code(FILE, "examples/quickstart.py", env=environment())
 
     assert re.sub(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b", "01M89…", out) == shown
 
@@ -231,13 +235,7 @@ def test_the_first_event_is_sent_in_the_steps_that_are_shown(tmp_path: Path) -> 
     (tmp_path / "first.py").write_text(first, encoding="utf-8")
     command, *lines = shown.splitlines()
     assert command == "$ cio-events sandbox"
-    sandbox = subprocess.Popen(
-        [sys.executable, "-m", "cio_events", "sandbox", "--port", "0"],
-        env=environment(PYTHONUNBUFFERED="1"),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert sandbox.stdout is not None
+    sandbox = Child(COMMAND, ["sandbox", "--port", "0"], env=environment())
     with sandbox:
         try:
             printed = [next(sandbox.stdout).rstrip("\n") for _ in lines]
@@ -248,9 +246,9 @@ def test_the_first_event_is_sent_in_the_steps_that_are_shown(tmp_path: Path) -> 
             )
             # On a loaded machine, the exit may take longer than it has by default.
             env = environment(**exported, CIO_EXIT_TIMEOUT="20")
-            _, said = run_python("first.py", env=env, cwd=tmp_path)
+            _, said = run_code(FILE, "first.py", env=env, cwd=tmp_path)
         finally:
-            sandbox.terminate()
+            sandbox.send_signal(signal.SIGTERM)
             heard, _ = sandbox.communicate(timeout=SECONDS)
 
     port = re.search(r":(\d+)", printed[0])

@@ -5,18 +5,22 @@ from __future__ import annotations
 import email
 import re
 import subprocess
-import sys
+import sysconfig
 import venv
 import zipfile
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+import pip
 import pytest
 
 import cio_events
 from cio_events.sandbox import Sandbox
-from tests.support.scripts import ROOT, SECONDS, environment
+from tests.support.scripts import ROOT, SECONDS, environment, run_code
+
+# What `pip --python` starts; there, pip has been imported twice.
+PIP = Path(pip.__file__).with_name("__pip-runner__.py")
 
 
 def run(
@@ -37,14 +41,19 @@ def run(
     return done
 
 
+BUILD = """
+import sys
+from hatchling import build
+build.build_wheel(sys.argv[1])
+"""
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel that this checkout makes."""
     target = tmp_path_factory.mktemp("wheel")
-    run(
-        *(sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check"),
-        *("--no-deps", "--no-build-isolation", "-w", target, ROOT),
-    )
+    # What pip has a process of its own call.
+    run_code(BUILD, str(target), env=environment(PYTHONWARNINGS="default"))
     (built,) = target.glob("*.whl")
     return built
 
@@ -78,17 +87,14 @@ def install(wheel: Path, home: Path, extra: str = "") -> Path:
     """
     venv.create(home, symlinks=True)
     commands = home / "bin"
-    asked = run(
-        commands / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"
-    )
-    site = Path(asked.stdout.strip())
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(home)}))
     for name in with_all_they_need(metadata(wheel).get_all("Requires-Dist", []), extra):
         for top in {file.parts[0] for file in distribution(name).files or []}:
             if top not in ("..", "__pycache__"):
                 (site / top).symlink_to(str(distribution(name).locate_file(top)))
     # pip has nowhere to look for anything that is missing, and so fails if something is.
     run(
-        *(sys.executable, "-m", "pip", "--python", commands / "python", "install", "--no-compile"),
+        *(commands / "python", PIP, "install", "--no-compile", "--disable-pip-version-check"),
         f"{wheel}[{extra}]" if extra else wheel,
     )
     return commands

@@ -45,6 +45,7 @@ def forked(function):
 OF_METHOD = """
 if __name__ in ("__main__", "endings"):
     context = multiprocessing.get_context({method!r})
+    context.set_forkserver_preload(["__main__", "tests.process.preloaded"])
     process = context.Process(target=work, args=("`multiprocessing.Process`, {method}",))
     process.start()
     process.join()

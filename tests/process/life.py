@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.process.endings import FORKING
-from tests.support.nursery import Child
+from tests.support.nursery import OTHERS, Child
 from tests.support.programs import program
 
 if TYPE_CHECKING:
@@ -80,26 +80,26 @@ class Ended:
         return self.out.splitlines()
 
 
-def start(
-    script: str, url: str, *, prelude: str = PRELUDE, fresh: bool = False, **environ: str
-) -> Running:
+def start(script: str, url: str, *, fresh: bool = False, **environ: str) -> Running:
     """
     Begin to run *script*, after the prelude, with the Track API at *url*.
 
-    With another prelude, what is imported and when is the script's own matter: it gets a new
-    interpreter, and so it does for `fresh`.
+    For `fresh`, what is imported and when is the script's own matter: it gets a new interpreter.
     """
-    code = prelude + textwrap.dedent(script)
-    if fresh or prelude is not PRELUDE:
-        return Running([sys.executable, "-c", code], url, cwd=ROOT, environ=environ)
-    return Running(code, url, cwd=ROOT, environ=environ)
+    code = PRELUDE + textwrap.dedent(script)
+    command = [sys.executable, "-c", code] if fresh else code
+    return Running(command, url, cwd=ROOT, environ=environ)
 
 
-def live(
-    script: str, url: str, *, prelude: str = PRELUDE, fresh: bool = False, **environ: str
-) -> Ended:
+def live(script: str, url: str, *, fresh: bool = False, **environ: str) -> Ended:
     """Run *script*, after the prelude, to its end."""
-    with start(script, url, prelude=prelude, fresh=fresh, **environ) as running:
+    with start(script, url, fresh=fresh, **environ) as running:
+        return running.end()
+
+
+def live_among(imported: Sequence[str], script: str, url: str, **environ: str) -> Ended:
+    """Run *script*, which has the prelude where it wants it, with modules of others imported."""
+    with Running(script, url, cwd=ROOT, environ=environ, imported=imported) as running:
         return running.end()
 
 
@@ -125,7 +125,8 @@ class Running:
         """
         Start a command, or a script whose imports are done.
 
-        If it is one of Python's, without that word, it begins with modules of others *imported*.
+        If it is one of Python's, without that word, or a script that is to have none of ours, it
+        begins with modules of others *imported*.
         """
         env = {
             **{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
@@ -139,7 +140,13 @@ class Running:
         }
         self._process: subprocess.Popen[str] | Child
         if isinstance(command, str):
-            self._process = Child(command, env=env, cwd=cwd, start_new_session=True)
+            self._process = Child(
+                command,
+                env=env,
+                cwd=cwd,
+                start_new_session=True,
+                imported=(OTHERS, *imported) if imported else (),
+            )
         elif imported:
             self._process = program(*command, env=env, cwd=cwd, imported=imported, joined=False)
         else:

@@ -97,7 +97,7 @@ def run(number: int, name: str, script: str, directory: Path, sandbox: Sandbox) 
     environ = {"ENDING": name, "SPOOL": spool, "PYTHONPATH": f"{ROOT}:{directory}"}
     made = "import tasks\nimportable = tasks.work\n" if "loky" in name else ""
     command: list[str] | str = PRELUDE + MAKE + made + script
-    if name in METHODS or "loky" in name:  # whose children import it
+    if METHODS.get(name) is False or "loky" in name:  # whose children import it
         file = directory / f"script{number}.py"
         file.write_text(str(command))
         command = [sys.executable, str(file)]

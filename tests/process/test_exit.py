@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 
 from cio_events import Pipeline, signals
 from cio_events._process.clock import monotonic
-from tests.process.life import live, names, start
+from tests.process.life import ROOT, Running, live, names, start
 from tests.support.servers import ScriptedServer, stall
 
 if TYPE_CHECKING:
@@ -21,20 +22,19 @@ if TYPE_CHECKING:
 # At which nobody listens.
 NOWHERE = "http://127.0.0.1:1"
 
+THREE_LINES = """
+import cio_events, structlog
+structlog.configure(processors=[cio_events.CustomerIOProcessor(), lambda *_: ""])
+structlog.get_logger().info("bye", cio_customer="5")
+"""
+
 
 def test_three_lines_deliver(sandbox: Sandbox) -> None:
     """Configure, log, and fall off the end."""
-    life = live(
-        """
-        import cio_events, structlog
-        structlog.configure(processors=[cio_events.CustomerIOProcessor(), lambda *_: ""])
-        structlog.get_logger().info("bye", cio_customer="5")
-        """,
-        sandbox.url,
-        prelude="",
-        CIO_SITE_ID="site",
-        CIO_API_KEY="key",
-    )
+    command = [sys.executable, "-c", THREE_LINES]
+    environ = {"CIO_SITE_ID": "site", "CIO_API_KEY": "key"}
+    with Running(command, sandbox.url, cwd=ROOT, environ=environ) as running:
+        life = running.end()
 
     assert (life.code, life.err) == (0, "")
     assert names(sandbox) == ["bye"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.process.life import each_once, ended_well, live, names
+from tests.support.effort import THOROUGH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -294,7 +295,7 @@ def test_fork_while_other_threads_log(sandbox: Sandbox) -> None:
         def busy():
             while going:
                 say("parent")
-                time.sleep(0.0005)
+                time.sleep(float(os.environ["PAUSE"]))
 
         threads = [threading.Thread(target=busy) for _ in range(4)]
         for thread in threads:
@@ -312,6 +313,7 @@ def test_fork_while_other_threads_log(sandbox: Sandbox) -> None:
         print(codes, pipeline.stats().sent)
         """,
         sandbox.url,
+        PAUSE="0.0005" if THOROUGH else "0.002",
     )
     counts = Counter(names(sandbox))
 

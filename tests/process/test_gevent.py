@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.process.life import PRELUDE, live, names
+from tests.process.life import PRELUDE, Ended, live_among, names
+from tests.support.programs import GEVENT
 from tests.support.servers import ScriptedServer, stall
 
 if TYPE_CHECKING:
@@ -43,13 +44,19 @@ ORDERS = {
 }
 
 
+def live(script: str, url: str) -> Ended:
+    """Run *script*, which imports and patches in its own order, to its end."""
+    return live_among(GEVENT, script, url)
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_events_are_delivered_and_the_hub_goes_on(sandbox: Sandbox, order: str) -> None:
     """While a hundred greenlets log, while one flushes, and at the exit."""
     prelude, configure = ORDERS[order]
     sandbox.delay(0.2)
     life = live(
-        configure
+        prelude
+        + configure
         + TICKING
         + """
 def work(number):
@@ -63,7 +70,6 @@ print(pipeline.flush(20), ticks - before > 5, longest < 2, pipeline.stats().sent
 say("at exit")
 """,
         sandbox.url,
-        prelude=prelude,
     )
 
     assert (life.code, life.err) == (0, "")
@@ -77,7 +83,7 @@ def test_a_silent_server_does_not_stop_the_hub(order: str) -> None:
     prelude, configure = ORDERS[order]
     with ScriptedServer([stall()] * 3) as server:
         life = live(
-            configure.replace("=20", "=0.3")
+            (prelude + configure).replace("exit_timeout=20", "exit_timeout=0.3")
             + TICKING
             + """
 say("event")
@@ -86,7 +92,6 @@ before = ticks
 print(pipeline.flush(0.5), ticks - before > 20, longest < 2, pipeline.stats().pending)
 """,
             server.url,
-            prelude=prelude.replace("exit_timeout=20", "exit_timeout=0.3"),
         )
 
     assert life.code == 0
@@ -98,7 +103,9 @@ print(pipeline.flush(0.5), ticks - before > 20, longest < 2, pipeline.stats().pe
 def test_a_forked_child_delivers(sandbox: Sandbox) -> None:
     """What the hub knew of the parent's greenlets is no matter of the child's."""
     life = live(
-        CONFIGURED
+        PATCH
+        + PRELUDE
+        + CONFIGURED
         + """
 say("parent")
 assert pipeline.flush(20)
@@ -110,7 +117,6 @@ def child():
 print(forked(child))
 """,
         sandbox.url,
-        prelude=PATCH + PRELUDE,
     )
 
     assert (life.code, life.err) == (0, "")
@@ -121,7 +127,9 @@ print(forked(child))
 def test_a_greenlet_that_is_killed_is_replaced(sandbox: Sandbox) -> None:
     """Whoever kills all greenlets kills the flushing one, too; the next call starts another."""
     life = live(
-        CONFIGURED
+        PATCH
+        + PRELUDE
+        + CONFIGURED
         + """
 import gc, gevent
 say("first")
@@ -131,7 +139,6 @@ say("second")
 print(pipeline.flush(20), pipeline.stats().sent)
 """,
         sandbox.url,
-        prelude=PATCH + PRELUDE,
     )
 
     assert life.code == 0

@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 METHODS = multiprocessing.get_all_start_methods()
 
+# Which child processes there are, by the start method: all but forked ones import everything anew.
+CHILDREN = {method: 3 if method == "fork" else 2 for method in METHODS}
+WORKERS = {method: 2 if method == "fork" else 1 for method in METHODS}
+
 # What every process of a script runs that imports it; where it is spawned, its children, too.
 CONFIGURED = """
 import concurrent.futures, multiprocessing
 from tests.support.asleep import wait_until_asleep
 context = multiprocessing.get_context({method!r})
+context.set_forkserver_preload(["__main__", "tests.process.preloaded"])
 pipeline = make(flush_interval=3600)
 
 def work(number):
@@ -52,9 +57,9 @@ def events_of(
 @pytest.mark.parametrize("method", METHODS)
 def test_the_last_statement_of_a_process(method: str, sandbox: Sandbox, tmp_path: Path) -> None:
     """What is logged there is delivered, whatever the start method; the parent's stays its own."""
-    main = """
+    main = f"""
 say("parent")
-processes = [context.Process(target=work, args=(number,)) for number in range(3)]
+processes = [context.Process(target=work, args=(n,)) for n in range({CHILDREN[method]})]
 for process in processes:
     process.start()
 for process in processes:
@@ -64,18 +69,16 @@ for process in processes:
 
     assert events_of(main, method, sandbox, tmp_path) == {
         "parent": 1,
-        "child 0": 1,
-        "child 1": 1,
-        "child 2": 1,
+        **{f"child {number}": 1 for number in range(CHILDREN[method])},
     }
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_pool(method: str, sandbox: Sandbox, tmp_path: Path) -> None:
     """A pool that is closed lets its workers end in good order."""
-    main = """
+    main = f"""
 say("parent")
-pool = context.Pool(2)
+pool = context.Pool({WORKERS[method]})
 pool.map(work, range(20))
 pool.close()
 pool.join()
@@ -110,8 +113,8 @@ with context.Pool(1, cio_events.install_signal_handlers) as pool:
 @pytest.mark.parametrize("method", METHODS)
 def test_process_pool_executor(method: str, sandbox: Sandbox, tmp_path: Path) -> None:
     """Its workers end with it."""
-    main = """
-with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as executor:
+    main = f"""
+with concurrent.futures.ProcessPoolExecutor({WORKERS[method]}, mp_context=context) as executor:
     list(executor.map(work, range(20)))
 say("parent")
 """

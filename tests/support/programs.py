@@ -44,6 +44,12 @@ QUEUES = _there(
     *("celery.concurrency.thread", "celery.worker.consumer", "kombu.transport.filesystem"),
     *("rq.cli",),
 )
+# What gevent and we import, but what gevent patches in a way that depends on who has it.
+GEVENT = _there(
+    *("gevent.monkey", "gevent.events", "gevent.subprocess", "importlib.metadata", "dataclasses"),
+    *("decimal", "email.parser", "inspect", "orjson", "pprint", "uuid", "zipfile"),
+    *("charset_normalizer", "idna"),
+)
 
 ALL = (WSGI, ASGI, QUEUES)
 

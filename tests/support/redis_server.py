@@ -17,8 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,9 +25,16 @@ if TYPE_CHECKING:
 
 PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 
-needs_redis = pytest.mark.skipif(PROGRAM is None, reason="there is no redis-server")
-
 _START_SECONDS = 30.0
+
+
+def __getattr__(name: str) -> Any:
+    if name != "needs_redis":
+        raise AttributeError(name)
+    # Not imported above: the processes of soaks and benchmarks have no use for it.
+    import pytest
+
+    return pytest.mark.skipif(PROGRAM is None, reason="there is no redis-server")
 
 
 class RedisServer:
