@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import loguru
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, settings, strategies
 
 from cio_events._pipeline import default as pipelines
 from cio_events._process import exits, forks
@@ -55,16 +55,29 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
     That is over a million objects; to go through them takes longer than most tests do.
     """
-    if workers.count(session.config):
+    many = workers.count(session.config)
+    if many:
         of_others = ((nursery.OTHERS, *each) for each in programs.ALL)
         nursery.begin((), ("pytest",), *of_others)
     gc.disable()
     try:
         return (yield)
     finally:
+        if many:
+            _warm_up()
         gc.enable()
         gc.collect()
         gc.freeze()
+        # And seldom at all: as often as usual, it takes a tenth of the time of all tests.
+        gc.set_threshold(10_000, 20, 50)
+
+
+def _warm_up() -> None:
+    """Have once what each worker would make for itself."""
+    # Hypothesis' table of all characters: in a fresh clone it takes seconds.
+    strategies.text().validate()
+    with Sandbox():  # which imports its server
+        pass
 
 
 @pytest.fixture(scope="session", autouse=True)

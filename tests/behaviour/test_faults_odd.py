@@ -4,7 +4,6 @@ Answers that no server should give: none of them interrupts delivery or has a me
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from cio_events import Call, Pipeline, SendPush, Track
 from tests.behaviour.watching import Heard, said, settled
+from tests.support.bombs import bomb
 from tests.support.servers import Peer, ScriptedServer, Step, answer, raw
 
 MakePipeline = Callable[..., Pipeline]
@@ -69,7 +69,7 @@ ODD: dict[str, Step] = {
         400, b"hello", {"Content-Type": "application/json; charset=zlib_codec"}
     ),
     "a receipt of all kinds": answer(200, b'{"delivery_id":[5],"queued_at":1e400}'),
-    "a bomb": answer(200, gzip.compress(b" " * 100_000_000, 9), {"Content-Encoding": "gzip"}),
+    "a bomb": answer(200, bomb(100), {"Content-Encoding": "gzip"}),
     "no gzip": answer(200, b"hello", {"Content-Encoding": "gzip"}),
     "chunks without a size": raw(CHUNKED + b"zz\r\nhello\r\n"),
     "a chunk of a negative size": raw(CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n"),

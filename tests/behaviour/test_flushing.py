@@ -394,11 +394,11 @@ def test_close_leaves_no_thread_and_no_socket(make: MakePipeline, sandbox: Sandb
     assert eventually(lambda: all(event.name == "x" for event in sandbox.events))
 
 
-def test_hundred_pipelines_one_after_the_other(make: MakePipeline, sandbox: Sandbox) -> None:
+def test_many_pipelines_one_after_the_other(make: MakePipeline, sandbox: Sandbox) -> None:
     """A pipeline that was closed and forgotten is collected."""
     gc.collect()
-    gone = weakref.WeakSet()
-    for n in range(100):
+    gone, count = weakref.WeakSet(), times(100)
+    for n in range(count):
         with Pipeline(site_id="s", api_key="k", track_url=sandbox.url) as pipeline:
             gone.add(pipeline)
             pipeline.send(Track("5", f"{n}"))
@@ -406,7 +406,7 @@ def test_hundred_pipelines_one_after_the_other(make: MakePipeline, sandbox: Sand
     gc.collect()
 
     assert len(gone) == 0
-    assert len(sandbox.events) == 100
+    assert len(sandbox.events) == count
 
 
 def test_delivery_goes_on_after_a_fault_of_ours(

@@ -45,20 +45,20 @@ def test_customers_calls_arrive_in_order_over_all_retries(
     make: MakePipeline, sandbox: Sandbox, api: str, seed: int
 ) -> None:
     """Each event once, each customer's in the order in which they were logged."""
-    people = [f"{n}" for n in range(12)]
+    people, each = [f"{n}" for n in range(12)], times(40)
     misbehave(sandbox, 15, seed)
     pipeline = make(api=api, hold_interval=0.02, retry_base=0.005, retry_cap=0.01)
-    for n in range(25):
+    for n in range(each):
         for who in people:
-            pad = 40_000 if (n + int(who)) % 11 == 0 else 0
+            pad = 80_000 if (n + int(who)) % 11 == 0 else 0
             pipeline.track(who, f"{n}", {"pad": "x" * pad})
     stats = settled(pipeline)
 
-    assert (stats.sent, stats.failed, stats.dropped) == (300, 0, 0)
+    assert (stats.sent, stats.failed, stats.dropped) == (12 * each, 0, 0)
     assert stats.retries > 0
-    assert len(sandbox.events) == 300
+    assert len(sandbox.events) == 12 * each
     for who in people:
-        assert [event.name for event in sandbox.events_of(who)] == [str(n) for n in range(25)]
+        assert [event.name for event in sandbox.events_of(who)] == [str(n) for n in range(each)]
 
 
 @each_api
@@ -91,10 +91,10 @@ def test_event_waits_for_the_identify_before_it(make: MakePipeline, api: str, fa
 @each_api
 def test_threads_keep_their_own_order(make: MakePipeline, sandbox: Sandbox, api: str) -> None:
     """Each thread's calls about a customer arrive in the order of that thread."""
-    pipeline = make(api=api)
+    pipeline, each = make(api=api), times(120)
 
     def log(thread: int) -> None:
-        for n in range(60):
+        for n in range(each):
             pipeline.track(f"{n % 5}", f"{thread} {n}")
 
     threads = [threading.Thread(target=log, args=(n,)) for n in range(6)]
@@ -102,13 +102,13 @@ def test_threads_keep_their_own_order(make: MakePipeline, sandbox: Sandbox, api:
         thread.start()
     for thread in threads:
         thread.join()
-    assert settled(pipeline).sent == 360
+    assert settled(pipeline).sent == 6 * each
 
     for who in range(5):
         seen = [event.name.split() for event in sandbox.events_of(f"{who}")]
         for thread in range(6):
             own = [int(n) for of, n in seen if of == f"{thread}"]
-            assert own == [n for n in range(60) if n % 5 == who]
+            assert own == [n for n in range(each) if n % 5 == who]
 
 
 @each_api

@@ -16,8 +16,6 @@ from cio_events._buffers.spool import backlog, buffer, file
 from tests.support.effort import times
 from tests.support.spools import Noting, envelope, number_of, opened
 
-pytestmark = pytest.mark.alone
-
 MANY = st.integers(min_value=1, max_value=150)
 
 

@@ -25,8 +25,6 @@ from cio_events._buffers.spool import backlog, buffer, too_old, writer
 from tests.model.workers import Workers
 from tests.support.effort import times
 
-pytestmark = pytest.mark.alone
-
 FIRST = int(os.environ.get("CIO_SPOOL_SEED", "0"))
 SCHEDULES = int(os.environ.get("CIO_SPOOL_SCHEDULES", times(60)))
 STEPS = 30

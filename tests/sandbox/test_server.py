@@ -20,6 +20,7 @@ import requests
 
 from cio_events.sandbox import ReceivedRequest, Sandbox
 from tests.sandbox.asking import TIMEOUT_SECONDS, Api, eventually, raw
+from tests.support.effort import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -393,7 +394,7 @@ def test_each_answer_is_told() -> None:
 
 def test_many_clients_at_once_lose_nothing(api: Api) -> None:
     """Threads with connections of their own write and read at the same time."""
-    clients, each = 16, 25
+    clients, each = 16, times(40)
 
     def send(client: int) -> None:
         with Api(api.sandbox) as own:
@@ -431,25 +432,25 @@ def test_a_reader_sees_a_batch_whole_or_not_at_all(api: Api) -> None:
     item = {"type": "person", "identifiers": {"id": "5"}, "action": "event", "name": "seen"}
     seen: set[int] = set()
     with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(lambda: [api.batch(*[item] * 500) for _ in range(20)])
+        writing = pool.submit(lambda: [api.batch(*[item] * 500) for _ in range(10)])
         while not writing.done():
             seen.add(len(api.sandbox.events))
         writing.result()
 
-    assert len(api.sandbox.events) == 10_000
+    assert len(api.sandbox.events) == 5_000
     assert {count % 500 for count in seen} == {0}
 
 
 @pytest.mark.alone
 def test_a_kept_connection_is_no_slower_than_new_ones(api: Api) -> None:
     """No answer waits for the client's acknowledgement of the one before, or of its own start."""
-    times = 30
+    count = 30
     started = time.perf_counter()
-    for _ in range(times):
+    for _ in range(count):
         with Api(api.sandbox) as fresh:
             fresh.post(EVENTS, json=EVENT)
     in_between = time.perf_counter()
-    for _ in range(times):
+    for _ in range(count):
         api.post(EVENTS, json=EVENT)
 
     # With such waits it is some twenty times slower.

@@ -192,7 +192,7 @@ def undelivered() -> Iterator[Pipeline]:
     pipeline.close(0)
 
 
-@settings(max_examples=times(200), deadline=None)
+@settings(max_examples=times(100), deadline=None)
 @given(FIELDS, st.dictionaries(KEYS, VALUES))
 def test_no_record_makes_it_raise(
     undelivered: Pipeline, needed: dict[str, Any], rest: dict[str, Any]

@@ -223,7 +223,7 @@ def test_the_journal_is_kept_small(directory, monkeypatch):
     monkeypatch.setattr(buffer, "_JOURNAL_BYTES", 100_000)
     spool = opened(directory)
     sizes, seen = [], []
-    for number in range(5000):
+    for number in range(2000):
         spool.put(envelope(number))
         if number % 50 == 0:
             taken = spool.take(1000)
@@ -235,7 +235,7 @@ def test_the_journal_is_kept_small(directory, monkeypatch):
     seen += drain(spool)
     spool.close()
 
-    assert seen == list(range(5000))
+    assert seen == list(range(2000))
     assert max(sizes) < 1_000_000
     assert list(directory.iterdir()) == []
 

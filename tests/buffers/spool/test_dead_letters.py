@@ -49,12 +49,12 @@ def spool(directory, report):
     spool.close()
 
 
-def dead_letter(spool, numbers, failure=NO, size=100):
-    """Put calls that fail."""
+def dead_letter(spool, numbers, failure=NO, size=100, together=1):
+    """Put calls that fail, so many of them at once."""
     for number in numbers:
         spool.put(envelope(number, size))
-    for one in spool.take(1000):
-        spool.dead_letter([one], [failure])
+    while failed := spool.take(together):
+        spool.dead_letter(failed, [failure] * len(failed))
 
 
 def kept(spool):
@@ -102,14 +102,14 @@ def test_all_processes_see_all_dead_letters(spool, directory):
 
 def test_many_are_listed_in_order(spool):
     """More than are read at once come out in the order in which they failed."""
-    dead_letter(spool, range(450))
+    dead_letter(spool, range(450), together=50)
 
     assert kept(spool) == list(range(450))
 
 
 def test_resent_calls_are_pending_again(spool, directory):
     """Resending all makes them pending for whoever adopts next, and leaves no dead letter."""
-    dead_letter(spool, range(450))
+    dead_letter(spool, range(450), together=50)
     spool.put(envelope(1000))
 
     assert spool.resend() == 450
@@ -159,7 +159,7 @@ def test_a_call_that_fails_twice_is_one_dead_letter(spool):
 def test_they_are_bounded_by_size(spool, report, monkeypatch):
     """When they take too much room the oldest are discarded, which is said."""
     monkeypatch.setattr(dead_letters, "KEEP_BYTES", 200_000)
-    dead_letter(spool, range(300), size=1000)
+    dead_letter(spool, range(300), size=1000, together=5)
     numbers = kept(spool)
 
     assert 60 < len(numbers) < 210
