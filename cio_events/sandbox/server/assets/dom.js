@@ -12,8 +12,11 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// Made once: to make one takes longer than the rest of a row.
+const CLOCK = new Intl.DateTimeFormat([], {hour: "numeric", minute: "numeric", second: "numeric", hour12: false});
+
 export function clock(seconds) {
-  return new Date(seconds * 1000).toLocaleTimeString([], {hour12: false});
+  return CLOCK.format(seconds * 1000);
 }
 
 export function moment(seconds) {
