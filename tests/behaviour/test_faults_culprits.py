@@ -76,7 +76,7 @@ BY = {"500": status(500), "403": status(403), "408": status(408), "reset": break
 
 @pytest.mark.parametrize(
     ("how", "place", "api", "buffer"),
-    combined(list(BY), [0, 31, 79], ["v1", "v2"], ["memory", "spool"]),
+    combined(list(BY), [0, 31, 47], ["v1", "v2"], ["memory", "spool"]),
 )
 def test_one_culprit_stops_nobody_else(
     make: MakePipeline,
@@ -92,23 +92,23 @@ def test_one_culprit_stops_nobody_else(
     with ScriptedServer([step] * 10_000) as server:
         spool = directory(buffer == "spool", tmp_path)
         pipeline = make(track_url=server.url, api=api, flush_interval=3600, spool=spool, **PACE)
-        for n in range(80):
+        for n in range(48):
             pipeline.track(f"{n % 16}", "poison" if n == place else f"{n}")
-        behind = len(range(place, 80, 16))
+        behind = len(range(place, 48, 16))
         pipeline.flush(0)
         assert eventually(lambda: balanced(pipeline).pending == behind)
         count = len(server.requests)
         server.forgive()
         stats = settled(pipeline)
 
-    assert (stats.sent, stats.failed, stats.dropped) == (80, 0, 0)
+    assert (stats.sent, stats.failed, stats.dropped) == (48, 0, 0)
     names = [report.call.name for report in heard.sent]
-    assert len(set(names)) == 80
+    assert len(set(names)) == 48
     for who in range(16):
-        expected = ["poison" if n == place else f"{n}" for n in range(80) if n % 16 == who]
+        expected = ["poison" if n == place else f"{n}" for n in range(48) if n % 16 == who]
         assert [name for name in names if name in expected] == expected
     if api == "v2" and how != "reset":  # of which each is sent twice, on a kept connection
-        assert len(failed_together(server.requests[:count])) <= STRIKES + 2 * math.log2(80)
+        assert len(failed_together(server.requests[:count])) <= STRIKES + 2 * math.log2(48)
 
 
 @each_api

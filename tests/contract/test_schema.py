@@ -342,12 +342,11 @@ def _properties(document: Schema, schema: Schema) -> set[str]:
 def test_a_defect_is_one(defect: str) -> None:
     """With the schema as it is in that place, one of the requests would be wrong."""
     document = _document(without=defect)
-    complaints = [complaint_about(document, request) for request in _every_request()] + [
+
+    assert any(complaint_about(document, request) for request in _every_request()) or any(
         complaint(document, f"/components/schemas/{name}", orjson.loads(_body_of_message(message)))
         for name, message in MESSAGES.items()
-    ]
-
-    assert any(complaints)
+    )
 
 
 def _every_request() -> list[Received]:

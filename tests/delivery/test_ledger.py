@@ -298,7 +298,7 @@ def test_ledger_balances_for_objects_that_log_when_they_are_collected() -> None:
     gc.callbacks.append(collect)
     gc.set_threshold(5, 2, 2)
     try:
-        for turn in range(3_000):
+        for turn in range(1_500):
             Logging()
             outer.act(turn)
             if turn % 5 == 0:
@@ -308,7 +308,7 @@ def test_ledger_balances_for_objects_that_log_when_they_are_collected() -> None:
         gc.callbacks.remove(collect)
         gc.collect()
 
-    assert turns > 2_000
+    assert turns > 1_000
     assert_truth(ledger, outer, inner)
 
 

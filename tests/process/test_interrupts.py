@@ -40,7 +40,7 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs PO
 OURS = str(Path(cio_events.__file__).parent)
 
 # A signal comes the first time that a place is reached, at each of so many places.
-_STEP = 2 if THOROUGH else 29
+_STEP = 2 if THOROUGH else 43
 
 # Before these, Python looks for no signal; to raise amid a call, of which the names of arguments
 # are known already, would even crash it.

@@ -165,7 +165,7 @@ def test_processes_come_and_go_while_others_adopt(directory):
     """Files that are made and closed under the eyes of an adopting process lose no call."""
     code = """
 count = 0
-for start in range(100):
+for start in range(50):
     spool = opened(directory)
     for number in range(3):
         spool.put(envelope(int(sys.argv[2]) + start * 3 + number))
@@ -173,7 +173,7 @@ for start in range(100):
 """
     numbers = []
     spool = opened(directory)
-    with child(code, directory, 0) as one, child(code, directory, 300) as other:
+    with child(code, directory, 0) as one, child(code, directory, 150) as other:
         while one.poll() is None or other.poll() is None:
             numbers += drain(spool)
         assert one.returncode == other.returncode == 0
@@ -181,7 +181,7 @@ for start in range(100):
         numbers += more
     spool.close()
 
-    assert Counter(numbers) == Counter(range(600))
+    assert Counter(numbers) == Counter(range(300))
     assert list(directory.iterdir()) == []
 
 
