@@ -329,7 +329,7 @@ ROWS: tuple[Row, ...] = (
         "times",
         (RELAYED,),
         RELAYED,
-        count=300_000,
+        count=1_000_000,
         quick=2_000,
         most_rounds=2,
         beside=(("kilobytes", "kB after"),),

@@ -122,6 +122,24 @@ def test_an_entry_that_is_gone_when_it_is_claimed_is_not_taken(
     assert publisher.counts["relay_read"] == 2
 
 
+def test_what_is_not_claimed_any_more_is_read_as_new(
+    led: Led, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+):
+    """Redis has come back from before an earlier relay had claimed it."""
+    for number in range(1, 3):
+        publisher.add([envelope(track(number))], number)
+    led.server.do("XREADGROUP", "GROUP", GROUP, GROUP, "STREAMS", led.keys.stream, ">")
+
+    def come_back() -> None:
+        led.server.do("XGROUP", "DESTROY", led.keys.stream, GROUP)
+        led.server.do("XGROUP", "CREATE", led.keys.stream, GROUP, "0")
+
+    meanwhile(led, monkeypatch, come_back)
+    assert led.read() == 0
+    assert not led.server.do("EXISTS", led.keys.seen(publisher.name))
+    assert [led.read(), led.read()] == [0, 2]
+
+
 @pytest.mark.parametrize("looked", [False, True])
 def test_a_group_that_stands_elsewhere_is_read_from_there(
     led: Led, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, looked: bool
@@ -148,6 +166,21 @@ def test_a_group_that_stands_elsewhere_is_read_from_there(
     assert led.place == reading._START
     assert led.read() + led.read() == 1
     assert led.group["last-delivered-id"] == b"1-1"
+
+
+def test_nothing_is_claimed_behind_what_is_not_claimed_any_more(
+    led: Led, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever leads next would never look at it."""
+    led.read()
+    publisher.add([envelope(track(1))], 1)
+    assert led.read() == 1
+    publisher.add([envelope(track(2))], 2)
+    meanwhile(
+        led, monkeypatch, lambda: led.server.do("XGROUP", "SETID", led.keys.stream, GROUP, "0")
+    )
+    assert led.read() == 0
+    assert led.group["last-delivered-id"] == b"0-0"
 
 
 def entry(publisher: Publisher, sequence: int) -> list[bytes]:
