@@ -207,17 +207,11 @@ def test_run_gives_a_command_a_sandbox() -> None:
         "print('done')\n"
         "sys.exit(3)\n"
     )
-    ended = subprocess.run(
-        [*MODULE, "sandbox", "run", "--", sys.executable, "-c", code],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    assert (ended.returncode, ended.stdout) == (3, "done\n")
-    assert "event purchase for 5" in ended.stderr
-    assert "<-- 200 accepted" in ended.stderr
+    with started("sandbox", "run", "--", sys.executable, "-c", code) as process:
+        out, err = process.communicate(TIMEOUT_SECONDS)
+    assert (process.returncode, out) == (3, "done\n")
+    assert "event purchase for 5" in err
+    assert "<-- 200 accepted" in err
 
     failed = run("sandbox", "run", "--", "no-such-command")
     assert failed.exit_code == 1

@@ -18,7 +18,7 @@ import pytest
 
 import cio_events
 from cio_events.sandbox import Sandbox
-from tests.support.scripts import environment, run_python
+from tests.support.scripts import environment, run_code, run_python
 
 _CLIENT_OPTIONS = "region='us', url=None, timeout=10.0, user_agent=None, session=None)"
 
@@ -224,23 +224,12 @@ def test_the_example_in_the_help_runs() -> None:
     with Sandbox() as sandbox:
         env = environment(sandbox)
         code = textwrap.dedent(example).replace("…", "secret")
-        run_python("-c", code, env=env)
+        run_code(code, env=env)
 
         assert [(event.customer, event.data) for event in sandbox.events] == [
             ("5", {"price": 13.99})
         ]
 
-
-PICKLED = """
-import pickle, sys
-import cio_events
-for name in cio_events.__all__:
-    if name not in ("__version__", "signals"):
-        found = getattr(cio_events, name)
-        assert found.__module__ == "cio_events", name
-        assert found.__qualname__ == name
-        sys.stdout.buffer.write(pickle.dumps(found))
-"""
 
 UNPICKLED = """
 import pickle, sys
@@ -254,20 +243,23 @@ print(len(names))
 
 def test_exports_live_in_the_package_itself() -> None:
     """Tracebacks and pickles name what users import, and a pickle outlives a room that moves."""
-    command = [sys.executable, "-c"]
-    pickled = subprocess.run(
-        [*command, PICKLED], env=environment(), capture_output=True, check=True, timeout=60
-    )
+    pickled = b""
+    for name in cio_events.__all__:
+        if name not in ("__version__", "signals"):
+            found = getattr(cio_events, name)
+            assert found.__module__ == "cio_events", name
+            assert found.__qualname__ == name
+            pickled += pickle.dumps(found)
     unpickled = subprocess.run(
-        [*command, UNPICKLED],
+        [sys.executable, "-c", UNPICKLED],
         env=environment(),
-        input=pickled.stdout,
+        input=pickled,
         capture_output=True,
         check=True,
         timeout=60,
     )
 
-    assert b"cio_events." not in pickled.stdout
+    assert b"cio_events." not in pickled
     assert int(unpickled.stdout) == len(cio_events.__all__) - 2
 
 

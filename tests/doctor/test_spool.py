@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from cio_events import Pipeline, Track
 from cio_events.doctor import spool
 from tests.doctor.settings_of import GOOD, subject
+from tests.support.scripts import environment, run_code
 from tests.support.servers import ScriptedServer, answer, stall
 
 KEYS = {"site_id": GOOD["CIO_SITE_ID"], "api_key": GOOD["CIO_API_KEY"]}
@@ -202,4 +201,4 @@ def test_calls_for_a_relay_wait_for_pipelines_with_that_relay(
 def test_a_python_without_sqlite_can_be_examined() -> None:
     """Where there is no spool, nothing needs it."""
     code = "import sys; sys.modules['sqlite3'] = None; import cio_events.doctor.spool"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=LONG)
+    run_code(code, env=environment())

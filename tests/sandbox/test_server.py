@@ -21,6 +21,7 @@ import requests
 from cio_events.sandbox import ReceivedRequest, Sandbox
 from tests.sandbox.asking import TIMEOUT_SECONDS, Api, eventually, raw
 from tests.support.effort import times
+from tests.support.scripts import environment, run_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,14 +170,8 @@ def test_it_needs_its_extra_and_says_so() -> None:
         "try: sandbox.start()\n"
         "except ModuleNotFoundError as missing: print(missing)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=True,
-    )
-    assert "pip install 'cio-events[sandbox]'" in ended.stdout
+    printed, _ = run_code(code, env=environment())
+    assert "pip install 'cio-events[sandbox]'" in printed
 
 
 def test_importing_it_imports_no_server() -> None:
@@ -211,14 +206,8 @@ def test_the_applications_uvicorn_is_left_alone() -> None:
         "    urllib.request.urlopen(sandbox.url + '/sandbox/people').read()\n"
         "print(state() == before)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=True,
-    )
-    assert (ended.stdout.strip(), "uvicorn" in ended.stderr) == ("True", False)
+    printed, said = run_code(code, env=environment(PYTHONWARNINGS="default"))
+    assert (printed.strip(), "uvicorn" in said) == ("True", False)
 
 
 # Credentials

@@ -8,7 +8,11 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from tests.support.effort import THOROUGH
 from tests.testing.suites import Run, run_suite
+
+# Each takes as long to begin as all tests take.
+WORKERS = "-n2" if THOROUGH else "-n1"
 
 INI = """
 [pytest]
@@ -153,17 +157,24 @@ def test_sandbox(cio_sandbox, number):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """All plugins at once, on two workers."""
+    """All plugins at once, on a worker of xdist's, or on two."""
     files = {
         "pytest.ini": INI,
         "settings.py": SETTINGS,
         "urls.py": URLS,
         "app.py": APP,
         "test_suite.py": SUITE,
+        "without_rich.py": "import sys; sys.modules['rich'] = None  # structlog would import it",
     }
-    plugins = ("pytest_asyncio.plugin", "pytest_structlog", "pytest_django.plugin", "xdist.plugin")
+    plugins = (
+        "without_rich",
+        "pytest_asyncio.plugin",
+        "pytest_structlog",
+        "pytest_django.plugin",
+        "xdist.plugin",
+    )
     arguments = [part for plugin in plugins for part in ("-p", plugin)]
-    return run_suite(tmp_path_factory.mktemp("others"), files, *arguments, "-n2")
+    return run_suite(tmp_path_factory.mktemp("others"), files, *arguments, WORKERS)
 
 
 @pytest.mark.parametrize(

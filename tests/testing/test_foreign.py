@@ -231,7 +231,7 @@ def run(*arguments):
 
 for more in (["--collect-only"], []):
     taken = {"cio_events": [], "no:cio_events": []}
-    for _ in range(5):
+    for _ in range(4):
         for plugin, times in taken.items():
             times.append(run("-p", plugin, *more))
     print(min(taken["cio_events"][1:]) / min(taken["no:cio_events"][1:]))
@@ -240,7 +240,7 @@ for more in (["--collect-only"], []):
 MANY = """
 import pytest
 
-@pytest.mark.parametrize("number", range(40))
+@pytest.mark.parametrize("number", range(25))
 def test_one(number):
     pass
 """
