@@ -27,9 +27,6 @@ from tests.behaviour.watching import LONG, Heard, balanced
 from tests.support import threads
 from tests.support.effort import times
 
-# Its threads and forks take all that there is, and wait for the rest.
-pytestmark = pytest.mark.alone
-
 PEOPLE = ["a", "b", "c/d", "é"]
 
 OPTIONS = st.fixed_dictionaries(

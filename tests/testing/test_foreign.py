@@ -218,7 +218,8 @@ def test_its_process_is_the_same(runs: list[tuple[Run, dict[str, Any]]], when: s
         assert state[part] == other[part], part
 
 
-# Alternately, so that what the machine does besides concerns both; the fastest of each counts.
+# Alternately, so that what the machine does besides concerns both; the fastest of each counts, and
+# where the machine is busy there are more of them.
 COST = """
 import contextlib, io, time
 import pytest
@@ -231,9 +232,11 @@ def run(*arguments):
 
 for more in (["--collect-only"], []):
     taken = {"cio_events": [], "no:cio_events": []}
-    for _ in range(4):
+    for turn in range(20):
         for plugin, times in taken.items():
             times.append(run("-p", plugin, *more))
+        if turn >= 2 and min(taken["cio_events"][1:]) <= 1.5 * min(taken["no:cio_events"][1:]):
+            break
     print(min(taken["cio_events"][1:]) / min(taken["no:cio_events"][1:]))
 """
 
