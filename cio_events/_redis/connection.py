@@ -29,6 +29,12 @@ OLDEST = (7, 0)
 
 MISSING = "needs redis-py, which comes with the extra: pip install 'cio-events[relay]'"
 
+# What a URL may set and is ours to say: when to try again, and in which form answers come.
+_IGNORED = (
+    *("retry_on_timeout", "retry_on_error", "max_connections", "timeout"),
+    "legacy_responses",
+)
+
 # As much as is kept of what the server says.
 _DETAIL_CHARACTERS = 200
 
@@ -84,7 +90,7 @@ def connect(url: str, timeout: float, read_bytes: int = 65_536) -> redis.Redis:
         options: dict[str, Any] = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
     except faults(ValueError):
         raise ParamError("relay", "must be a URL that redis-py can read") from None
-    for name in ("retry_on_timeout", "retry_on_error", "max_connections", "timeout"):
+    for name in _IGNORED:
         options.pop(name, None)
     options |= {
         "retry": Retry(NoBackoff(), 0),

@@ -8,6 +8,9 @@ from datetime import datetime, timezone
 from cio_events._buffers.failures import DeadLetter, Failure
 from cio_events._wire.envelope import Envelope, is_envelope, ulid_of
 
+# Of an entry that holds no calls. A script can hand some thousands of values to a command.
+_FIELDS = 1_000
+
 # Of Unix milliseconds until the year 5138, at the most.
 _DIGITS = 15
 
@@ -25,14 +28,22 @@ def fields(envelope: Envelope, failure: Failure, now: float) -> list[bytes]:
 
 
 def of_damaged(found: Mapping[bytes, bytes], what: str, now: float) -> list[bytes]:
-    """The same of an entry that holds no calls, with all that it has."""
+    """
+    The same of an entry that holds no calls, with all that it has.
+
+    Beside the first thousand fields, those there are make one field of lines.
+    """
     failure = [
         *(b"reason", b"invalid"),
         *(b"status", b""),
         *(b"detail", what.encode("utf-8", "replace")),
         *(b"at", b"%d" % (now * 1000)),
     ]
-    return failure + [part for name, value in found.items() for part in (b"entry." + name, value)]
+    kept = [(b"entry." + name, value) for name, value in found.items()]
+    if len(kept) > _FIELDS:
+        lines = b"\n".join(map(b"=".join, kept[_FIELDS:]))
+        kept[_FIELDS:] = [(b"entries", lines)]
+    return failure + [part for pair in kept for part in pair]
 
 
 def read(place: bytes, found: Mapping[bytes, bytes]) -> DeadLetter:

@@ -43,6 +43,9 @@ class Link:
     Attributes:
         keys: The partition's.
 
+        era: Another object after each connection that was lost, as Redis may have come back from
+            before that.
+
     Args:
         url: Where Redis is.
 
@@ -54,6 +57,7 @@ class Link:
         self.keys = keys
         self._replicas = replicas
         self._idle: deque[redis.Redis] = deque()
+        self.era = object()
 
     def __repr__(self) -> str:
         return f"<Link {self.keys.partition}>"
@@ -69,6 +73,7 @@ class Link:
             yield client
         except redis.exceptions.ReadOnlyError:
             # Another server leads by now, and its address may be the same.
+            self.era = object()
             connection.close(client)
             self.close()
             raise
@@ -76,6 +81,7 @@ class Link:
             self._idle.append(client)
             raise
         except BaseException:
+            self.era = object()
             connection.close(client)
             raise
         self._idle.append(client)

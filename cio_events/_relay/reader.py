@@ -92,6 +92,7 @@ class Reader:
         self._fenced = fenced
         self._trouble = trouble
         self._say = say
+        self._era = link.era
         self._most = 1
         self._over = threading.Event()
         self._barrier = Barrier(link, lease, idle, self._over, say)
@@ -135,6 +136,9 @@ class Reader:
 
     def _read(self, place: _Place) -> _Place:
         """Read on from *place*; returns where to go on."""
+        if self._era is not self._link.era:
+            # Whichever thread met that: what had ended may be pending again.
+            self._era, place = self._link.era, _START
         found = self._look(place)
         if self._over.is_set():
             return place

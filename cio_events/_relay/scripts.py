@@ -9,6 +9,9 @@ from __future__ import annotations
 
 _HEAD = "#!lua flags=allow-oom\n"
 
+# How many values a script hands to a command at once; Lua's stack has 8 000.
+_STACK = 1_000
+
 FENCED = "FENCED"
 """How the error begins that whoever leads no longer gets."""
 
@@ -219,7 +222,9 @@ if oldest then
   redis.call('XTRIM', stream, 'MINID', oldest[1])
   if #ended > 0 then
     -- What lies behind one that waits.
-    redis.call('XDEL', stream, unpack(ended))
+    for from = 1, #ended, {_STACK} do
+      redis.call('XDEL', stream, unpack(ended, from, math.min(from + {_STACK} - 1, #ended)))
+    end
   end
   redis.call('SET', KEYS[7], before(oldest[1]))
 else

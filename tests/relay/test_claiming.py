@@ -15,7 +15,7 @@ from cio_events._relay import recorder as recording
 from cio_events._relay import scripts
 from cio_events._relay.buffer import InHand, Memory, StreamBuffer
 from cio_events._relay.lease import Lease
-from cio_events._relay.link import GROUP, FencedError, Link
+from cio_events._relay.link import ERRORS, GROUP, FencedError, Link
 from cio_events._relay.reader import Reader
 from cio_events._relay.recorder import Recorder
 from tests.relay.conftest import PATIENCE_SECONDS, Publisher, envelope, until
@@ -199,6 +199,26 @@ def test_a_group_that_is_gone_is_made_again(led: Led, publisher: Publisher):
         assert led.link.make_group(caught.value, led.lease.token)
 
 
+def test_what_is_pending_again_in_a_redis_that_came_back_is_read_again(
+    led: Led, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+):
+    """Though it stands where it stood, and another thread has met the lost connection first."""
+    monkeypatch.setattr(reading, "_BLOCK_MILLISECONDS", 1)
+    id_ = publisher.add([envelope(track(1))], 1)
+    led.read()
+    assert led.read() == 1
+    before = led.server.do("DUMP", led.keys.stream)
+    led.server.do("XACK", led.keys.stream, GROUP, id_)
+    assert led.read() == 0
+    assert led.place.new
+    led.server.do("RESTORE", led.keys.stream, 0, before, "REPLACE")
+    led.server.do("CLIENT", "KILL", "TYPE", "normal")
+    with pytest.raises(ERRORS):
+        led.link.do("PING")
+    led.read()
+    assert led.place == reading._Place(id_, new=False)
+
+
 def test_whoever_leads_no_longer_claims_nothing(
     led: Led, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ):
@@ -222,6 +242,18 @@ def test_large_entries_are_looked_at_few_at_a_time(led: Led, publisher: Publishe
         publisher.add([envelope(track(number))], number)
     assert [led.read() for _ in range(5)] == [0, 10 * 24, 2 * 24, 24 + 1, 2]
     assert [led.read() for _ in range(3)] == [reading._ENTRIES, reading._ENTRIES, 100 - 17 - 64]
+
+
+def test_an_entry_that_was_stored_thousands_of_times_ends(led: Led, publisher: Publisher):
+    """Behind one that waits, where each has to be deleted: a script's stack is bounded."""
+    with led.server.client.pipeline() as together:
+        for _ in range(9_000):
+            together.execute_command("XADD", led.keys.stream, "*", "a", "b")
+        waits, *ids = together.execute()
+    led.server.do("XREADGROUP", "GROUP", GROUP, GROUP, "STREAMS", led.keys.stream, ">")
+    recorder = Recorder(led.link, led.lease, unexpected, unexpected, unexpected)
+    assert recorder._write([InHand((publisher.name, 1), dict.fromkeys(ids, 2), 0)])
+    assert [id_ for id_, _ in led.server.client.xrange(led.keys.stream)] == [waits]
 
 
 @pytest.mark.parametrize("more", [False, True])

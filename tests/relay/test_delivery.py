@@ -236,6 +236,29 @@ def test_an_entry_that_is_none_becomes_a_dead_letter(server, publisher, sandbox,
     )
 
 
+def test_a_url_does_not_say_in_which_form_answers_come(server, publisher, sandbox):
+    """Whatever redis-py would make of it."""
+    publisher.publish(Track("5", "one"))
+    url = f"{server.url}?protocol=3&legacy_responses=false&decode_responses=true"
+    with running(relay(server, sandbox, url=url)):
+        until(publisher.balanced)
+    assert names(sandbox) == ["one"]
+
+
+def test_an_entry_with_thousands_of_fields_stops_nobody(server, publisher, sandbox):
+    """It has more than a script can hand on at once, and is kept whole all the same."""
+    fields = [b"%d" % number for number in range(1, 10_001)]
+    server.do("XADD", publisher.keys.stream, "*", *fields)
+    publisher.publish(Track("5", "known"))
+    with running(relay(server, sandbox)):
+        until(lambda: publisher.left == 0)
+    assert names(sandbox) == ["known"]
+    ((_, flat),) = server.client.xrange(publisher.keys.dead)
+    assert flat[b"entry.1"] == b"2"
+    assert flat[b"entries"].endswith(b"entry.9999=10000")
+    assert len(flat) < 1_100
+
+
 def test_answers_of_redis_that_are_lost_lose_nothing(server, publisher, sandbox):
     """Reads and acknowledgements whose answers do not come are made up for."""
     publisher.publish(*(Track("5", f"event {number}") for number in range(50)))
