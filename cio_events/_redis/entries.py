@@ -222,6 +222,8 @@ def decode(fields: Mapping[bytes, bytes]) -> Entry:
 
 def _check(entry: Entry, count: int) -> None:
     """Raise `ValueError` unless the parts of *entry* fit each other."""
+    if not entry.publisher.isalnum():
+        raise ValueError("an entry without a publisher")
     if not count or len(entry.headers) != count * HEADER_BYTES or len(entry.sizes) != count * 4:
         raise ValueError("an entry with another number of calls than it says")
     sizes = _unpacked(entry.sizes)

@@ -113,6 +113,14 @@ def test_damage_is_seen(name: bytes):
         assert "Ann" not in str(caught.value)
 
 
+@pytest.mark.parametrize("publisher", ["", "a\0b", "a.1"])
+def test_a_publisher_has_a_name_that_scripts_read_as_well(publisher: str):
+    """Else a message's mark, which is under it, would not be found again."""
+    fields = fields_of(entry_of(MIXED[:2], PUBLISHER, 1))
+    with pytest.raises(ValueError, match="without a publisher"):
+        decode({**fields, b"publisher": publisher.encode()})
+
+
 def test_keys_of_a_partition_share_a_slot():
     """All of them have the same hash tag, and each is another."""
     keys = Keys("staging", 3)
