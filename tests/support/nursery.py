@@ -228,22 +228,7 @@ def serve(descriptor: int, imported: Sequence[str] = ()) -> CodeType:
             import_module(each)
     gc.collect()
     gc.freeze()
-    with socket.socket(fileno=descriptor) as requests:
-        while True:
-            message, descriptors, _, _ = socket.recv_fds(requests, 1 << 20, 4)
-            while _reaped():
-                pass
-            if not message:
-                break
-            # Its keeper waits for it, so that this process does not have to.
-            if os.fork() == 0:
-                requests.close()
-                return _keep(json.loads(message), *descriptors)
-            for each in descriptors:
-                os.close(each)
-    while _reaped(os.WNOHANG):
-        pass
-    os._exit(0)
+    return _Forking(descriptor).serve()
 
 
 def _import_ours() -> None:
@@ -253,36 +238,74 @@ def _import_ours() -> None:
         pipeline._track._transport()
 
 
-def _reaped(options: int = os.WNOHANG) -> bool:
-    try:
-        return os.waitpid(-1, options)[0] != 0
-    except ChildProcessError:
-        return False
+class _Forking:
+    """Forks a child for each request, and tells the end of each to who has asked for it."""
 
+    def __init__(self, descriptor: int) -> None:
+        self._requests = socket.socket(fileno=descriptor)
+        self._statuses: dict[int, int] = {}
+        # Readable once a child has ended.
+        self._ended, self._ending = os.pipe()
 
-def _keep(what: dict[str, object], stdin: int, stdout: int, stderr: int, status: int) -> CodeType:
-    """Fork the child and tell its end; returns in the child alone."""
-    pid = os.fork()
-    if pid == 0:
-        os.close(status)
-        for number, each in enumerate((stdin, stdout, stderr)):
-            os.dup2(each, number)
+    def serve(self) -> CodeType:
+        """Do so until nobody asks any more; returns in a child, with what it has to run."""
+        os.set_blocking(self._ending, False)
+        signal.set_wakeup_fd(self._ending)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        while True:
+            ready, _, _ = select.select([self._requests, self._ended], [], [])
+            if self._ended in ready:
+                os.read(self._ended, 1 << 10)
+                self._tell_ends()
+            if self._requests not in ready:
+                continue
+            message, descriptors, _, _ = socket.recv_fds(self._requests, 1 << 20, 4)
+            if not message:
+                os._exit(0)
+            pid = os.fork()
+            if pid == 0:
+                self._forget()
+                return _begin(descriptors, **json.loads(message))
+            for each in descriptors[:-1]:
+                os.close(each)
+            self._statuses[pid] = descriptors[-1]
+            self._write(descriptors[-1], pid)
+
+    def _forget(self) -> None:
+        """Leave to the parent what is the parent's."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._requests.close()
+        for each in (self._ended, self._ending, *self._statuses.values()):
             os.close(each)
-        return _begin(**what)  # type: ignore[arg-type]
-    for each in (0, 1, 2, stdin, stdout, stderr):
-        os.close(each)
-    os.write(status, b"%*d" % (_MESSAGE_BYTES, pid))
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    with suppress(OSError):  # nobody wants to know any more
-        os.write(status, b"%*d" % (_MESSAGE_BYTES, code))
-    os._exit(0)
+
+    def _tell_ends(self) -> None:
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                descriptor = self._statuses.pop(ended[0])
+                self._write(descriptor, os.waitstatus_to_exitcode(ended[1]))
+                os.close(descriptor)
+
+    def _write(self, descriptor: int, number: int) -> None:
+        with suppress(OSError):  # nobody wants to know any more
+            os.write(descriptor, b"%*d" % (_MESSAGE_BYTES, number))
 
 
 def _begin(
-    code: str, arguments: list[str], env: dict[str, str], cwd: str, session: bool
+    descriptors: list[int],
+    code: str,
+    arguments: list[str],
+    env: dict[str, str],
+    cwd: str,
+    session: bool,
 ) -> CodeType:
     import warnings
 
+    *streams, status = descriptors
+    os.close(status)
+    for number, each in enumerate(streams):
+        os.dup2(each, number)
+        os.close(each)
     if "cio_events" in sys.modules:
         from cio_events._process import exits
 
