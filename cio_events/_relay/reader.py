@@ -85,7 +85,7 @@ class Reader:
         idle: Callable[[], bool],
     ) -> None:
         self._link = link
-        self._lease = lease
+        self._token = lease.token  # a later one of this process is another reader's
         self._buffer = buffer
         self._ledger = ledger
         self._notify = notify
@@ -123,7 +123,7 @@ class Reader:
                     return
                 # What an answer held that was lost is among those that were read before.
                 place = _START
-                if not self._link.make_group(error, self._lease.token):
+                if not self._link.make_group(error, self._token):
                     self._trouble(error)
                     self._over.wait(_SECONDS_BETWEEN_TRIES)
 
@@ -182,7 +182,7 @@ class Reader:
             scripts.CLAIM,
             [keys.lease, keys.stream, keys.counts, keys.marks, keys.bytes],
             [
-                *(self._lease.token, GROUP, place.id if place.new else ""),
+                *(self._token, GROUP, place.id if place.new else ""),
                 *(keys.seen(""), _WINDOW, _WINDOW_SECONDS, *arguments),
             ],
         )

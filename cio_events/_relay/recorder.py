@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # In one script, during which Redis does nothing else.
 _TOGETHER = 200
 
+# Fewer of those with letters: each entry may have thousands. So much is in their entries.
+_LETTER_BYTES = 2_000_000
+
 # How long entries wait for others that are in hand and may end soon.
 _GATHER_SECONDS = 0.005
 
@@ -86,11 +89,14 @@ class Recorder:
         last = False
         while not last:
             entries: list[InHand] = []
+            size = 0
             entry = self._ended.get()
             self._alone.wait(_GATHER_SECONDS)
             while entry is not None:
                 entries.append(entry)
-                if len(entries) == _TOGETHER:
+                if entry.letters:
+                    size += sum(tuple(entry.ids.values()))
+                if len(entries) == _TOGETHER or size >= _LETTER_BYTES:
                     break
                 try:
                     entry = self._ended.get_nowait()

@@ -220,18 +220,15 @@ end
 local oldest = redis.call('XPENDING', stream, group, '-', '+', 1)[1]
 if oldest then
   redis.call('XTRIM', stream, 'MINID', oldest[1])
-  if #ended > 0 then
-    -- What lies behind one that waits.
-    for from = 1, #ended, {_STACK} do
-      redis.call('XDEL', stream, unpack(ended, from, math.min(from + {_STACK} - 1, #ended)))
-    end
+  -- What lies behind one that waits.
+  for from = 1, #ended, {_STACK} do
+    redis.call('XDEL', stream, unpack(ended, from, math.min(from + {_STACK} - 1, #ended)))
   end
   redis.call('SET', KEYS[7], before(oldest[1]))
 else
   local last = about(stream, group)['last-delivered-id']
-  local milliseconds, number = string.match(last, '(%d+)-(%d+)')
-  local following = string.format('%s-%.0f', milliseconds, tonumber(number) + 1)
-  redis.call('XTRIM', stream, 'MINID', following)
+  redis.call('XTRIM', stream, 'MINID', last)
+  redis.call('XDEL', stream, last)
   redis.call('SET', KEYS[7], last)
 end
 if redis.call('XLEN', stream) == 0 then

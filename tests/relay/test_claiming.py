@@ -233,6 +233,31 @@ def test_whoever_leads_no_longer_claims_nothing(
     assert "relay_read" not in publisher.counts
 
 
+def test_a_reader_of_an_earlier_reign_claims_nothing_in_a_later_one(
+    led: Led, publisher: Publisher
+):
+    """Though the same process leads, what it claimed would be in nobody's buffer."""
+    led.read()
+    publisher.add([envelope(track(1))], 1)
+    led.lease.release()
+    assert led.lease.take()
+    with pytest.raises(FencedError):
+        led.read()
+    assert led.group["pending"] == 0
+
+
+def test_the_last_id_of_a_millisecond_ends_like_any_other(led: Led, publisher: Publisher):
+    """Lua counts exactly to 2**53 only."""
+    id_ = f"{10**12}-{2**64 - 1}".encode()
+    led.server.do("XADD", led.keys.stream, id_, *entry(publisher, 1))
+    led.read()
+    assert led.read() == 1
+    recorder = Recorder(led.link, led.lease, unexpected, unexpected, unexpected)
+    assert recorder._write([InHand((publisher.name, 1), {id_: 1}, 0)])
+    assert publisher.left == 0
+    assert led.group["pending"] == 0
+
+
 def test_large_entries_are_looked_at_few_at_a_time(led: Led, publisher: Publisher):
     """So that a page of them is bounded, whatever a backlog holds; of small ones it is long."""
     large = Track("5", "large", {"text": "x" * 20_000})
@@ -254,6 +279,27 @@ def test_an_entry_that_was_stored_thousands_of_times_ends(led: Led, publisher: P
     recorder = Recorder(led.link, led.lease, unexpected, unexpected, unexpected)
     assert recorder._write([InHand((publisher.name, 1), dict.fromkeys(ids, 2), 0)])
     assert [id_ for id_, _ in led.server.client.xrange(led.keys.stream)] == [waits]
+
+
+def test_what_is_written_together_has_so_many_letters_at_the_most(
+    led: Led, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+):
+    """Those of a backlog that expires come as fast as it is read; Redis waits for the script."""
+    monkeypatch.setattr(recording, "_LETTER_BYTES", 30)
+    recorder = Recorder(led.link, led.lease, unexpected, unexpected, unexpected)
+    together: list[int] = []
+
+    def note(entries: list[InHand]) -> bool:
+        together.append(len(entries))
+        return True
+
+    monkeypatch.setattr(recorder, "_write", note)
+    for number in range(1, 9):
+        letters = [[b"id", b"x"]] if number > 4 else []
+        recorder.put(InHand((publisher.name, number), {b"1-%d" % number: 20}, 0, letters=letters))
+    recorder.start()
+    recorder.finish(PATIENCE_SECONDS)
+    assert together == [6, 2]
 
 
 @pytest.mark.parametrize("more", [False, True])
