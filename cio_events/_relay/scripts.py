@@ -1,5 +1,5 @@
 """
-The Lua scripts by which a relay leads, reads, acknowledges and trims.
+The Lua scripts by which a relay leads, claims entries, acknowledges and trims.
 
 All but the first check that whoever calls still leads, so that one that was frozen can do nothing
 any more. ``allow-oom`` lets them run in a Redis that is full, which only they can empty.
