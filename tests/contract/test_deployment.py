@@ -20,7 +20,8 @@ from cio_events.sandbox import Sandbox
 from tests.contract.pages import PAGES
 from tests.support import programs
 from tests.support.load import NOTICE_SECONDS, PATIENT, Server, lost
-from tests.support.scripts import ROOT, environment, run_python
+from tests.support.nursery import Child
+from tests.support.scripts import ROOT, SECONDS, environment
 
 EXAMPLES = ROOT / "examples"
 
@@ -143,7 +144,8 @@ def test_an_order_that_is_rolled_back_is_no_event(sandbox: Sandbox, tmp_path: Pa
 
 
 INVOKE = """
-import os, signal
+import os, signal, sys
+sys.path.insert(1, sys.argv[1])
 import lambda_app
 
 lambda_app.handler({"customer": "5", "price": 13.99}, None)
@@ -155,10 +157,10 @@ def test_a_function_delivers_before_it_is_frozen(sandbox: Sandbox) -> None:
     """
     The event has arrived when the handler returns: nothing that comes later could deliver it.
     """
-    more = {**PATIENT, "PYTHONPATH": f"{EXAMPLES}:{ROOT}"}
+    with Child(INVOKE, [str(EXAMPLES)], env=environment(sandbox, **PATIENT)) as child:
+        _, said = child.communicate(SECONDS)
 
-    run_python("-c", INVOKE, env=environment(sandbox, **more), check=False)
-
+    assert child.returncode == -signal.SIGKILL, said
     assert [(event.customer, event.data) for event in sandbox.events] == [("5", {"price": 13.99})]
 
 

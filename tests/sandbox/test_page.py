@@ -18,7 +18,7 @@ from tests.sandbox.asking import TIMEOUT_SECONDS, Api
 from tests.sandbox.asking import eventually as eventually_
 from tests.support.effort import THOROUGH
 from tests.support.npm import AXE, installed
-from tests.support.scripts import environment, run_python
+from tests.support.scripts import environment, run_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,7 +148,7 @@ def test_the_lines_of_the_empty_page_make_the_first_event(page: Page) -> None:
     page.open()
     export, lines = page.js("return [...document.querySelectorAll('pre')].map(e => e.textContent)")
     given = dict(pair.split("=", 1) for pair in export.removeprefix("export ").split())
-    run_python("-c", lines, env={**environment(), **given})
+    run_code(lines, env={**environment(), **given})
     assert eventually(
         lambda: [row.split()[3:] for row in page.rows()] == [["purchase", "5", "#0"]]
     )
