@@ -81,8 +81,8 @@ def _example(_: str) -> None:
 def _warm_up() -> None:
     """Have once what each worker would make for itself."""
     _example()
-    # Hypothesis counts the time of collections: an alarm that goes off just then, where a handler
-    # that raises is not heard, would be one that a test waits for.
+    # Hypothesis has each collection of garbage call it, to count the time. Python swallows what an
+    # alarm's handler raises just then, and the test would wait for it.
     gc.callbacks.clear()
     with Sandbox():  # which imports its server
         pass

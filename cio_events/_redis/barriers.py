@@ -40,8 +40,8 @@ def encode_mark(barrier: bytes) -> list[bytes]:
     ]
 
 
-def holds(fields: Mapping[bytes, bytes]) -> bool:
-    """Whether an entry with these fields may have others wait for it."""
+def is_waited_for(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether an entry with these fields is a barrier or the mark of one."""
     return _FIELD in fields
 
 

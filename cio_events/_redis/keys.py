@@ -87,11 +87,6 @@ class Keys:
         return self._key("relays")
 
     @property
-    def position(self) -> str:
-        """A text: an id; what was published up to it has ended."""
-        return self._key("position")
-
-    @property
     def marks(self) -> str:
         """A hash: by publisher and sequence, the generation that was about to send a message."""
         return self._key("marks")

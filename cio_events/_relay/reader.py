@@ -174,7 +174,7 @@ class Reader:
         for id_, fields in found:
             size = entries.size_of(fields)
             largest = max(largest, size)
-            arguments += [id_, size, int(barriers.holds(fields))]
+            arguments += [id_, size, int(barriers.is_waited_for(fields))]
             arguments += [fields.get(name, b"") for name in (b"publisher", b"sequence", b"count")]
         if largest:
             self._most = max(min(_BYTES // largest, _ENTRIES), 1)

@@ -123,10 +123,7 @@ class Recorder:
             try:
                 self._link.run(
                     scripts.END,
-                    [
-                        *(keys.lease, keys.stream, keys.counts, keys.marks),
-                        *(keys.dead, keys.bytes, keys.position),
-                    ],
+                    [keys.lease, keys.stream, keys.counts, keys.marks, keys.dead, keys.bytes],
                     arguments,
                 )
             except FencedError:

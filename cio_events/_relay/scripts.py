@@ -165,7 +165,7 @@ which a client does.
 """
 
 END = f"""{_HEAD}
--- KEYS lease stream counts marks dead bytes position; ARGV token group, and for each entry: how
+-- KEYS lease stream counts marks dead bytes; ARGV token group, and for each entry: how
 -- many parts follow, its name, and of each id the size and whether it was counted as read; how
 -- many its counts are, names and counts; how many letters it has, and of each how many parts it
 -- is, and those
@@ -179,13 +179,6 @@ local function parts()
   end
   place = place + count + 1
   return taken
-end
-local function before(id)
-  local milliseconds, number = string.match(id, '(%d+)-(%d+)')
-  if number ~= '0' then
-    return string.format('%s-%.0f', milliseconds, tonumber(number) - 1)
-  end
-  return string.format('%.0f-18446744073709551615', tonumber(milliseconds) - 1)
 end
 local ended = {{}}
 while place <= #ARGV do
@@ -224,12 +217,10 @@ if oldest then
   for from = 1, #ended, {_STACK} do
     redis.call('XDEL', stream, unpack(ended, from, math.min(from + {_STACK} - 1, #ended)))
   end
-  redis.call('SET', KEYS[7], before(oldest[1]))
 else
   local last = about(stream, group)['last-delivered-id']
   redis.call('XTRIM', stream, 'MINID', last)
   redis.call('XDEL', stream, last)
-  redis.call('SET', KEYS[7], last)
 end
 if redis.call('XLEN', stream) == 0 then
   redis.call('DEL', KEYS[6])

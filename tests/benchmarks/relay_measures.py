@@ -37,8 +37,8 @@ def relay_latency(bench: Bench) -> Figures:
     seconds: list[float] = []
 
     def look() -> None:
-        confirmed = published.confirmed()
-        while waiting and waiting[0][0] <= confirmed:
+        oldest = published.oldest()
+        while waiting and waiting[0][0] < oldest:
             seconds.append(time.perf_counter() - waiting.popleft()[1])
 
     next_at = time.perf_counter()

@@ -14,7 +14,8 @@ from cio_events.errors import ParamError
 from tests.cli import commands
 from tests.relay.conftest import Publisher, relay, running, until
 from tests.relay.parted import COUNT, KEYS, WHO, settled
-from tests.support.redis_server import PROGRAM, RedisServer, needs_redis
+from tests.support.needs import needs_redis
+from tests.support.redis_server import PROGRAM, RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,8 @@ from cio_events._relay.link import Link
 from cio_events.doctor import Finding, readings, relay, settings
 from cio_events.doctor.examination import CHECKS, run
 from tests.doctor.settings_of import GOOD, subject
-from tests.support.redis_server import PROGRAM, RedisServer, needs_redis
+from tests.support.needs import needs_redis
+from tests.support.redis_server import PROGRAM, RedisServer
 
 CANARY = "kanarienvogel7"
 LONG = 30.0

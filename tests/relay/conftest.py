@@ -18,6 +18,7 @@ from cio_events._relay.relay import Relay
 from cio_events._wire.encode import encode
 from cio_events._wire.envelope import Envelope, ulid_of
 from cio_events.options import Options
+from tests.relay.led import Led
 from tests.support.redis_server import RedisServer
 
 if TYPE_CHECKING:
@@ -130,6 +131,14 @@ def server(_redis: RedisServer) -> RedisServer:
 def publisher(server: RedisServer) -> Publisher:
     """Somebody who publishes to partition 0."""
     return Publisher(server, Keys())
+
+
+@pytest.fixture
+def led(publisher: Publisher) -> Iterator[Led]:
+    """The partition, led by the test."""
+    led = Led(publisher)
+    yield led
+    led.link.close()
 
 
 def relay(server: RedisServer, sandbox: Sandbox, **options: Any) -> Relay:

@@ -15,7 +15,8 @@ from cio_events._relay.status import total
 from tests.relay.conftest import Publisher, envelope, relay, running, until
 from tests.relay.parted import COUNT, KEYS, LONG, WHO, arrivals, lengths, settled, statuses
 from tests.relay.parted import publishing as publishing_to
-from tests.support.redis_server import RedisServer, needs_redis
+from tests.support.needs import needs_redis
+from tests.support.redis_server import RedisServer
 from tests.support.relays import RelayProcess
 
 if TYPE_CHECKING:

@@ -3,79 +3,23 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from cio_events._calls.people import Track
-from cio_events._delivery.ledger import Ledger
 from cio_events._redis import entries
 from cio_events._relay import reader as reading
 from cio_events._relay import recorder as recording
 from cio_events._relay import scripts
-from cio_events._relay.buffer import InHand, Memory, StreamBuffer
-from cio_events._relay.lease import Lease
-from cio_events._relay.link import ERRORS, GROUP, FencedError, Link
-from cio_events._relay.reader import Reader
+from cio_events._relay.buffer import InHand
+from cio_events._relay.link import ERRORS, GROUP, FencedError
 from cio_events._relay.recorder import Recorder
 from tests.relay.conftest import PATIENCE_SECONDS, Publisher, envelope, until
-from tests.support.redis_server import RedisServer, needs_redis
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.relay.led import Led, unexpected
+from tests.support.needs import needs_redis
 
 pytestmark = needs_redis
-
-
-def unexpected(*what: Any, **more: Any) -> None:
-    """What no test here may cause."""
-    raise AssertionError((what, more))
-
-
-class Led:
-    """A partition that is led by hand: what its reader reads stays in the buffer."""
-
-    def __init__(self, server: RedisServer, publisher: Publisher) -> None:
-        self.server, self.keys = server, publisher.keys
-        self.link = Link(server.url, publisher.keys)
-        self.lease = Lease(self.link, 15.0)
-        assert self.lease.take()
-        server.do("XGROUP", "CREATE", self.keys.stream, GROUP, "0", "MKSTREAM")
-        self.buffer = StreamBuffer(self.link, self.lease, Memory(), unexpected)
-        self.reader = Reader(
-            self.link,
-            self.lease,
-            self.buffer,
-            Ledger(10_000, 10_000_000),
-            notify=lambda: None,
-            fenced=unexpected,
-            trouble=unexpected,
-            died=unexpected,
-            say=unexpected,
-            idle=lambda: True,
-        )
-        self.reader._most = 10
-        self.place = reading._START
-
-    def read(self) -> int:
-        """Read on; returns how many calls came into the buffer."""
-        before = self.buffer._added
-        self.place = self.reader._read(self.place)
-        return self.buffer._added - before
-
-    @property
-    def group(self) -> dict[str, Any]:
-        """What Redis tells of the group."""
-        (known,) = self.server.client.xinfo_groups(self.keys.stream)
-        return dict(known)
-
-
-@pytest.fixture
-def led(server: RedisServer, publisher: Publisher) -> Iterator[Led]:
-    """A partition that is led."""
-    led = Led(server, publisher)
-    yield led
-    led.link.close()
 
 
 def track(number: int) -> Track:

@@ -10,7 +10,8 @@ from cio_events._calls.messages import SendEmail
 from cio_events._calls.people import Track
 from cio_events._redis.keys import Keys
 from tests.relay.conftest import Publisher, relay, running, until
-from tests.support.redis_server import RedisServer, needs_redis
+from tests.support.needs import needs_redis
+from tests.support.redis_server import RedisServer
 from tests.support.relays import RelayProcess
 
 pytestmark = needs_redis

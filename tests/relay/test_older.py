@@ -9,7 +9,8 @@ from cio_events import Track
 from tests.relay.conftest import relay, running, until
 from tests.relay.parted import KEYS, WHO, arrivals, settled
 from tests.relay.test_barriers import Parted
-from tests.support.redis_server import RedisServer, needs_redis
+from tests.support.needs import needs_redis
+from tests.support.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from cio_events.sandbox import Sandbox

@@ -28,7 +28,8 @@ from tests.relay.parted import (
     settled,
     statuses,
 )
-from tests.support.redis_server import Proxy, RedisServer, needs_redis
+from tests.support.needs import needs_redis
+from tests.support.redis_server import Proxy, RedisServer
 from tests.support.relays import RelayProcess
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from cio_events._redis.keys import Keys
 from tests.relay.conftest import until
 from tests.soak import publishing, relay, sides
 from tests.support.effort import THOROUGH
-from tests.support.redis_server import needs_redis
+from tests.support.needs import needs_redis
 
 if TYPE_CHECKING:
     from pathlib import Path

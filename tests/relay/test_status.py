@@ -17,7 +17,8 @@ from cio_events._relay.dead import DeadLetters
 from cio_events._relay.link import Link
 from cio_events._relay.status import look
 from tests.relay.conftest import Publisher, envelope, until
-from tests.support.redis_server import RedisServer, needs_redis
+from tests.support.needs import needs_redis
+from tests.support.redis_server import RedisServer
 
 if TYPE_CHECKING:
     import pytest

@@ -1,8 +1,4 @@
-"""
-Real Redis servers, each in a directory of its own, and a proxy before one that loses answers.
-
-Where there is no ``redis-server``, the tests that need one are skipped.
-"""
+"""Real Redis servers, each in a directory of its own, and a proxy that loses answers."""
 
 from __future__ import annotations
 
@@ -26,15 +22,6 @@ if TYPE_CHECKING:
 PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 
 _START_SECONDS = 30.0
-
-
-def __getattr__(name: str) -> Any:
-    if name != "needs_redis":
-        raise AttributeError(name)
-    # Not imported above: the processes of soaks and benchmarks have no use for it.
-    import pytest
-
-    return pytest.mark.skipif(PROGRAM is None, reason="there is no redis-server")
 
 
 class RedisServer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,9 +92,10 @@ class Published:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         return min(used)
 
-    def confirmed(self) -> tuple[int, int]:
-        """Up to which id all has been delivered, and Redis knows that."""
-        return in_order(self.server.do("GET", self.keys.position) or b"0-0")
+    def oldest(self) -> tuple[float, int]:
+        """Before which id all has been delivered, and Redis knows that."""
+        waiting = self.server.do("XRANGE", self.keys.stream, "-", "+", "COUNT", 1)
+        return in_order(waiting[0][0]) if waiting else (math.inf, 0)
 
     def close(self) -> None:
         """End both processes."""
