@@ -7,8 +7,6 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from structlog.contextvars import get_contextvars
-
 from cio_events._calls.call import Call
 from cio_events._interrupts import faults, suppress_faults
 from cio_events._pipeline.default import get_pipeline
@@ -17,6 +15,7 @@ from cio_events._process.diagnostics import origin, warn_few, warn_once
 from cio_events._process.forks import late_imports
 from cio_events._process.suppression import interrupted, suppressed
 from cio_events._sources import probing, untagged
+from cio_events._sources.bound import bound_to_context
 from cio_events._sources.copies import is_original
 from cio_events._sources.debugging import say_outcome, say_untagged
 from cio_events._sources.fields import TRIGGERS, Shape, Shapes, say_misplaced
@@ -90,7 +89,7 @@ class Capture:
         event: object,
         source: object,
         logged_at: float | None = None,
-        context: Callable[[], Mapping[str, Any]] = get_contextvars,
+        context: Callable[[], Mapping[str, Any]] = bound_to_context,
     ) -> bool:
         """
         Hand the call that a tagged record asks for to the pipeline, and mark *fields*.

@@ -13,8 +13,6 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, TypeAlias
 
-from structlog.processors import CallsiteParameter
-
 from cio_events._calls import limits
 from cio_events._calls.validation import obviously_fits
 from cio_events._interrupts import faults
@@ -48,10 +46,16 @@ _PREFERENCE = "cio_subscription_preferences."
 # What Customer.io itself reads among the attributes of a person.
 _OF_THE_VENDOR_WITH_UNDERSCORE = frozenset({"_timestamp", "_update"})
 
-_CALL_SITE = frozenset(parameter.value for parameter in CallsiteParameter)
+CALL_SITE = frozenset(
+    {
+        *("pathname", "filename", "module", "qual_module", "func_name", "qual_name", "lineno"),
+        *("thread", "thread_name", "process", "process_name"),
+    }
+)
+"""The names of all parameters of structlog's `CallsiteParameterAdder`."""
 
 # What processors put into an event that structlog makes.
-_BY_PROCESSORS = _CALL_SITE | {
+_BY_PROCESSORS = CALL_SITE | {
     "level",
     "level_number",
     "logger",

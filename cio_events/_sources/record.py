@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from structlog.contextvars import get_contextvars
-
 from cio_events._calls.call import Customer, Identifier, IdType, identifier_of
 from cio_events._calls.validation import NO_MAPPING, Data
 from cio_events._pipeline import recording
+from cio_events._sources.bound import bound_to_context
 from cio_events._sources.fields import Shape
 from cio_events.errors import ParamError
 
@@ -60,7 +59,7 @@ class Record(NamedTuple):
             tag = "cio_identity"
             if tag not in known:
                 # Before merge_contextvars, and in logging, what is bound is not in the record.
-                known = {**get_contextvars(), **known}
+                known = {**bound_to_context(), **known}
                 if tag not in known:
                     raise ParamError("cio_customer", "is missing")
         who = known[tag]

@@ -13,10 +13,9 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from structlog.contextvars import get_contextvars
-
 from cio_events._interrupts import suppress_faults
 from cio_events._process.diagnostics import warn_few, warn_once
+from cio_events._sources.bound import bound_to_context
 from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
 from cio_events._sources.line import given_in_vain
 from cio_events._sources.origin import origin_of
@@ -79,7 +78,7 @@ def look(places: Sequence[Mapping[Any, Any]], event: object, source: object) -> 
     """
     with suppress_faults(Exception):  # what a record holds may raise anything
         where = partial(origin_of, event, places[0], source)
-        bound = get_contextvars()
+        bound = bound_to_context()
         if not TRIGGERS.isdisjoint(bound):
             warn_once("bound", lambda: f"{BOUND} ({where()})")
         for fields in places:

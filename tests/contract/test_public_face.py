@@ -283,7 +283,7 @@ def watch(event, arguments):
         opened.append(event)
 
 sys.dont_write_bytecode = True
-import structlog, blinker, orjson
+import logging, blinker, orjson
 atexit.register = lambda function, *a, **k: registered.append(repr(function))
 os.register_at_fork = lambda **hooks: registered.append(repr(hooks))
 sys.addaudithook(watch)
@@ -294,7 +294,9 @@ print(json.dumps({
     "opened": opened,
     "registered": registered,
     "threads": threading.active_count(),
-    "loaded": sorted({"requests", "urllib3", "sqlite3", "click", "starlette"} & set(sys.modules)),
+    "loaded": sorted(
+        {"structlog", "requests", "urllib3", "sqlite3", "click", "starlette"} & set(sys.modules)
+    ),
     "handlers": len(__import__("logging").getLogger("cio_events").handlers),
 }))
 """

@@ -31,7 +31,6 @@ PATIENCE = 60
 PRELUDE = (
     """
 import faulthandler, logging, os, signal, sys, threading, time
-sys.modules["rich"] = None  # structlog would import it, which takes a quarter of a short life
 # Not dump_traceback_later: at its exit, a forked child would wait for the thread of that.
 faulthandler.register(signal.SIGALRM, chain=True)
 signal.alarm(50)

@@ -140,3 +140,21 @@ def test_logging_in_a_file_and_from_there_to_customer_io(sandbox: Sandbox, tmp_p
     assert file.read_text().splitlines() == [
         f"event {number} {event.id}" for number, event in enumerate(sandbox.events)
     ]
+
+
+def test_structlog_is_left_alone(sandbox: Sandbox) -> None:
+    """It takes longer to import than all of ours."""
+    life = live(
+        """
+        make()
+        say("bought")
+        log.info("no call", extra={"cio_identity": "5"})
+        print(any(name.startswith(("structlog", "rich")) for name in sys.modules))
+        """,
+        sandbox.url,
+        fresh=True,
+    )
+
+    assert (life.code, life.err) == (0, "")
+    assert life.lines == ["False"]
+    assert names(sandbox) == ["bought"]

@@ -216,13 +216,13 @@ def serve(descriptor: int, imported: Sequence[str] = ()) -> CodeType:
 
     if OTHERS in imported:  # which takes a while, and in most runs nobody asks for it
         select.select([descriptor], [], [])
-    # structlog would import it, which takes longer than all the rest.
-    sys.modules["rich"] = None  # type: ignore[assignment]
     if OTHERS not in imported:
         _import_ours()
-    elif "structlog" in imported:
+    if OTHERS not in imported or "structlog" in imported:
+        # It would import rich, which takes longer than all the rest.
+        sys.modules["rich"] = None  # type: ignore[assignment]
         import_module("structlog")
-    del sys.modules["rich"]
+        del sys.modules["rich"]
     for each in imported:
         if each != OTHERS:
             import_module(each)
