@@ -95,6 +95,13 @@ class Peer:
         """Send *data* at once."""
         self.sock.sendall(data)
 
+    def end(self, data: bytes) -> None:
+        """Send *data* and the end of the connection at once: no client takes it for a kept one."""
+        if hasattr(socket, "TCP_CORK"):
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        self.sock.sendall(data)
+        self.sock.shutdown(socket.SHUT_WR)
+
     def drip(self, data: bytes) -> None:
         """Send *data* byte by byte, slowly."""
         for byte in data:
@@ -222,7 +229,7 @@ def raw(data: bytes) -> Step:
 
     def step(peer: Peer) -> bool:
         peer.read()
-        peer.send(data)
+        peer.end(data)
         return False
 
     return step
