@@ -4,6 +4,7 @@ What all tests share: a sandbox for each process that runs some, no settings, si
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import loguru
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
+from loguru._better_exceptions import ExceptionFormatter
 
 from cio_events._pipeline import default as pipelines
 from cio_events._process import exits, forks
@@ -36,6 +38,11 @@ for _number, _default in (
 # Several hundred processes begin here. Where nothing compiled is kept, each compiles all it needs.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# loguru looks for them anew for each sink, which takes longer than most tests with one.
+ExceptionFormatter._get_lib_dirs = staticmethod(  # type: ignore[method-assign]
+    functools.cache(ExceptionFormatter._get_lib_dirs)
+)
 
 settings.register_profile(
     "ours",

@@ -16,14 +16,25 @@ from cio_events._sources.setup.obstacle import Obstacle
 # Of how many loggers each is told.
 _NAMED = 3
 
+# structlog's own type of a logger that was not used yet; it has no public name.
+_PROXY = "BoundLoggerLazyProxy"
+
 
 def bound_before() -> Iterator[Obstacle]:
     """Loggers of modules that were bound or cached with a chain that has none of ours."""
     found = 0
+    # By their id, as a type may not be hashable: a program's values are many, their types are few.
+    others: dict[int, type] = {}
     for module in list(sys.modules.values()):
         if not isinstance(module, ModuleType) or module.__name__.startswith(("structlog", "_")):
             continue
         for name, value in list(vars(module).items()):
+            kind = type(value)
+            if id(kind) in others:
+                continue
+            if not _is_logger(kind):
+                others[id(kind)] = kind
+                continue
             processors = _bound_processors(value)
             if processors is None or any(map(chain.is_ours, processors)):
                 continue
@@ -35,9 +46,13 @@ def bound_before() -> Iterator[Obstacle]:
                 return
 
 
+def _is_logger(kind: type) -> bool:
+    return kind.__name__ == _PROXY or issubclass(kind, structlog.BoundLoggerBase)
+
+
 def _bound_processors(value: object) -> list[Any] | None:
     kind = type(value)
-    if kind.__name__ == "BoundLoggerLazyProxy":
+    if kind.__name__ == _PROXY:
         # cache_logger_on_first_use puts a function there that keeps the logger.
         cached = vars(value).get("bind")
         for cell in getattr(cached, "__closure__", None) or ():
