@@ -73,8 +73,10 @@ class Inside:
 
     def _begin(self) -> None:
         manager = self.config.pluginmanager
-        # What they tell is told by the process that the worker was forked from.
-        for name in ("terminalreporter", "junitxml", "lfplugin", "nfplugin", "stepwiseplugin"):
+        # What they tell is told by the process that the worker was forked from, which also looks
+        # whether it hangs: a thread for each test to look, as faulthandler's, takes longer.
+        others = ("faulthandler", "junitxml", "lfplugin", "nfplugin", "stepwiseplugin")
+        for name in ("terminalreporter", *others):
             if manager.has_plugin(name):
                 manager.unregister(name=name)
         manager.register(self)

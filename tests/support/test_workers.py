@@ -196,6 +196,20 @@ def test_an_interrupt_ends_all_workers(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("ended-*"))) == 2
 
 
+def test_a_test_that_hangs_shows_its_stack_and_fails(tmp_path: Path) -> None:
+    """And the others are run."""
+    files = {
+        "pytest.ini": INI + "faulthandler_timeout = 2\n",
+        "test_it.py": "import threading\ndef wait_in_vain(): threading.Event().wait()\n"
+        "def test_hangs(): wait_in_vain()\ndef test_is_run_after_it(): pass\n",
+    }
+    run = run_suite(tmp_path, files, "-n1", plugin=False)
+
+    assert "the worker was killed by signal 6 in this test" in run.tests["test_hangs"].text
+    assert "in wait_in_vain" in run.out
+    assert run.tests["test_is_run_after_it"].outcome == "passed"
+
+
 def test_a_thread_of_an_import_is_no_thread_of_a_worker(tmp_path: Path) -> None:
     """It would not run there: that is an error before any test."""
     files = {

@@ -123,6 +123,9 @@ class _Round:
         # Which test each worker is at, from 1; shared with them.
         self.running = memoryview(mmap(-1, count * NUMBER_BYTES)).cast("i")
         self.workers: dict[connection.Connection, _Worker] = {}
+        # Which test a worker was seen at, and since when; and for how many seconds it may be.
+        self.seen: dict[int, tuple[int, float]] = {}
+        self.patience = float(session.config.getini("faulthandler_timeout") or "inf")
 
     def run(self, finished: set[int]) -> None:
         """Run them, and add to *finished* which ones were."""
@@ -140,6 +143,7 @@ class _Round:
                     # Of one that has ended, somebody, such as a child, may have the pipe open.
                     if worker.receiver in ready or (not ready and _has_ended(worker.pid)):
                         self._receive(worker, finished)
+                self._end_hung()
         finally:
             os.close(queue)
             self._end()
@@ -209,6 +213,17 @@ class _Round:
         )
         self._tell(item, [report])
         self._stop_if_asked()
+
+    def _end_hung(self) -> None:
+        """Have a worker that is at one test for too long show its stacks and die."""
+        now = time.monotonic()
+        for worker in self.workers.values():
+            running = self.running[worker.number]
+            at, since = self.seen.get(worker.number, (-1, now))
+            if at != running:
+                self.seen[worker.number] = (running, now)
+            elif now - since > self.patience:
+                os.kill(worker.pid, signal.SIGABRT)
 
     def _end(self) -> None:
         """Interrupt what still runs, and kill what goes on."""
