@@ -71,7 +71,8 @@ def run_python(script: str, *, fresh: bool = False, **environ: str) -> str:
     With `fresh`, it has an interpreter of its own as well.
     """
     if not fresh:
-        printed, said = run_code(textwrap.dedent(script), env={**os.environ, **environ})
+        env = {**os.environ, **environ}
+        printed, said = run_code(textwrap.dedent(script), env=env, whole=True)
         assert said == ""
         return printed
     environ = {**os.environ, "PYTHONPATH": str(Path.cwd()), **environ}

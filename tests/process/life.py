@@ -79,20 +79,25 @@ class Ended:
         return self.out.splitlines()
 
 
-def start(script: str, url: str, *, fresh: bool = False, **environ: str) -> Running:
+def start(
+    script: str, url: str, *, fresh: bool = False, whole: bool = False, **environ: str
+) -> Running:
     """
     Begin to run *script*, after the prelude, with the Track API at *url*.
 
     For `fresh`, what is imported and when is the script's own matter: it gets a new interpreter.
+    For *whole*, what it leaves at the interpreter's end is.
     """
     code = PRELUDE + textwrap.dedent(script)
     command = [sys.executable, "-c", code] if fresh else code
-    return Running(command, url, cwd=ROOT, environ=environ)
+    return Running(command, url, cwd=ROOT, environ=environ, whole=whole)
 
 
-def live(script: str, url: str, *, fresh: bool = False, **environ: str) -> Ended:
+def live(
+    script: str, url: str, *, fresh: bool = False, whole: bool = False, **environ: str
+) -> Ended:
     """Run *script*, after the prelude, to its end."""
-    with start(script, url, fresh=fresh, **environ) as running:
+    with start(script, url, fresh=fresh, whole=whole, **environ) as running:
         return running.end()
 
 
@@ -120,12 +125,13 @@ class Running:
         cwd: Path,
         environ: dict[str, str],
         imported: Sequence[str] = (),
+        whole: bool = False,
     ) -> None:
         """
         Start a command, or a script whose imports are done.
 
         If it is one of Python's, without that word, or a script that is to have none of ours, it
-        begins with modules of others *imported*.
+        begins with modules of others *imported*. A script's end may be a *whole* one.
         """
         env = {
             **{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
@@ -145,6 +151,7 @@ class Running:
                 cwd=cwd,
                 start_new_session=True,
                 imported=(OTHERS, *imported) if imported else (),
+                whole=whole,
             )
         elif imported:
             self._process = program(*command, env=env, cwd=cwd, imported=imported, joined=False)

@@ -101,7 +101,7 @@ def run(number: int, name: str, script: str, directory: Path, sandbox: Sandbox) 
         file = directory / f"script{number}.py"
         file.write_text(str(command))
         command = [sys.executable, str(file)]
-    with Running(command, sandbox.url, cwd=ROOT, environ=environ) as running:
+    with Running(command, sandbox.url, cwd=ROOT, environ=environ, whole=True) as running:
         printed = running.end().lines
         if "daemon" in name:  # which goes on
             for buffer in ("memory", "spool"):

@@ -5,19 +5,25 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cio_events import Pipeline, signals
 from cio_events._process.clock import monotonic
-from tests.process.life import ROOT, Running, live, names, start
+from tests.process import life as lives
+from tests.process.life import ROOT, Running, names
 from tests.support.servers import ScriptedServer, stall
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cio_events.sandbox import Sandbox
+
+# It matters here what an interpreter does when all else is done.
+live = partial(lives.live, whole=True)
+start = partial(lives.start, whole=True)
 
 # At which nobody listens.
 NOWHERE = "http://127.0.0.1:1"

@@ -3,14 +3,16 @@ Child processes that begin with the imports done: each is forked from one proces
 
 Starting Python and importing ``cio_events`` costs more than what most scripts of tests do. A child
 from here is a process like any other: it runs its script in ``__main__`` with standard streams,
-arguments, environment and directory of its own, and ends as the interpreter ends. What the first
-call imports is there as well; who needs more imports done has them done in a process to fork from
-of its own. For a command of others, such as a server, `programs` has their imports done and ours
-not. A test of what is imported when, or of options of the interpreter, needs a new interpreter.
+arguments, environment and directory of its own, and ends as the interpreter ends, but that only a
+`whole` end takes all modules apart. What the first call imports is there as well; who needs more
+imports done has them done in a process to fork from of its own. For a command of others, such as
+a server, `programs` has their imports done and ours not. A test of what is imported when, or of
+options of the interpreter, needs a new interpreter.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -34,8 +36,10 @@ ROOT = Path(__file__).parents[2]
 
 _MESSAGE_BYTES = 8
 _SERVE = (
-    "import sys; from tests.support import nursery;"
-    "exec(nursery.serve(int(sys.argv[1]), sys.argv[2:]))"
+    "import sys; from tests.support import nursery\n"
+    "try: exec(nursery.serve(int(sys.argv[1]), sys.argv[2:]))\n"
+    "except SystemExit as end: nursery.end_soon(end.code); raise\n"
+    "else: nursery.end_soon(0)"
 )
 
 # Among what is imported: without `cio_events`.
@@ -54,8 +58,14 @@ class Child:
         cwd: Path = ROOT,
         start_new_session: bool = False,
         imported: Sequence[str] = (),
+        whole: bool = False,
     ) -> None:
-        """Start it, with these modules *imported* besides."""
+        """
+        Start it, with these modules *imported* besides.
+
+        A *whole* end takes all modules apart, as the interpreter does, which takes longer than
+        most scripts.
+        """
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
         ours_err, theirs_err = os.pipe()
@@ -68,6 +78,7 @@ class Child:
                     "env": dict(env),
                     "cwd": str(cwd),
                     "session": start_new_session,
+                    "whole": whole,
                 },
                 [theirs_in, theirs_out, theirs_err, theirs_status],
             )
@@ -211,7 +222,6 @@ def serve(descriptor: int, imported: Sequence[str] = ()) -> CodeType:
 
     What else is *imported* is so in each child.
     """
-    import gc
     from importlib import import_module
 
     if OTHERS in imported:  # which takes a while, and in most runs nobody asks for it
@@ -229,6 +239,35 @@ def serve(descriptor: int, imported: Sequence[str] = ()) -> CodeType:
     gc.collect()
     gc.freeze()
     return _Forking(descriptor).serve()
+
+
+_whole = False
+
+
+class _End:
+    """Where an interpreter would begin to take modules apart, it takes the script's and ends."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+
+    def __del__(self) -> None:
+        vars(sys.modules["__main__"]).clear()
+        gc.collect()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):  # it has been flushed before, and said what it could not
+                stream.flush()
+        os._exit(self._code & 0xFF)
+
+
+def end_soon(code: object) -> None:
+    """
+    Have the interpreter end as soon as it has done what concerns a script.
+
+    By then it has waited for threads, called the hooks of the exit and stopped all other threads.
+    """
+    if not _whole and (code is None or isinstance(code, int)):
+        # Of what `sys` has, the interpreter takes this among the first, before any module.
+        sys.__interactivehook__ = _End(code or 0)  # type: ignore[assignment]
 
 
 def _import_ours() -> None:
@@ -298,8 +337,12 @@ def _begin(
     env: dict[str, str],
     cwd: str,
     session: bool,
+    whole: bool,
 ) -> CodeType:
     import warnings
+
+    global _whole
+    _whole = whole
 
     *streams, status = descriptors
     os.close(status)

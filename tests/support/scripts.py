@@ -36,13 +36,17 @@ def environment(sandbox: Sandbox | None = None, **more: str) -> dict[str, str]:
     return kept | more
 
 
-def run_code(code: str, *arguments: str, env: dict[str, str], cwd: Path = ROOT) -> tuple[str, str]:
+def run_code(
+    code: str, *arguments: str, env: dict[str, str], cwd: Path = ROOT, whole: bool = False
+) -> tuple[str, str]:
     """
     Run *code*, warnings as errors, in a process whose imports of ours are done.
 
+    Its end may be a *whole* one.
+
     Returns what it printed and what it said.
     """
-    with Child(code, arguments, env=env, cwd=cwd) as child:
+    with Child(code, arguments, env=env, cwd=cwd, whole=whole) as child:
         printed, said = child.communicate(SECONDS)
         assert child.returncode == 0, printed + said
     return printed, said
