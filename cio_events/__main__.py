@@ -12,11 +12,12 @@ def main() -> None:
     # Optional: click and rich come with the extras that have commands, and a log line needs none.
     try:
         from cio_events._cli.main import main as run
+
+        run()
     except ModuleNotFoundError as missing:
         if missing.name not in ("click", "rich"):
             raise
         sys.exit(_without(missing.name, sys.argv[1:]))
-    run()
 
 
 def _without(package: str, arguments: list[str]) -> int:

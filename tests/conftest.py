@@ -20,7 +20,7 @@ from cio_events._pipeline import default as pipelines
 from cio_events._process import exits, forks
 from cio_events._sources import attachment
 from cio_events.sandbox import Sandbox
-from tests.support import nursery, programs, spools, workers
+from tests.support import nursery, programs, relays, spools, workers
 from tests.support.effort import times
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     many = workers.count(session.config)
     if many:
         of_others = ((nursery.OTHERS, *each) for each in programs.ALL)
-        nursery.begin((), ("pytest",), *of_others)
+        nursery.begin((), ("pytest",), relays.IMPORTED, *of_others)
     gc.disable()
     try:
         return (yield)

@@ -7,27 +7,37 @@ This module imports click, which comes with each extra that has commands.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 
 from cio_events import __version__
-from cio_events._cli.doctor import doctor
 from cio_events._cli.output import watch_pipes
-from cio_events._cli.relay import relay
-from cio_events._cli.sandbox import sandbox
-from cio_events._cli.spool import spool
+
+_ROOMS = ("doctor", "relay", "sandbox", "spool")
 
 
-@click.group()
+class _Rooms(click.Group):
+    """A command of each room; imported is the one that is asked for, as all take a while."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        del ctx
+        return list(_ROOMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        del ctx
+        if cmd_name not in _ROOMS:
+            return None
+        command: click.Command = getattr(import_module(f"cio_events._cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Rooms)
 @click.version_option(__version__, prog_name="cio-events")
 def commands() -> None:
     """The log line is the event: tools around it."""
-
-
-commands.add_command(relay)
-commands.add_command(doctor)
-commands.add_command(sandbox)
-commands.add_command(spool)
 
 
 def main() -> None:

@@ -92,6 +92,9 @@ def connect(url: str, timeout: float, read_bytes: int = 65_536) -> redis.Redis:
         raise ParamError("relay", "must be a URL that redis-py can read") from None
     for name in _IGNORED:
         options.pop(name, None)
+    if hasattr(redis, "DriverInfo") and not options.keys() & {"lib_name", "lib_version"}:
+        # What redis-py says of itself, which it would look for on the disk at each connection.
+        options.setdefault("driver_info", redis.DriverInfo(lib_version=redis.__version__))
     options |= {
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": timeout,

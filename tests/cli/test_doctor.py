@@ -168,7 +168,10 @@ def test_a_fault_of_its_own_is_2(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _variables(group: click.Group) -> Iterator[str]:
-    for each in group.commands.values():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        each = group.get_command(context, name)
+        assert each is not None
         if isinstance(each, click.Group):
             yield from _variables(each)
         for parameter in each.params:

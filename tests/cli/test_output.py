@@ -27,7 +27,7 @@ SCRIPT = """
 import json, logging, os, sys
 import cio_events
 from cio_events.__main__ import main
-import cio_events._cli.main
+import cio_events._cli.doctor, cio_events._cli.relay, cio_events._cli.spool
 logging.getLogger("cio_events").addHandler(logging.NullHandler())
 spool, commands = sys.argv[1], json.loads(sys.argv[2])
 with cio_events.Pipeline(

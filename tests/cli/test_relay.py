@@ -25,7 +25,7 @@ from tests.cli import commands
 from tests.relay.conftest import Publisher, relay, running, until
 from tests.support.needs import needs_redis
 from tests.support.redis_server import PROGRAM, RedisServer, free_port
-from tests.support.relays import RelayProcess
+from tests.support.relays import RelayChild
 from tests.support.spools import ROOT
 
 pytestmark = needs_redis
@@ -135,7 +135,7 @@ def test_a_relay_answers_about_its_health_and_ends_at_a_signal(server, publisher
     """`/health` is 200 while somebody leads; a policy that evicts is said; SIGTERM ends with 0."""
     server.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
-        with RelayProcess(server.url, sandbox.url, "--health", "0", "--max-lag", "600") as one:
+        with RelayChild(server.url, sandbox.url, "--health", "0", "--max-lag", "600") as one:
             url = one.wait_until_it("/health").split()[-1]
             one.wait_until_it("leads partition 0, generation 1")
             assert "allkeys-lru" in one.wait_until_it("maxmemory-policy")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from cio_events import Pipeline
 from cio_events._redis.keys import Keys
-from cio_events._relay.link import Link
 from cio_events._relay.status import Status, look_at_all
 
 if TYPE_CHECKING:
@@ -44,11 +43,7 @@ def lengths(server: RedisServer) -> list[int]:
 
 def statuses(server: RedisServer) -> list[Status]:
     """How each partition is."""
-    link = Link(server.url, Keys())
-    try:
-        return look_at_all(link)
-    finally:
-        link.close()
+    return look_at_all(server.link)
 
 
 def settled(server: RedisServer) -> bool:

@@ -17,7 +17,7 @@ from tests.relay.parted import COUNT, KEYS, LONG, WHO, arrivals, lengths, settle
 from tests.relay.parted import publishing as publishing_to
 from tests.support.needs import needs_redis
 from tests.support.redis_server import RedisServer
-from tests.support.relays import RelayProcess
+from tests.support.relays import RelayChild
 
 if TYPE_CHECKING:
     from cio_events.sandbox import Sandbox
@@ -187,13 +187,13 @@ def test_one_that_is_killed_at_a_barrier_leaves_it_to_the_next(
     parted.mark(2, id_)
     after = parted.publish("after")
     settings = ("--lease", LEASE)
-    with RelayProcess(server.url, sandbox.url, *settings) as first:
+    with RelayChild(server.url, sandbox.url, *settings) as first:
         until(lambda: lengths(server)[2] == 2)  # it waits at its mark
         first.kill()
     assert not {"merge one", *after} & {*arrivals(sandbox)}
     sandbox.heal()
     sandbox.delay(60, times=1, before=True, text='"merge"')
-    with RelayProcess(server.url, sandbox.url, *settings) as second:
+    with RelayChild(server.url, sandbox.url, *settings) as second:
         until(lambda: any("merge" in str(one.body) for one in sandbox.requests))
         second.kill()
     assert not {*after} & {*arrivals(sandbox)}

@@ -12,7 +12,7 @@ from cio_events._redis.keys import Keys
 from tests.relay.conftest import Publisher, relay, running, until
 from tests.support.needs import needs_redis
 from tests.support.redis_server import RedisServer
-from tests.support.relays import RelayProcess
+from tests.support.relays import RelayChild
 
 pytestmark = needs_redis
 
@@ -84,7 +84,7 @@ def test_a_relay_that_is_killed_or_frozen_harms_nobody(server, publisher, sandbo
     """Another goes on in order; a message that was under way is ambiguous and not sent again."""
     said: list[str] = []
     second = relay(server, sandbox, lease=LEASE, say=said.append)
-    with RelayProcess(server.url, sandbox.url, "--lease", LEASE) as first:
+    with RelayChild(server.url, sandbox.url, "--lease", LEASE) as first:
         first.wait_until_it("leads partition 0, generation 1")
         with running(second):
             expected = some(publisher)
@@ -101,7 +101,7 @@ def test_a_relay_that_is_killed_or_frozen_harms_nobody(server, publisher, sandbo
     assert publisher.counts["relay_failed:ambiguous"] == 1
 
     sandbox.heal()
-    with RelayProcess(server.url, sandbox.url, "--lease", LEASE) as first:
+    with RelayChild(server.url, sandbox.url, "--lease", LEASE) as first:
         first.wait_until_it("leads partition 0, generation 3")
         expected += some(publisher)
         until(publisher.balanced)
@@ -194,7 +194,7 @@ def test_a_message_waits_until_a_replica_has_its_mark(sandbox):
     with RedisServer(**settings) as server, RedisServer(**settings) as replica:
         publisher = Publisher(server, Keys())
         sandbox.delay(60, times=1, path="/v1/send")
-        with RelayProcess(server.url, sandbox.url, "--replicas", 1) as one:
+        with RelayChild(server.url, sandbox.url, "--replicas", 1) as one:
             publisher.publish(Track("6", "bought"), EMAIL)
             one.wait_until_it("too few replicas of Redis have their marks: 0")
             until(lambda: names(sandbox) == ["bought"])

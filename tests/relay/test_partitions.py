@@ -30,7 +30,7 @@ from tests.relay.parted import (
 )
 from tests.support.needs import needs_redis
 from tests.support.redis_server import Proxy, RedisServer
-from tests.support.relays import RelayProcess
+from tests.support.relays import RelayChild
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def test_one_that_comes_later_is_handed_its_part(server: RedisServer, sandbox: S
     ):
         until(lambda: led_by() == [3])
         publish(0)
-        with RelayProcess(server.url, sandbox.url, "--lease", 1.5) as second:
+        with RelayChild(server.url, sandbox.url, "--lease", 1.5) as second:
             publish(20)
             until(lambda: led_by() == [1, 2])
             publish(40)
@@ -266,7 +266,7 @@ def test_one_that_is_killed_is_followed_in_each_partition(server: RedisServer, s
     settings = ("--partitions", COUNT, "--lease", 1.5)
     with (
         publishing(server.url) as pipeline,
-        RelayProcess(server.url, sandbox.url, *settings) as first,
+        RelayChild(server.url, sandbox.url, *settings) as first,
     ):
         until(lambda: len(statuses(server)) == COUNT)
         until(lambda: all(one.leader for one in statuses(server)))

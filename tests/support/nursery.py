@@ -45,6 +45,9 @@ _SERVE = (
 # Among what is imported: without `cio_events`.
 OTHERS = "-"
 
+# Imported before anybody asks for it, as some test of nearly every run does.
+_SOON = ([], ["pytest"])
+
 
 class Child:
     """A script in a process of its own, with what is needed of `subprocess.Popen`."""
@@ -224,7 +227,7 @@ def serve(descriptor: int, imported: Sequence[str] = ()) -> CodeType:
     """
     from importlib import import_module
 
-    if OTHERS in imported:  # which takes a while, and in most runs nobody asks for it
+    if imported not in _SOON:  # which takes a while, and in most runs nobody asks for it
         select.select([descriptor], [], [])
     if OTHERS not in imported:
         _import_ours()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import redis
     from typing_extensions import Self
 
+    from cio_events._relay.link import Link
+
 PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 
 _START_SECONDS = 30.0
@@ -49,6 +51,7 @@ class RedisServer:
         self._settings = {"appendonly": "no", "appendfsync": "always", **settings}
         self._process: subprocess.Popen[bytes] | None = None
         self._client: redis.Redis | None = None
+        self._link: Link | None = None
         self.start()
 
     def __enter__(self) -> Self:
@@ -66,6 +69,16 @@ class RedisServer:
 
             self._client = redis.Redis(unix_socket_path=self.path)
         return self._client
+
+    @property
+    def link(self) -> Link:
+        """What a command of ours would look with."""
+        if self._link is None:
+            from cio_events._redis.keys import Keys
+            from cio_events._relay.link import Link
+
+            self._link = Link(self.url, Keys())
+        return self._link
 
     def do(self, *command: object) -> Any:
         """Have a command executed, for its answer."""
@@ -135,6 +148,9 @@ class RedisServer:
         if self._client is not None:
             self._client.close()
             self._client = None
+        if self._link is not None:
+            self._link.close()
+            self._link = None
         with suppress(OSError):
             Path(self.path).unlink()
 

@@ -8,10 +8,22 @@ import subprocess
 import sys
 from typing import IO, TYPE_CHECKING
 
+from tests.support.nursery import Child
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+IMPORTED = ("cio_events._cli.relay", "cio_events._relay.relay", "cio_events._relay.health")
+
 _END_SECONDS = 30.0
+
+_RUN = """
+import sys, warnings
+from cio_events.__main__ import main
+warnings.filters.pop(0)  # that they are errors
+sys.argv[0] = "cio-events"
+main()
+"""
 
 
 class RelayProcess:
@@ -50,13 +62,20 @@ class RelayProcess:
             "CIO_HOLD_INTERVAL": "0.2",
             "CIO_TIMEOUT": "5",
         }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cio_events", "relay", redis_url, *map(str, arguments)],
-            env={**known, **settings, **environment},
+        self.process = self._begin(
+            ["relay", redis_url, *map(str, arguments)], {**known, **settings, **environment}, log
+        )
+        self.frozen = False
+
+    def _begin(
+        self, arguments: list[str], env: dict[str, str], log: IO[str] | None
+    ) -> subprocess.Popen[str] | Child:
+        return subprocess.Popen(
+            [sys.executable, "-m", "cio_events", *arguments],
+            env=env,
             stderr=subprocess.PIPE if log is None else log,
             text=True,
         )
-        self.frozen = False
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +116,15 @@ class RelayProcess:
 
     def _wait(self) -> int:
         status = self.process.wait(_END_SECONDS)
-        if self.process.stderr is not None:
-            self.process.stderr.close()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
         return status
+
+
+class RelayChild(RelayProcess):
+    """One that begins with its imports done, which take longer than all that most tests ask."""
+
+    def _begin(self, arguments: list[str], env: dict[str, str], log: IO[str] | None) -> Child:
+        assert log is None
+        return Child(_RUN, arguments, env=env, imported=IMPORTED)
