@@ -7,34 +7,27 @@ This module imports click, which comes with each extra that has commands.
 from __future__ import annotations
 
 import sys
+from collections import UserDict
 from importlib import import_module
+from typing import Any
 
 import click
 
 from cio_events import __version__
 from cio_events._cli.output import watch_pipes
 
-_ROOMS = ("doctor", "relay", "sandbox", "spool")
+
+class _Commands(UserDict[str, Any]):
+    """Commands by their names, each imported when it is asked for: all together take a while."""
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(import_module(super().__getitem__(name)), name)
 
 
-class _Rooms(click.Group):
-    """A command of each room; imported is the one that is asked for, as all take a while."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names."""
-        del ctx
-        return list(_ROOMS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
-        del ctx
-        if cmd_name not in _ROOMS:
-            return None
-        command: click.Command = getattr(import_module(f"cio_events._cli.{cmd_name}"), cmd_name)
-        return command
+_ROOMS = {name: f"cio_events._cli.{name}" for name in ("doctor", "relay", "sandbox", "spool")}
 
 
-@click.group(cls=_Rooms)
+@click.group(commands=_Commands(_ROOMS))
 @click.version_option(__version__, prog_name="cio-events")
 def commands() -> None:
     """The log line is the event: tools around it."""

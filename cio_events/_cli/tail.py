@@ -9,11 +9,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
-import requests
 
 from cio_events._cli.output import escaped
 
 if TYPE_CHECKING:
+    import requests
+
     from cio_events.sandbox import ReceivedRequest
 
 # The sandbox sends something every 15 seconds at the latest.
@@ -58,17 +59,18 @@ def lines(request: Mapping[str, Any]) -> Iterator[str]:
 def tail(url: str, *, as_json: bool) -> None:
     """Print what a running sandbox is asked, until Ctrl-C."""
     show = _objects if as_json else lines
-    session = requests.Session()
-    session.trust_env = False  # a proxy has no part in loopback
     try:
-        _follow(session, url.rstrip("/"), show)
+        _follow(url.rstrip("/"), show)
     except KeyboardInterrupt:
         return
 
 
-def _follow(
-    session: requests.Session, url: str, show: Callable[[Mapping[str, Any]], Iterator[str]]
-) -> None:
+def _follow(url: str, show: Callable[[Mapping[str, Any]], Iterator[str]]) -> None:
+    # Not imported above: a sandbox itself does without, and begins sooner.
+    import requests
+
+    session = requests.Session()
+    session.trust_env = False  # a proxy has no part in loopback
     mark: str | None = None
     while True:
         headers = {} if mark is None else {"Last-Event-ID": mark}

@@ -247,6 +247,21 @@ def test_the_version_is_told() -> None:
     assert run("--version").stdout == f"cio-events, version {__version__}\n"
 
 
+def test_a_command_imports_no_other() -> None:
+    """All together take most of a second."""
+    code = (
+        "import sys; sys.argv = ['cio-events', 'sandbox', '--help']\n"
+        "from cio_events.__main__ import main\n"
+        "try: main()\n"
+        "finally: print(sorted(one for one in sys.modules if one.startswith('cio_events._cli')))"
+    )
+    with Child(code, env=ENVIRONMENT) as child:
+        printed, _ = child.communicate(TIMEOUT_SECONDS)
+
+    rooms = ("", ".main", ".output", ".sandbox", ".signals", ".tail")
+    assert printed.splitlines()[-1] == str([f"cio_events._cli{room}" for room in rooms])
+
+
 @pytest.mark.parametrize("missing", ["click", "uvicorn", "starlette"])
 def test_a_missing_extra_is_one_line(missing: str) -> None:
     """It names the extra, with exit code 2 and no traceback."""
