@@ -62,6 +62,9 @@ class Encoder:
         if name is not None:
             self._diagnostics.warn_once(
                 "long attribute",
-                f"the value of {name!r} is over Customer.io's limit of {ATTRIBUTE_VALUE_BYTES} "
-                f"bytes, and may be missing there; it is sent all the same{where()}",
+                lambda: (
+                    f"the value of {name!r} is over Customer.io's limit of "
+                    f"{ATTRIBUTE_VALUE_BYTES} bytes, and may be missing there; it is sent all the "
+                    f"same{where()}"
+                ),
             )
