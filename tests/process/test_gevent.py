@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 pytest.importorskip("gevent")
 
 PATCH = """
-import gevent.monkey
+import gevent.events, gevent.monkey
+# At each module that it patches, it looks among all that is installed for who wants to know.
+gevent.events.notify_and_call_entry_points = gevent.events.notify
 gevent.monkey.patch_all()
 """
 

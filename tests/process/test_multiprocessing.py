@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
 METHODS = multiprocessing.get_all_start_methods()
 
-# Which child processes there are, by the start method: all but forked ones import everything anew.
-CHILDREN = {method: 3 if method == "fork" else 2 for method in METHODS}
-WORKERS = {method: 2 if method == "fork" else 1 for method in METHODS}
-
 # What every process of a script runs that imports it; where it is spawned, its children, too.
 CONFIGURED = """
 import concurrent.futures, multiprocessing
@@ -55,38 +51,37 @@ def events_of(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_last_statement_of_a_process(method: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    """What is logged there is delivered, whatever the start method; the parent's stays its own."""
+def test_the_last_statement_of_each_process(method: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    """
+    Of one that is started, those of a pool that is closed, and those of an executor: all arrive.
+
+    Whatever the start method; the parent's stays its own. They come one after the other, as each
+    child but a forked one imports everything anew.
+    """
+    several = 2 if method == "fork" else 1
     main = f"""
 say("parent")
-processes = [context.Process(target=work, args=(n,)) for n in range({CHILDREN[method]})]
+processes = [context.Process(target=work, args=(n,)) for n in range({several + 1})]
 for process in processes:
     process.start()
 for process in processes:
     process.join()
     assert process.exitcode == 0
-"""
-
-    assert events_of(main, method, sandbox, tmp_path) == {
-        "parent": 1,
-        **{f"child {number}": 1 for number in range(CHILDREN[method])},
-    }
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_pool(method: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    """A pool that is closed lets its workers end in good order."""
-    main = f"""
-say("parent")
-pool = context.Pool({WORKERS[method]})
-pool.map(work, range(20))
+pool = context.Pool({several})
+pool.map(work, [f"of pool {{n}}" for n in range(20)])
 pool.close()
 pool.join()
+with concurrent.futures.ProcessPoolExecutor({several}, mp_context=context) as executor:
+    list(executor.map(work, [f"of executor {{n}}" for n in range(20)]))
+say("parent again")
 """
 
     assert events_of(main, method, sandbox, tmp_path) == {
         "parent": 1,
-        **{f"child {number}": 1 for number in range(20)},
+        "parent again": 1,
+        **{f"child {number}": 1 for number in range(several + 1)},
+        **{f"child of pool {number}": 1 for number in range(20)},
+        **{f"child of executor {number}": 1 for number in range(20)},
     }
 
 
@@ -107,21 +102,6 @@ with context.Pool(1, cio_events.install_signal_handlers) as pool:
 
     assert events_of(main, "fork", sandbox, tmp_path) == {
         f"child {number}": 1 for number in range(20)
-    }
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_process_pool_executor(method: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Its workers end with it."""
-    main = f"""
-with concurrent.futures.ProcessPoolExecutor({WORKERS[method]}, mp_context=context) as executor:
-    list(executor.map(work, range(20)))
-say("parent")
-"""
-
-    assert events_of(main, method, sandbox, tmp_path) == {
-        "parent": 1,
-        **{f"child {number}": 1 for number in range(20)},
     }
 
 
