@@ -18,7 +18,7 @@ from cio_events._cli.output import watch_pipes
 
 
 class _Commands(UserDict[str, Any]):
-    """Commands by their names, each imported when it is asked for: all together take a while."""
+    """By their names, each imported when it is asked for, as all take a while."""
 
     def __getitem__(self, name: str) -> Any:
         return getattr(import_module(super().__getitem__(name)), name)
