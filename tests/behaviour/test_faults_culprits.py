@@ -12,7 +12,7 @@ import pytest
 from cio_events import Call, Pipeline, SendPush, Track, TrackAnonymous
 from cio_events._delivery.suspects import STRIKES
 from tests.behaviour.watching import GUARD, Heard, balanced, eventually, said, settled
-from tests.support.effort import combined
+from tests.support.effort import combined, times
 from tests.support.servers import Peer, Received, ScriptedServer, Step, answer, head
 
 MakePipeline = Callable[..., Pipeline]
@@ -76,7 +76,7 @@ BY = {"500": status(500), "403": status(403), "408": status(408), "reset": break
 
 @pytest.mark.parametrize(
     ("how", "place", "api", "buffer"),
-    combined(list(BY), [0, 31, 47], ["v1", "v2"], ["memory", "spool"]),
+    combined(list(BY), [0, 15, 23], ["v1", "v2"], ["memory", "spool"]),
 )
 def test_one_culprit_stops_nobody_else(
     make: MakePipeline,
@@ -92,23 +92,23 @@ def test_one_culprit_stops_nobody_else(
     with ScriptedServer([step] * 10_000) as server:
         spool = directory(buffer == "spool", tmp_path)
         pipeline = make(track_url=server.url, api=api, flush_interval=3600, spool=spool, **PACE)
-        for n in range(48):
-            pipeline.track(f"{n % 16}", "poison" if n == place else f"{n}")
-        behind = len(range(place, 48, 16))
+        for n in range(24):
+            pipeline.track(f"{n % 8}", "poison" if n == place else f"{n}")
+        behind = len(range(place, 24, 8))
         pipeline.flush(0)
         assert eventually(lambda: balanced(pipeline).pending == behind)
         count = len(server.requests)
         server.forgive()
         stats = settled(pipeline)
 
-    assert (stats.sent, stats.failed, stats.dropped) == (48, 0, 0)
+    assert (stats.sent, stats.failed, stats.dropped) == (24, 0, 0)
     names = [report.call.name for report in heard.sent]
-    assert len(set(names)) == 48
-    for who in range(16):
-        expected = ["poison" if n == place else f"{n}" for n in range(48) if n % 16 == who]
+    assert len(set(names)) == 24
+    for who in range(8):
+        expected = ["poison" if n == place else f"{n}" for n in range(24) if n % 8 == who]
         assert [name for name in names if name in expected] == expected
     if api == "v2" and how != "reset":  # of which each is sent twice, on a kept connection
-        assert len(failed_together(server.requests[:count])) <= STRIKES + 2 * math.log2(48)
+        assert len(failed_together(server.requests[:count])) <= STRIKES + 2 * math.log2(24)
 
 
 @each_api
@@ -182,7 +182,7 @@ def test_culprit_among_one_customers_calls(make: MakePipeline, heard: Heard) -> 
 
 def test_of_two_that_fail_together_the_good_one_passes_soon(make: MakePipeline) -> None:
     """Though nothing has ever passed: each is tried alone in turn, and none by chance again."""
-    for _ in range(6):
+    for _ in range(times(8)):
         with ScriptedServer([fails_for(b"poison", by=status(500))] * 100) as server:
             pipeline = make(track_url=server.url, flush_interval=3600, **PACE)
             pipeline.track("5", "poison")
@@ -216,19 +216,19 @@ def test_server_that_fails_for_all_is_asked_no_more_often(
     """Nothing passes: there is one request for each pause, and nothing is lost."""
     with ScriptedServer([answer(code)] * 100_000) as server:
         pipeline = make(track_url=server.url, flush_interval=3600, retry_base=0.05, retry_cap=0.05)
-        for n in range(1_500):
-            pipeline.track(f"{n}", f"{n}", {"pad": "x" * 1_000})
+        for n in range(150):
+            pipeline.track(f"{n}", f"{n}", {"pad": "x" * 10_000})
         pipeline.flush(0)
         assert eventually(lambda: len(server.requests) >= 20)
         assert len(server.requests) <= len(heard.retries) + 1
         assert sum(retry.delay for retry in heard.retries) >= 0.05 * (len(heard.retries) - 1)
         server.forgive()
         count = len(server.requests)
-        assert settled(pipeline).sent == 1_500
+        assert settled(pipeline).sent == 150
         # Four batches; who was tried in part has two or three requests.
         assert len(server.requests) - count <= 12
 
-    assert {report.call.name for report in heard.sent} == {str(n) for n in range(1_500)}
+    assert {report.call.name for report in heard.sent} == {str(n) for n in range(150)}
 
 
 def test_slow_line_gets_smaller_batches(make: MakePipeline, heard: Heard) -> None:
@@ -353,10 +353,10 @@ def test_purchase_is_not_held_up_by_anonymous_events(make: MakePipeline) -> None
 
     with ScriptedServer([slow] * 1_000) as server:
         pipeline = make(track_url=server.url, flush_interval=3600)
-        for n in range(200):
+        for n in range(90):
             pipeline.send(TrackAnonymous(f"{n}", "looked"))
         pipeline.send(Track("5", "bought"))
-        assert settled(pipeline).sent == 201
+        assert settled(pipeline).sent == 91
         targets = [request.target for request in server.requests]
 
     assert targets.index("/api/v2/batch") < 40

@@ -13,8 +13,9 @@ import logging
 import signal
 import sys
 import threading
-from collections import Counter, UserList
+from collections import UserList
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import CodeType, FrameType
@@ -84,42 +85,52 @@ class Interrupt:
     """
 
     _lines: ClassVar[dict[str, set[int]]] = {}
+    _names: ClassVar[dict[CodeType, list[str]]] = {}
 
     def __init__(self, moment: int) -> None:
         self.moment = moment
-        self.seen: Counter[tuple[CodeType, int]] = Counter()
+        self.seen: set[tuple[int, int]] = set()
         self.where = ""
         self._entered: set[tuple[FrameType, int]] = set()
         self._called: dict[FrameType, int] = {}  # on which line
 
     def __enter__(self) -> Self:
-        sys.settrace(self._trace)
+        sys.settrace(self._enter)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.settrace(None)
 
-    def _trace(self, frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.startswith(OURS) or _finalizes(frame):
+    def _enter(self, frame: FrameType, event: str, _: object) -> Any:
+        code = frame.f_code
+        if not code.co_filename.startswith(OURS) or _finalizes(frame):
             return None
         frame.f_trace_opcodes = True
-        if event in ("line", "opcode") and self._may_come(frame, event):
-            place = (frame.f_code, frame.f_lasti)
-            self.seen[place] += 1
-            self.moment -= self.seen[place] == 1
+        if code.co_filename not in self._lines:
+            self._lines[code.co_filename] = _between(code.co_filename)
+        if code not in self._names:
+            self._names[code] = [dis.opname[each] for each in code.co_code]
+        # At hand for each opcode of it: to look them up takes longer than all else.
+        return partial(self._trace, id(code), self._lines[code.co_filename], self._names[code])
+
+    def _trace(
+        self, code: int, lines: set[int], names: list[str], frame: FrameType, event: str, _: object
+    ) -> Any:
+        if event in ("line", "opcode") and self._may_come(lines, names, frame, event):
+            place = (code, frame.f_lasti)
+            if place not in self.seen:
+                self.seen.add(place)
+                self.moment -= 1
             if self.moment == 0:
                 self.moment = -1
                 sys.settrace(None)
                 self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
                 signal.raise_signal(signal.SIGUSR1)
-        return self._trace
+        return frame.f_trace
 
-    def _may_come(self, frame: FrameType, event: str) -> bool:
-        room, line = frame.f_code.co_filename, frame.f_lineno
-        if room not in self._lines:
-            self._lines[room] = _between(room)
-        between = line in self._lines[room]
-        name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+    def _may_come(self, lines: set[int], names: list[str], frame: FrameType, event: str) -> bool:
+        name, line = names[frame.f_lasti], frame.f_lineno
+        between = line in lines
         if event == "opcode":
             called = self._called.pop(frame, None)
             if name.startswith("CALL"):

@@ -420,13 +420,14 @@ def test_a_reader_sees_a_batch_whole_or_not_at_all(api: Api) -> None:
     """No snapshot falls between two items of one batch."""
     item = {"type": "person", "identifiers": {"id": "5"}, "action": "event", "name": "seen"}
     seen: set[int] = set()
+    batches = times(16)
     with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(lambda: [api.batch(*[item] * 500) for _ in range(10)])
+        writing = pool.submit(lambda: [api.batch(*[item] * 500) for _ in range(batches)])
         while not writing.done():
             seen.add(len(api.sandbox.events))
         writing.result()
 
-    assert len(api.sandbox.events) == 5_000
+    assert len(api.sandbox.events) == 500 * batches
     assert {count % 500 for count in seen} == {0}
 
 

@@ -37,18 +37,21 @@ class Body:
         """Parse it, if there is one."""
         if not raw:
             return cls(0, None)
+        broken = None
         try:
             parsed = orjson.loads(raw)
             if checks.depth(parsed) <= limits.DEPTH:
                 return cls(len(raw), parsed)
-        except orjson.JSONDecodeError as broken:
-            # orjson has a limit of its own, and refuses the whole for the sake of a part.
-            if len(_cut(raw)) == len(raw):
-                return cls(len(raw), raw.decode(errors="replace"), str(broken))
-        try:
-            return cls(len(raw), orjson.loads(_cut(raw)), deep=True)
-        except orjson.JSONDecodeError as broken:
-            return cls(len(raw), raw.decode(errors="replace"), str(broken))
+        except orjson.JSONDecodeError as error:
+            broken = str(error)
+        shown = _cut(raw)
+        # orjson has a limit of its own, and refuses the whole for the sake of a part.
+        if broken is None or len(shown) < len(raw):
+            try:
+                return cls(len(raw), orjson.loads(shown), deep=True)
+            except orjson.JSONDecodeError as error:
+                broken = str(error)
+        return cls(len(raw), raw.decode(errors="replace"), broken)
 
     def json(self) -> Any:
         """The JSON, ``None`` without one; `InvalidError` if it is not JSON."""
@@ -66,11 +69,12 @@ def _cut(raw: bytes) -> bytes:
     """JSON with null for what lies deeper than is shown."""
     kept, level, start = [], 0, 0
     for token in _TOKEN.finditer(raw):
-        if token[0] in b"[{":
+        first = raw[token.start()]
+        if first in b"[{":
             level += 1
             if level == limits.DEPTH_SHOWN + 1:
                 kept.append(raw[start : token.start()])
-        elif token[0] in b"]}":
+        elif first in b"]}":
             if level == limits.DEPTH_SHOWN + 1:
                 kept.append(b"null")
                 start = token.end()

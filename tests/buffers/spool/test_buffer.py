@@ -13,6 +13,7 @@ import pytest
 from cio_events._buffers.failures import Failure
 from cio_events._buffers.spool import backlog, buffer
 from cio_events._wire.envelope import Route, seal, ulid_of
+from tests.support.effort import times
 from tests.support.spools import Noting, drain, envelope, left_in, number_of, opened, spool_files
 
 
@@ -270,12 +271,12 @@ def test_a_closed_spool_still_keeps_what_is_put(directory):
 
 def test_many_threads_put_while_one_takes(directory):
     """Nothing is lost or doubled between threads, and each thread's calls keep their order."""
-    spool = opened(directory)
+    spool, each = opened(directory), times(2000)
     threads = [
         threading.Thread(
-            target=lambda first=first: [spool.put(envelope(first + n)) for n in range(1000)]
+            target=lambda first=first: [spool.put(envelope(first + n)) for n in range(each)]
         )
-        for first in range(0, 6000, 1000)
+        for first in range(0, 6 * each, each)
     ]
     for thread in threads:
         thread.start()
@@ -289,9 +290,9 @@ def test_many_threads_put_while_one_takes(directory):
     numbers += drain(spool)
     spool.close()
 
-    assert sorted(numbers) == list(range(6000))
-    for first in range(0, 6000, 1000):
-        own = [number for number in numbers if first <= number < first + 1000]
+    assert sorted(numbers) == list(range(6 * each))
+    for first in range(0, 6 * each, each):
+        own = [number for number in numbers if first <= number < first + each]
         assert own == sorted(own)
 
 
