@@ -395,9 +395,11 @@ let request;
 """
 
 
-def test_the_vendors_node_client_sends_what_the_table_says(tmp_path: Path) -> None:
+def test_the_vendors_node_client_sends_what_the_table_says(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     """The client itself is run, line after line."""
-    modules = installed(NODE_CLIENT, tmp_path)
+    modules = installed(NODE_CLIENT, pytestconfig)
     ca = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("localhost").configure_cert(context)

@@ -196,9 +196,9 @@ main().catch((error) => { console.error(error); process.exit(1); });
 
 
 @pytest.fixture(scope="module")
-def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def node_modules(pytestconfig: pytest.Config) -> Path:
     """The directory that has the Node client."""
-    return installed(NODE_CLIENT, tmp_path_factory.mktemp("node"))
+    return installed(NODE_CLIENT, pytestconfig)
 
 
 def test_the_node_client(sandbox: Sandbox, tls: Tls, tmp_path: Path, node_modules: Path) -> None:
