@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.process.endings import FORKING
 from tests.support.nursery import OTHERS, Child
-from tests.support.programs import program
+from tests.support.programs import BENEATH, program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,12 +85,12 @@ def start(
     """
     Begin to run *script*, after the prelude, with the Track API at *url*.
 
-    For `fresh`, what is imported and when is the script's own matter: it gets a new interpreter.
-    For *whole*, what it leaves at the interpreter's end is.
+    For `fresh`, when ours and requests are imported is the script's own matter. For *whole*, what
+    it leaves at the interpreter's end is.
     """
     code = PRELUDE + textwrap.dedent(script)
-    command = [sys.executable, "-c", code] if fresh else code
-    return Running(command, url, cwd=ROOT, environ=environ, whole=whole)
+    imported = BENEATH if fresh else ()
+    return Running(code, url, cwd=ROOT, environ=environ, imported=imported, whole=whole)
 
 
 def live(
@@ -108,7 +108,11 @@ def live_among(imported: Sequence[str], script: str, url: str, **environ: str) -
 
 
 def live_in_file(script: str, url: str, file: Path, **environ: str) -> Ended:
-    """Run *script*, after the prelude, from *file*, which other processes may import."""
+    """
+    Run *script*, after the prelude, from *file*, which other processes may import.
+
+    Nothing is imported but what it imports.
+    """
     file.write_text(PRELUDE + textwrap.dedent(script))
     with Running([sys.executable, str(file)], url, cwd=ROOT, environ=environ) as running:
         return running.end()

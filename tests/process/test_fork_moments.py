@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.process.life import each_once, ended_well, live, names
+from tests.process.life import each_once, ended_well, live, live_in_file, names
 from tests.support.effort import THOROUGH
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def test_a_fork_during_the_import_of_requests(sandbox: Sandbox, tmp_path: Path) 
 
 def test_a_fork_during_the_first_record(sandbox: Sandbox, tmp_path: Path) -> None:
     """The first record imports what none before needed; a child forked meanwhile is whole."""
-    (tmp_path / "quopri.py").write_text(
+    folder = tmp_path / "first"
+    folder.mkdir()
+    (folder / "quopri.py").write_text(
         "import sys, time, __main__\n"
         "__main__.importing.set()\n"
         "time.sleep(0.7)\n"
@@ -65,11 +67,11 @@ def test_a_fork_during_the_first_record(sandbox: Sandbox, tmp_path: Path) -> Non
         "import quopri\n"
         "sys.modules['quopri'] = quopri\n"
     )
-    life = live(
+    life = live_in_file(
         f"""
         importing = threading.Event()
         assert not {{"quopri", "cio_events._pipeline.pipeline"}} & set(sys.modules)
-        sys.path.insert(0, {str(tmp_path)!r})
+        sys.path.insert(0, {str(folder)!r})
         first = threading.Thread(target=say, args=("parent",))
         first.start()
         assert importing.wait(20)
@@ -82,7 +84,7 @@ def test_a_fork_during_the_first_record(sandbox: Sandbox, tmp_path: Path) -> Non
         first.join()
         """,
         sandbox.url,
-        fresh=True,
+        tmp_path / "script.py",
         CIO_SITE_ID="site",
         CIO_API_KEY="key",
     )
@@ -192,9 +194,9 @@ def test_a_fork_and_a_dictconfig_amid_an_import(
     assert (life.code, life.lines) == (0, ["0", "False True"])
 
 
-def test_nothing_is_imported_after_the_first_import(sandbox: Sandbox) -> None:
+def test_nothing_is_imported_after_the_first_import(sandbox: Sandbox, tmp_path: Path) -> None:
     """An import that a request would make is not guarded, and a fork amidst it could hang."""
-    life = live(
+    life = live_in_file(
         """
         from cio_events._wire.request import Request
         pipeline = make()
@@ -205,7 +207,7 @@ def test_nothing_is_imported_after_the_first_import(sandbox: Sandbox) -> None:
         print(sorted(set(sys.modules) - before))
         """,
         sandbox.url,
-        fresh=True,
+        tmp_path / "script.py",
     )
 
     assert ended_well(life)

@@ -50,8 +50,14 @@ GEVENT = _there(
     *("decimal", "email.parser", "inspect", "orjson", "pprint", "uuid", "zipfile"),
     *("charset_normalizer", "idna"),
 )
+# What requests and we import, but requests and ours.
+BENEATH = _there(
+    *("blinker", "certifi", "charset_normalizer", "difflib", "email.parser", "http.client"),
+    *("http.cookiejar", "idna", "importlib.metadata", "orjson", "queue", "ssl", "urllib.request"),
+    *("urllib3", "zipfile"),
+)
 
-ALL = (WSGI, ASGI, QUEUES)
+ALL = (WSGI, ASGI, QUEUES, BENEATH)
 
 # Runs a command as Python's own command line does.
 _RUN = """
