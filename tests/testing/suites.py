@@ -22,6 +22,11 @@ import pytest
 sys.exit(pytest.main())
 """
 
+# Of plugins that are found as ours is, those whose import takes longer than all the rest.
+_OTHERS = ("ddtrace", "asyncio", "anyio", "django", "pytest_cov", "hypothesispytest")
+_OTHERS += ("pytest-structlog", "xdist", "xdist.looponfail")
+WITHOUT_OTHERS = tuple(f"-pno:{other}" for other in _OTHERS)
+
 
 @dataclass(frozen=True)
 class Result:

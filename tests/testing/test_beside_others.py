@@ -9,7 +9,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from tests.support.effort import THOROUGH
-from tests.testing.suites import Run, run_suite
+from tests.testing.suites import WITHOUT_OTHERS, Run, run_suite
 
 # Each takes as long to begin as all tests take.
 WORKERS = "-n2" if THOROUGH else "-n1"
@@ -261,7 +261,7 @@ def test_no_trace_of_the_plugin_where_it_is_left_out(
     run = run_suite(
         tmp_path_factory.mktemp("without"),
         {"test_a.py": suite},
-        *("-p", "no:cio_events", "-p", "no:ddtrace"),
+        *("-p", "no:cio_events", *WITHOUT_OTHERS),
         fresh=True,
         plugin=False,
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="",

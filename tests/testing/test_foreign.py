@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.scripts import environment, run_python
-from tests.testing.suites import Run, run_suite
+from tests.testing.suites import WITHOUT_OTHERS, Run, run_suite
 
 CONFTEST = """
 import json
@@ -153,10 +153,6 @@ addopts = --strict-markers --strict-config -W error::pytest.PytestWarning
 
 FILES = {"pytest.ini": INI, "conftest.py": CONFTEST, "test_theirs.py": SUITE}
 
-# Others that are found as ours is, and whose import takes longer than all the rest.
-OTHERS = ("ddtrace", "asyncio", "anyio", "django", "pytest_cov")
-OTHERS += ("pytest-structlog", "xdist", "xdist.looponfail")
-
 OUR_VARIABLE = "CIO_ONLY_LOOPBACK"
 
 
@@ -170,7 +166,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Run, dict[str, 
             home,
             FILES,
             *arguments,
-            *(f"-pno:{other}" for other in OTHERS),
+            *WITHOUT_OTHERS,
             fresh=True,
             plugin=False,
             PYTEST_DISABLE_PLUGIN_AUTOLOAD="",
@@ -184,7 +180,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Run, dict[str, 
 def shown(run: Run) -> str:
     """What pytest has printed, but for the list of plugins and how long all took."""
     text = re.sub(r"(plugins: |, )cio-events-[^,\n]+(, )?", r"\1", run.out)
-    text = re.sub(r", (?=\n)|(?<=plugins: ), ", "", text)
+    text = re.sub(r", (?=\n)|(?<=plugins: ), |plugins: \n", "", text)
     return re.sub(r"in \d+\.\d+s( \(\d+:\d+:\d+\))?", "in no time", text)
 
 

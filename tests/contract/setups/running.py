@@ -20,9 +20,9 @@ CREDENTIALS = {"CIO_SITE_ID": "f82ad78f695bd32f9d99", "CIO_API_KEY": "1a621ef65e
 
 # Reads jobs, and prints what the doctor has found in each.
 _RUN = """
-import io, json, os, sys
+import gc, io, json, os, sys
 from contextlib import redirect_stderr, redirect_stdout
-import cio_events.doctor.text
+import cio_events._cli.doctor  # which the command imports only once it is asked for
 from cio_events._cli.main import commands
 
 def run(job, pipe):
@@ -41,6 +41,8 @@ def run(job, pipe):
     os._exit(0)
 
 results = []
+gc.collect()
+gc.freeze()
 for job in json.loads(sys.argv[1]):
     ours, theirs = os.pipe()
     child = os.fork()
