@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from cio_events._buffers.workspace import Workspace, fingerprint
-from cio_events._destinations.redis_address import RedisAddress
 from cio_events._http import credentials, loopback
 from cio_events._http import endpoint as http
+from cio_events._process.forks import late_imports
 from cio_events._process.tracebacks import without_locals
 from cio_events.errors import ParamError
 from cio_events.options import Options
 
-_Where = TypeVar("_Where", http.Endpoint, RedisAddress)
+if TYPE_CHECKING:
+    from cio_events._destinations.redis_address import RedisAddress
+
+_Where = TypeVar("_Where", http.Endpoint, "RedisAddress")
 
 
 def opened(
@@ -88,6 +91,10 @@ def relay(options: Options) -> RedisAddress:
     Raises:
         ParamError: The URL is invalid, or redis-py is missing.
     """
+    # Not imported above: who has no relay needs nothing of Redis.
+    with late_imports():
+        from cio_events._destinations.redis_address import RedisAddress
+
     return RedisAddress(options.relay or "")
 
 
@@ -165,7 +172,7 @@ def may_be_reached(endpoint: http.Endpoint | RedisAddress | None) -> bool:
     """Whether there is one, and this process may reach its host."""
     if endpoint is None:
         return False
-    if isinstance(endpoint, RedisAddress):
+    if not isinstance(endpoint, http.Endpoint):
         return not loopback.bound() or endpoint.outside() is None
     host = urlsplit(endpoint.base_url).hostname or ""
     return not loopback.bound() or loopback.is_loopback(host)
