@@ -134,6 +134,7 @@ def page(browser: Chrome) -> Iterator[Page]:
     with Sandbox() as sandbox, Api(sandbox) as api:
         yield Page(browser, api)
         said = [entry["message"] for entry in browser.get_log("browser")]
+        browser.get("about:blank")  # or it says, in the next test, that the sandbox is gone
     assert [message for message in said if "ERR_" not in message and " 404 " not in message] == []
 
 
