@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import inspect
 import math
+import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,16 @@ def test_leaving_the_block_closes(make: MakePipeline, sandbox: Sandbox) -> None:
     assert names(sandbox) == ["x", "y"]
 
 
+@pytest.fixture
+def _restless() -> Iterator[None]:
+    """Threads that take turns often, so that none logs thousands of calls before the others."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("_restless")
 def test_nothing_is_pending_forever_when_threads_log_during_a_close(make: MakePipeline) -> None:
     """A call that slips in while the pipeline closes is delivered or dropped, and counted."""
     for _ in range(times(30)):

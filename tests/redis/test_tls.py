@@ -75,7 +75,7 @@ def test_a_certificate_that_is_not_trusted_is_told_of(
     """By the pipeline, which keeps its calls, and by the commands."""
     _, port, directory = behind
     url = f"rediss://ada:s3cret@{host}:{port}/0?ssl_ca_certs={directory}/{file}"
-    pipeline = publish(url)
+    pipeline = publish(url, hold_interval=60)
     pipeline.track("5", "bought")
     refusal = "the relay's Redis refuses us"
     assert eventually(lambda: any(refusal in line and words in line for line in said(caplog)))

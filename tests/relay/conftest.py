@@ -103,12 +103,13 @@ class Publisher:
 
     def balanced(self) -> bool:
         """Whether both ledgers meet, and nothing is left."""
+        if self.left:
+            return False
         counts = self.counts
         failed = sum(count for name, count in counts.items() if name.startswith("relay_failed:"))
         read = counts.get("relay_read", 0)
         return (
-            self.left == 0
-            and counts["calls"] == read + counts.get("relay_repeated", 0)
+            counts["calls"] == read + counts.get("relay_repeated", 0)
             and read == counts.get("relay_sent", 0) + failed
             and int(self.server.do("GET", self.keys.bytes) or 0) == 0
         )

@@ -142,7 +142,8 @@ print(*numbers)
 
 def test_racing_processes_adopt_each_call_once(directory):
     """Of several processes that adopt at once, exactly one gets each call."""
-    for start in range(0, 2000, 50):
+    count = times(80) * 50
+    for start in range(0, count, 50):
         spool = opened(directory)
         for number in range(start, start + 50):
             spool.put(envelope(number))
@@ -157,23 +158,23 @@ def test_racing_processes_adopt_each_call_once(directory):
         outputs = [process.communicate(timeout=CHILD_SECONDS)[0] for process in processes]
     counts = Counter(int(number) for output in outputs for number in output.split())
 
-    assert counts == Counter(range(2000))
+    assert counts == Counter(range(count))
     assert list(directory.iterdir()) == []
 
 
 def test_processes_come_and_go_while_others_adopt(directory):
     """Files that are made and closed under the eyes of an adopting process lose no call."""
+    each = 3 * times(100)
     code = """
-count = 0
-for start in range(50):
+for start in range(0, int(sys.argv[3]), 3):
     spool = opened(directory)
     for number in range(3):
-        spool.put(envelope(int(sys.argv[2]) + start * 3 + number))
+        spool.put(envelope(int(sys.argv[2]) + start + number))
     spool.close()
 """
     numbers = []
     spool = opened(directory)
-    with child(code, directory, 0) as one, child(code, directory, 150) as other:
+    with child(code, directory, 0, each) as one, child(code, directory, each, each) as other:
         while one.poll() is None or other.poll() is None:
             numbers += drain(spool)
         assert one.returncode == other.returncode == 0
@@ -181,7 +182,7 @@ for start in range(50):
         numbers += more
     spool.close()
 
-    assert Counter(numbers) == Counter(range(300))
+    assert Counter(numbers) == Counter(range(2 * each))
     assert list(directory.iterdir()) == []
 
 
