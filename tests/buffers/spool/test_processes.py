@@ -140,6 +140,10 @@ print(*numbers)
 """
 
 
+# Leaves the processor to those who are looked at, which make a file in some milliseconds.
+_BETWEEN_LOOKS = 0.0005
+
+
 def test_racing_processes_adopt_each_call_once(directory):
     """Of several processes that adopt at once, exactly one gets each call."""
     count = times(80) * 50
@@ -177,6 +181,7 @@ for start in range(0, int(sys.argv[3]), 3):
     with child(code, directory, 0, each) as one, child(code, directory, each, each) as other:
         while one.poll() is None or other.poll() is None:
             numbers += drain(spool)
+            time.sleep(_BETWEEN_LOOKS)
         assert one.returncode == other.returncode == 0
     while more := drain(spool):
         numbers += more
@@ -198,6 +203,7 @@ for _ in range({times(200)}):
     with child(code, directory) as process:
         while process.poll() is None:
             spool.adopt()
+            time.sleep(_BETWEEN_LOOKS)
         assert process.returncode == 0
     spool.close()
 
