@@ -64,8 +64,11 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     """
     many = workers.count(session.config)
     if many:
+        nursery.begin((), ("pytest",), soon=True)
         of_others = ((nursery.OTHERS, *each) for each in programs.ALL)
-        nursery.begin((), ("pytest",), relays.IMPORTED, *of_others)
+        # While tests are collected, all cores but one are free; in part of a run, few need these.
+        whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        nursery.begin(relays.IMPORTED, *of_others, soon=whole)
     gc.disable()
     try:
         return (yield)

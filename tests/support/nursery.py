@@ -37,16 +37,13 @@ ROOT = Path(__file__).parents[2]
 _MESSAGE_BYTES = 8
 _SERVE = (
     "import sys; from tests.support import nursery\n"
-    "try: exec(nursery.serve(int(sys.argv[1]), sys.argv[2:]))\n"
+    "try: exec(nursery.serve(int(sys.argv[1]), sys.argv[2] == 'soon', sys.argv[3:]))\n"
     "except SystemExit as end: nursery.end_soon(end.code); raise\n"
     "else: nursery.end_soon(0)"
 )
 
 # Among what is imported: without `cio_events`.
 OTHERS = "-"
-
-# Imported before anybody asks for it, as some test of nearly every run does.
-_SOON = ([], ["pytest"])
 
 
 class Child:
@@ -162,7 +159,7 @@ class Child:
 class _Nursery:
     """The process that children are forked from."""
 
-    def __init__(self, imported: tuple[str, ...]) -> None:
+    def __init__(self, imported: tuple[str, ...], *, soon: bool) -> None:
         self._owner = os.getpid()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (self._socket, theirs):
@@ -170,7 +167,10 @@ class _Nursery:
         env = {name: value for name, value in os.environ.items() if not name.startswith("CIO_")}
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVE, str(theirs.fileno()), *imported],
+                [
+                    *(sys.executable, "-c", _SERVE, str(theirs.fileno())),
+                    *("soon" if soon else "later", *imported),
+                ],
                 cwd=ROOT,
                 env={**env, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
@@ -199,16 +199,20 @@ _running: dict[tuple[str, ...], _Nursery] = {}
 _starting = threading.Lock()
 
 
-def begin(*each: Sequence[str]) -> None:
-    """Start those with *each* imported, for the processes that are forked from this one."""
+def begin(*each: Sequence[str], soon: bool) -> None:
+    """
+    Start those with *each* imported, for the processes that are forked from this one.
+
+    They import it *soon*, or only when somebody asks for a child.
+    """
     for imported in each:
-        _nursery(*imported)
+        _nursery(*imported, soon=soon)
 
 
-def _nursery(*imported: str) -> _Nursery:
+def _nursery(*imported: str, soon: bool = True) -> _Nursery:
     with _starting:
         if imported not in _running:
-            _running[imported] = _Nursery(imported)
+            _running[imported] = _Nursery(imported, soon=soon)
         return _running[imported]
 
 
@@ -219,15 +223,15 @@ def close() -> None:
             _running.pop(imported).close()
 
 
-def serve(descriptor: int, imported: Sequence[str] = ()) -> CodeType:
+def serve(descriptor: int, soon: bool, imported: Sequence[str]) -> CodeType:
     """
     Fork a child for each request; returns, in the child, what it has to run.
 
-    What else is *imported* is so in each child.
+    What else is *imported* is so in each child, *soon* or when the first is asked for.
     """
     from importlib import import_module
 
-    if imported not in _SOON:  # which takes a while, and in most runs nobody asks for it
+    if not soon:
         select.select([descriptor], [], [])
     if OTHERS not in imported:
         _import_ours()
