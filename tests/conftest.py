@@ -11,11 +11,13 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+import blinker
 import loguru
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from loguru._better_exceptions import ExceptionFormatter
 
+from cio_events import signals
 from cio_events._pipeline import default as pipelines
 from cio_events._process import exits, forks
 from cio_events._sources import attachment
@@ -128,7 +130,7 @@ def sandbox(_running_sandbox: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No settings in the environment, no default pipeline and no sink of loguru's."""
+    """No settings in the environment, no default pipeline, no receiver, no sink of loguru's."""
     for name in list(os.environ):
         if name.startswith("CIO_"):
             monkeypatch.delenv(name)
@@ -136,6 +138,9 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with spools.closing_all():
         yield
     pipelines.process.close()
+    for signal_ in (signals.sent, signals.failed, signals.dropped, signals.retrying):
+        for receiver in list(signal_.receivers_for(blinker.ANY)):
+            signal_.disconnect(receiver)
     loguru.logger.remove()
     for handler in attachment._handlers:  # what becomes of them concerns no other test
         handler.closed = True
