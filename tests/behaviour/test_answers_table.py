@@ -264,7 +264,6 @@ class Once:
         self.reply = reply
         self.outcome = outcome
         self.forbids = reply is FORBIDS
-        # A kept connection that breaks is tried again once at once.
         times = {AGAIN: 1, HELD: 1}.get(outcome, 100)
         self._left = itertools.count(times, -1)
 
@@ -273,8 +272,9 @@ class Once:
         request = peer.read()
         if self.reply is not None and b"poison" in request.body and next(self._left) > 0:
             return self.reply(peer)
-        peer.send(head(200, len(RECEIPT)) + RECEIPT)
-        return True
+        # A kept connection that breaks is tried again at once, and who gets which is chance.
+        peer.send(head(200, len(RECEIPT), {"Connection": "close"}) + RECEIPT)
+        return False
 
 
 def call(way: str, who: str, name: str) -> Call:
