@@ -301,7 +301,10 @@ class Suspects:
         load.tries += 1
         load.untested = False
         refused_before = load.refusal is not None
-        load.refusal = verdict if isinstance(verdict, Hold) and verdict.final else None
+        load.refusal = None
+        if isinstance(verdict, Hold) and verdict.final and len(load.envelopes) == 1:
+            # Of several, one was sent as a part of them: it concerns none of the others.
+            load.refusal = verdict
         proof = load.failed_at >= 0 and self._passes > load.failed_at
         if load.refusal is None:
             load.failed_at = self._passes

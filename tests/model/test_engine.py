@@ -74,6 +74,15 @@ TROUBLE = st.lists(st.sampled_from([None, None, Delivered(200), Split(), *PASSIN
     7899,
     21,
 )
+# What a part of a suspect is refused for concerns none of the others.
+@example(
+    [Track("e", "x"), Track("b", "x"), TrackAnonymous("a", "x"), *[Track("a", "x")] * 3],
+    {0, 9},
+    [*[None] * 8, PASSING[0], None, FORBIDDEN],
+    "v2",
+    0,
+    6,
+)
 # Two culprits, and nobody else has come yet.
 @example([Track(who, "x") for who in "abcdef"], {0, 1}, [None] * 4, "v1", 1, 2)
 def test_any_answers_lose_nothing_and_culprits_stop_only_their_customers(
