@@ -15,9 +15,10 @@ def main() -> None:
 
         run()
     except ModuleNotFoundError as missing:
-        if missing.name not in ("click", "rich"):
+        package = (missing.name or "").partition(".")[0]
+        if package not in ("click", "rich"):
             raise
-        sys.exit(_without(missing.name, sys.argv[1:]))
+        sys.exit(_without(package, sys.argv[1:]))
 
 
 def _without(package: str, arguments: list[str]) -> int:

@@ -138,9 +138,9 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with spools.closing_all():
         yield
     pipelines.process.close()
-    for signal_ in (signals.sent, signals.failed, signals.dropped, signals.retrying):
-        for receiver in list(signal_.receivers_for(blinker.ANY)):
-            signal_.disconnect(receiver)
+    for hook in signals._namespace.values():
+        for receiver in list(hook.receivers_for(blinker.ANY)):
+            hook.disconnect(receiver)
     loguru.logger.remove()
     for handler in attachment._handlers:  # what becomes of them concerns no other test
         handler.closed = True

@@ -15,7 +15,7 @@ from cio_events._process.diagnostics import origin, warn_few, warn_once
 from cio_events._process.forks import late_imports
 from cio_events._process.suppression import interrupted, suppressed
 from cio_events._sources import probing, untagged
-from cio_events._sources.bound import bound_to_context
+from cio_events._sources.context import bound_to_context
 from cio_events._sources.copies import is_original
 from cio_events._sources.debugging import say_outcome, say_untagged
 from cio_events._sources.fields import TRIGGERS, Shape, Shapes, say_misplaced

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from cio_events._calls.call import Customer, Identifier, IdType, identifier_of
 from cio_events._calls.validation import NO_MAPPING, Data
 from cio_events._pipeline import recording
-from cio_events._sources.bound import bound_to_context
+from cio_events._sources.context import bound_to_context
 from cio_events._sources.fields import Shape
 from cio_events.errors import ParamError
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from cio_events._interrupts import suppress_faults
 from cio_events._process.diagnostics import warn_few, warn_once
-from cio_events._sources.bound import bound_to_context
+from cio_events._sources.context import bound_to_context
 from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
 from cio_events._sources.line import given_in_vain
 from cio_events._sources.origin import origin_of

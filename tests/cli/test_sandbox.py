@@ -262,16 +262,22 @@ def test_a_command_imports_no_other() -> None:
     assert printed.splitlines()[-1] == str([f"cio_events._cli{room}" for room in rooms])
 
 
-@pytest.mark.parametrize("missing", ["click", "uvicorn", "starlette"])
-def test_a_missing_extra_is_one_line(missing: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [
+        *[(missing, "sandbox") for missing in ("click", "uvicorn", "starlette")],
+        *[("rich", command) for command in ("spool", "relay")],
+    ],
+)
+def test_a_missing_extra_is_one_line(missing: str, command: str) -> None:
     """It names the extra, with exit code 2 and no traceback."""
     code = (
-        f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['cio-events', 'sandbox']\n"
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['cio-events', {command!r}]\n"
         "from cio_events.__main__ import main; main()"
     )
     with Child(code, env=ENVIRONMENT) as child:
         _, said = child.communicate(TIMEOUT_SECONDS)
 
     assert child.returncode == 2
-    assert "pip install 'cio-events[sandbox]'" in said
+    assert f"pip install 'cio-events[{command}]'" in said
     assert said.count("\n") == 1

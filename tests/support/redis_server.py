@@ -74,6 +74,7 @@ class RedisServer:
     def link(self) -> Link:
         """What a command of ours would look with."""
         if self._link is None:
+            # Not imported above: redis-py may be missing, and the tests that need it skip.
             from cio_events._redis.keys import Keys
             from cio_events._relay.link import Link
 
