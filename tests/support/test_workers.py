@@ -191,9 +191,33 @@ def test_an_interrupt_ends_all_workers(tmp_path: Path) -> None:
     )
     run = run_suite(tmp_path, {}, "-n2", "-k", "interrupts or between or hangs", plugin=False)
 
-    assert run.code == 2
+    assert run.code == 2, run.out
     assert "KeyboardInterrupt" in run.out
     assert len(list(tmp_path.glob("ended-*"))) == 2
+
+
+AT_NO_LINE = """
+import os
+import signal
+
+FIRST = os.getpid()
+
+def pytest_runtest_logreport():
+    if os.getpid() == FIRST:
+        signal.raise_signal(signal.SIGINT)
+
+code = pytest_runtest_logreport.__code__.replace(co_linetable=b"")
+pytest_runtest_logreport.__code__ = code
+"""
+
+
+def test_an_interrupt_may_come_at_any_instruction(tmp_path: Path) -> None:
+    """Of some, Python knows no line, and pytest could not show where it came."""
+    files = {"pytest.ini": INI, "conftest.py": AT_NO_LINE, "test_it.py": "def test_it(): pass\n"}
+    run = run_suite(tmp_path, files, "-n1", plugin=False)
+
+    assert run.code == 2, run.out
+    assert "KeyboardInterrupt" in run.out
 
 
 def test_a_test_that_hangs_shows_its_stack_and_fails(tmp_path: Path) -> None:

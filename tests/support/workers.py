@@ -126,17 +126,19 @@ class _Round:
         # Which test a worker was seen at, and since when; and for how many seconds it may be.
         self.seen: dict[int, tuple[int, float]] = {}
         self.patience = float(session.config.getini("faulthandler_timeout") or "inf")
+        self.interrupted = False
 
     def run(self, finished: set[int]) -> None:
         """Run them, and add to *finished* which ones were."""
         queue, end = os.pipe()
+        on_interrupt = signal.signal(signal.SIGINT, self._note_interrupt)
         try:
             # A reader takes one number: what a pipe has not yet given is there for the next.
             for each in range(len(self.runs)):
                 os.write(end, each.to_bytes(NUMBER_BYTES, "big"))
             os.close(end)
             for number in range(min(self.count, len(self.runs))):
-                self._fork(number, queue)
+                self._fork(number, queue, on_interrupt)
             while self.workers:
                 ready = connection.wait(list(self.workers), _LOOK)
                 for worker in list(self.workers.values()):
@@ -144,16 +146,25 @@ class _Round:
                     if worker.receiver in ready or (not ready and _has_ended(worker.pid)):
                         self._receive(worker, finished)
                 self._end_hung()
+                if self.interrupted:
+                    raise KeyboardInterrupt
         finally:
+            signal.signal(signal.SIGINT, on_interrupt)
             os.close(queue)
             self._end()
 
-    def _fork(self, number: int, queue: int) -> None:
+    def _note_interrupt(self, *_: object) -> None:
+        # Raised anywhere, it would leave a worker running that was just forked; and pytest cannot
+        # tell of one at an instruction that is of no line.
+        self.interrupted = True
+
+    def _fork(self, number: int, queue: int, on_interrupt: Any) -> None:
         receiver, sender = multiprocessing.Pipe(duplex=False)
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
+            signal.signal(signal.SIGINT, on_interrupt)
             for each in (receiver, *self.workers):
                 each.close()
             Inside(self.session, self.runs, self.running, number, sender).work(queue)
