@@ -28,7 +28,7 @@ _TEXT = 40
 _FRACTION = re.compile(r"[.,](\d+)")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 
 
 def unix_seconds(value: date) -> int:

@@ -25,7 +25,7 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 def calling_frame() -> FrameType | None:
     """The application's frame; None if there is none, or none that is known."""
-    for start in (sys._getframe(1), _of_structlog()):  # noqa: SLF001
+    for start in (sys._getframe(1), _of_structlog()):
         frame = _outside(start)
         if frame is not None and _package(frame) not in _ELSEWHERE:
             return frame

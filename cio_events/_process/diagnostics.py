@@ -178,4 +178,4 @@ def _inside_a_handler() -> bool:
     To log now could deadlock, and from Python 3.14 on such a record is dropped.
     """
     handle = logging.Handler.handle.__code__
-    return any(frame.f_code is handle for frame in outwards(sys._getframe()))  # noqa: SLF001
+    return any(frame.f_code is handle for frame in outwards(sys._getframe()))

@@ -95,7 +95,7 @@ def interrupted() -> bool:
     lines of the main thread.
     """
     # Beyond those that take the record, up to those that it was logged amid.
-    beyond = dropwhile(_of_this_package, outwards(sys._getframe(1)))  # noqa: SLF001
+    beyond = dropwhile(_of_this_package, outwards(sys._getframe(1)))
     return any(
         frame.f_code.co_name == "__del__" or gets_what_it_interrupts(frame)
         for frame in takewhile(lambda one: not _of_this_package(one), beyond)

@@ -87,7 +87,7 @@ def connect(url: str, timeout: float, read_bytes: int = 65_536) -> redis.Redis:
         except ImportError:
             raise ParamError("relay", MISSING) from None
     try:
-        options: dict[str, Any] = redis.connection.parse_url(url)  # type: ignore[no-untyped-call]
+        options: dict[str, Any] = redis.connection.parse_url(url)
     except faults(ValueError):
         raise ParamError("relay", "must be a URL that redis-py can read") from None
     for name in _IGNORED:
@@ -152,7 +152,7 @@ def look_at(client: redis.Redis) -> Server:
     Raises:
         redis.RedisError: It does not answer, or must not be asked.
     """
-    told = client.execute_command("INFO")  # type: ignore[no-untyped-call]
+    told = client.execute_command("INFO")
     version = str(told.get("redis_version", ""))
     return Server(
         str(told.get("run_id", "")),

@@ -43,12 +43,12 @@ def lacking(
     """
     tells = server.version >= _TELLS and server.durable
     if disk and tells:
-        local, have = client.execute_command("WAITAOF", 1, replicas, _milliseconds(end))  # type: ignore[no-untyped-call]
+        local, have = client.execute_command("WAITAOF", 1, replicas, _milliseconds(end))
         if local < 1:
             return "Redis has not written it to its disk yet"
         return _too_few(have, replicas)
     if replicas:
-        have = client.execute_command("WAIT", replicas, _milliseconds(end))  # type: ignore[no-untyped-call]
+        have = client.execute_command("WAIT", replicas, _milliseconds(end))
         if have < replicas:
             return _too_few(have, replicas)
     if disk:
@@ -56,7 +56,7 @@ def lacking(
         needed = max(stored + _WRITTEN_SECONDS - monotonic(), 0.0)
         time.sleep(min(needed, left))
         # A connection does not outlive the run of a server that it leads to.
-        client.execute_command("PING")  # type: ignore[no-untyped-call]
+        client.execute_command("PING")
         if needed > left:
             return "Redis has not written it to its disk yet"
     return None

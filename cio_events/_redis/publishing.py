@@ -149,11 +149,11 @@ def run(client: redis.Redis, script: str, keys: Sequence[str], arguments: Sequen
     """
     from redis.exceptions import NoScriptError  # it is there, as there is a connection
 
-    execute = client.execute_command
+    rest = (len(keys), *keys, *arguments)
     try:
-        return execute("EVALSHA", _sha(script), len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
+        return client.execute_command("EVALSHA", _sha(script), *rest)
     except NoScriptError:
-        return execute("EVAL", script, len(keys), *keys, *arguments)  # type: ignore[no-untyped-call]
+        return client.execute_command("EVAL", script, *rest)
 
 
 @cache

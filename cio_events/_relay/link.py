@@ -94,7 +94,7 @@ class Link:
             redis.RedisError, OSError: Redis cannot be asked, or refuses.
         """
         with self.client() as client:
-            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+            return client.execute_command(*command)
 
     def run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """
@@ -120,7 +120,7 @@ class Link:
             if not self._replicas:
                 return True
             # Redis waits for the writes of this one connection.
-            have = client.execute_command("WAIT", self._replicas, _WAIT_MILLISECONDS)  # type: ignore[no-untyped-call]
+            have = client.execute_command("WAIT", self._replicas, _WAIT_MILLISECONDS)
         if have < self._replicas:
             warn(
                 "replicas",

@@ -36,7 +36,7 @@ def keys_given(fields: object, source: object) -> frozenset[Any] | None:
         None where the call is not on this thread's stack, behind a queue for example.
     """
     try:
-        for frame in outwards(sys._getframe(1)):  # noqa: SLF001
+        for frame in outwards(sys._getframe(1)):
             room, name = frame.f_globals.get("__name__"), frame.f_code.co_name
             if frame.f_code is _LOG:
                 return _of_logging(frame, fields, source)
@@ -57,7 +57,7 @@ def given_in_vain() -> Iterator[tuple[bool, object]]:
     That is what structlog's filtering logger and loguru get by position, and the ``extra`` that
     a `logging.LoggerAdapter` replaces by its own.
     """
-    for frame in outwards(sys._getframe(1)):  # noqa: SLF001
+    for frame in outwards(sys._getframe(1)):
         room = frame.f_globals.get("__name__", "")
         if room.partition(".")[0] not in _BETWEEN:
             break

@@ -54,7 +54,7 @@ def intercepted() -> logging.LogRecord | None:
 
     It hands on the text alone, so that loguru knows nothing of what ``extra`` gave.
     """
-    frames = outwards(sys._getframe(1))  # noqa: SLF001
+    frames = outwards(sys._getframe(1))
     within = dropwhile(lambda frame: not _is_loguru(frame), frames)
     for frame in islice(dropwhile(_is_loguru, within), _MOST_BETWEEN):
         if frame.f_code is _HANDLE:

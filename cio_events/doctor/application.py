@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cio_events._calls.ulid import new_id
@@ -114,7 +115,7 @@ def place_of(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_short(error.filename)}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    here = os.getcwd() + os.sep  # noqa: PTH109
+    here = str(Path.cwd()) + os.sep
     own = [frame for frame in frames if frame.filename.startswith(here)] or frames
     outside = [frame for frame in own if "importlib" not in frame.filename]
     if not outside or outside[-1].filename == __file__:
@@ -123,10 +124,10 @@ def place_of(error: BaseException) -> str:
 
 
 def _short(path: str) -> str:
-    return path.removeprefix(os.getcwd() + os.sep)  # noqa: PTH109
+    return path.removeprefix(str(Path.cwd()) + os.sep)
 
 
 def _look_here() -> None:
     # As `python -m` does; an installed command does not.
-    if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    if str(Path.cwd()) not in sys.path and "" not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))

@@ -61,4 +61,4 @@ def _nothing_set_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def app() -> logging.Logger:
     """The application's logger, whose records nobody else gets, not even pytest."""
-    return logging.Logger("app", logging.DEBUG)  # noqa: LOG001
+    return logging.Logger("app", logging.DEBUG)

@@ -271,7 +271,7 @@ def test_an_identity_that_a_logger_has_is_for_its_lines(
     """By structlog's bind, loguru's two, and an adapter of logging; alone it makes no call."""
     processors = [CustomerIOProcessor(pipeline)]
     lines = structlog.wrap_logger(structlog.testing.CapturingLogger(), processors=processors)
-    app = logging.Logger("on no tree", logging.DEBUG)  # noqa: LOG001
+    app = logging.Logger("on no tree", logging.DEBUG)
     app.addHandler(CustomerIOHandler(pipeline))
     by_loguru(pipeline)
     for log in (

@@ -132,7 +132,7 @@ def test_another_handler_s_lines_are_others(
 ) -> None:
     """Those of the next test, for example, at the same stopped time."""
     for _ in range(2):
-        app = logging.Logger("app", logging.DEBUG)  # noqa: LOG001
+        app = logging.Logger("app", logging.DEBUG)
         handler = CustomerIOHandler(pipeline)
         with behind(logging.handlers.QueueHandler, handler) as queue_handler:
             app.addHandler(queue_handler if queued else handler)

@@ -144,7 +144,7 @@ def two_processors(first: Pipeline, second: Pipeline) -> Callable[..., None]:
 
 def two_handlers(first: Pipeline, second: Pipeline) -> Callable[..., None]:
     """One logger with both."""
-    app = logging.Logger("app")  # noqa: LOG001
+    app = logging.Logger("app")
     app.addHandler(CustomerIOHandler(first))
     app.addHandler(CustomerIOHandler(second))
     return lambda event, **fields: app.info(event, extra=fields)
@@ -160,7 +160,7 @@ def two_sinks(first: Pipeline, second: Pipeline) -> Callable[..., None]:
 
 def processor_before_handler(first: Pipeline, second: Pipeline) -> Callable[..., None]:
     """Both libraries, one before the other."""
-    app = logging.Logger("app")  # noqa: LOG001
+    app = logging.Logger("app")
     app.addHandler(CustomerIOHandler(second))
     chain = [CustomerIOProcessor(first), structlog.stdlib.render_to_log_kwargs]
     log = structlog.wrap_logger(app, processors=chain)

@@ -18,17 +18,17 @@ from tests.sources.ways import Log
 MAY = 1714521600
 
 
-class Said(dict):  # type: ignore[type-arg]
+class Said(dict[Any, Any]):
     def __str__(self) -> str:
         return f"said {self['event']}"
 
 
-class NoContains(dict):  # type: ignore[type-arg]
+class NoContains(dict[Any, Any]):
     def __contains__(self, key: object) -> bool:
         raise RuntimeError("no")
 
 
-class NoKeys(dict):  # type: ignore[type-arg]
+class NoKeys(dict[Any, Any]):
     def keys(self) -> Any:
         """Raise."""
         raise RuntimeError("no")
@@ -36,7 +36,7 @@ class NoKeys(dict):  # type: ignore[type-arg]
     __iter__ = keys  # type: ignore[assignment]
 
 
-class NoCopy(dict):  # type: ignore[type-arg]
+class NoCopy(dict[Any, Any]):
     def __reduce_ex__(self, protocol: object) -> Any:
         raise RuntimeError("no")
 

@@ -210,7 +210,7 @@ def test_argument_that_raises_when_it_is_looked_at_makes_no_call(pipeline: Pipel
     assert pipeline.stats().failed_by_reason == {"invalid": 10}
 
 
-class Unreadable(list):  # type: ignore[type-arg]
+class Unreadable(list[Any]):
     def __iter__(self) -> Any:
         raise RuntimeError
 

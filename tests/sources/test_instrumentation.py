@@ -25,7 +25,7 @@ from tests.support.scripts import environment, run_python
 @pytest.fixture
 def app(pipeline: Pipeline) -> logging.Logger:
     """The application's logger, whose first handler formats and whose second is ours."""
-    app = logging.Logger("app", logging.DEBUG)  # noqa: LOG001
+    app = logging.Logger("app", logging.DEBUG)
     app.addHandler(logging.NullHandler())
     app.addHandler(CustomerIOHandler(pipeline))
     return app

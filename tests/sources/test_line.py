@@ -35,7 +35,7 @@ def by_renamed(pipeline: Pipeline) -> Log:
 
 def by_structlog_to_logging(pipeline: Pipeline) -> Log:
     """Structlog in front of logging."""
-    app = logging.Logger("app", logging.DEBUG)  # noqa: LOG001
+    app = logging.Logger("app", logging.DEBUG)
     app.addHandler(CustomerIOHandler(pipeline))
     processors = [
         merge_contextvars,
@@ -52,14 +52,14 @@ def by_structlog_to_logging(pipeline: Pipeline) -> Log:
 
 def by_dictionary(pipeline: Pipeline) -> Log:
     """Logging, with a dictionary as the message."""
-    app = logging.Logger("app", logging.DEBUG)  # noqa: LOG001
+    app = logging.Logger("app", logging.DEBUG)
     app.addHandler(CustomerIOHandler(pipeline))
     return lambda event, **fields: app.info({"event": event, **fields}) or {}  # type: ignore[func-returns-value]
 
 
 def by_adapter(pipeline: Pipeline) -> Log:
     """Logging, with what an adapter adds to each line."""
-    app = logging.Logger("app", logging.DEBUG)  # noqa: LOG001
+    app = logging.Logger("app", logging.DEBUG)
     app.addHandler(CustomerIOHandler(pipeline))
     return lambda event, **fields: logging.LoggerAdapter(app, fields).info(event) or {}  # type: ignore[func-returns-value]
 
@@ -141,7 +141,7 @@ def test_what_a_filter_merges_is_left_out(pipeline: Pipeline, arrivals: Arrivals
         vars(record).update(get_contextvars())
         return True
 
-    app = logging.Logger("app", logging.DEBUG)  # noqa: LOG001
+    app = logging.Logger("app", logging.DEBUG)
     handler = CustomerIOHandler(pipeline)
     handler.addFilter(merge)
     app.addHandler(handler)
@@ -154,7 +154,7 @@ def test_what_a_filter_merges_is_left_out(pipeline: Pipeline, arrivals: Arrivals
 
 def test_another_record_s_call_says_nothing(pipeline: Pipeline, arrivals: Arrivals) -> None:
     """Which is on the stack while a handler gives what it has kept."""
-    app = logging.Logger("app", logging.DEBUG)  # noqa: LOG001
+    app = logging.Logger("app", logging.DEBUG)
     kept = logging.handlers.MemoryHandler(2, target=CustomerIOHandler(pipeline))
     app.addHandler(kept)
     plan = fresh("free")

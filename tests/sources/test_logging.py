@@ -366,7 +366,7 @@ class TestSemanticsOfLogging:
 
         app.info("below", extra={"cio_customer": "5"})
         app.warning("at", extra={"cio_customer": "5"})
-        with_level = logging.Logger("app", logging.ERROR)  # noqa: LOG001
+        with_level = logging.Logger("app", logging.ERROR)
         with_level.addHandler(app.handlers[0])
         with_level.warning("below", extra={"cio_customer": "5"})
 

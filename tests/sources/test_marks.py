@@ -169,7 +169,7 @@ def test_a_dictionary_of_the_application_can_be_logged_again(
     pipeline: Pipeline, arrivals: Arrivals
 ) -> None:
     """The record shows the mark, and the dictionary stays as it was."""
-    app = logging.Logger("app")  # noqa: LOG001
+    app = logging.Logger("app")
     app.addHandler(CustomerIOHandler(pipeline))
     app.addHandler(CustomerIOHandler(pipeline))
     message = {"event": "purchase", "cio_customer": "5", "price": 1}
@@ -188,7 +188,7 @@ class Queue:
 
     def __init__(self, handler: CustomerIOHandler) -> None:
         records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-        self.app = logging.Logger("app")  # noqa: LOG001
+        self.app = logging.Logger("app")
         self.app.addHandler(logging.handlers.QueueHandler(records))
         self._listener = logging.handlers.QueueListener(records, handler)
         self._listener.start()

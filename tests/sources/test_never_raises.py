@@ -45,7 +45,7 @@ def test_a_lazy_tag_is_invalid(
 
 def test_a_lazy_message_passes(pipeline: Pipeline, arrivals: Arrivals) -> None:
     """Untagged it is nobody's business, in either source."""
-    app = logging.Logger("app")  # noqa: LOG001
+    app = logging.Logger("app")
     app.addHandler(CustomerIOHandler(pipeline))
     app.warning(lazy())
     CustomerIOProcessor(pipeline)(None, "info", {"event": lazy()})

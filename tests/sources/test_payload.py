@@ -288,7 +288,7 @@ class TestAboutLogging:
         arguments = {"exc_info": True, "stack_info": True, "stacklevel": 2}
         event_dict = {"event": "it", "cio_customer": "5", "price": 1, "positional_args": (1, "x")}
         CustomerIOProcessor(pipeline)(None, "info", {**event_dict, **arguments})
-        app = logging.Logger("on no tree", logging.DEBUG)  # noqa: LOG001
+        app = logging.Logger("on no tree", logging.DEBUG)
         app.addHandler(CustomerIOHandler(pipeline))
         app.info("it %s %s", 1, "x", extra={"cio_customer": "5", "price": 1}, **arguments)  # type: ignore[arg-type]
 
@@ -297,7 +297,7 @@ class TestAboutLogging:
 
     def test_behind_filter_by_level(self, pipeline: Pipeline, arrivals: Arrivals) -> None:
         """What is filtered there makes no call; the rest is as if the processor came first."""
-        app = logging.Logger("on no tree", logging.INFO)  # noqa: LOG001
+        app = logging.Logger("on no tree", logging.INFO)
         log = structlog.wrap_logger(
             app,
             processors=[

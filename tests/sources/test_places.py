@@ -24,7 +24,7 @@ from tests.sources.arrivals import Arrivals
 @pytest.fixture
 def app(pipeline: Pipeline) -> logging.Logger:
     """The application's logger, with the handler."""
-    app = logging.Logger("app", logging.DEBUG)  # noqa: LOG001
+    app = logging.Logger("app", logging.DEBUG)
     app.addHandler(CustomerIOHandler(pipeline))
     return app
 
@@ -121,7 +121,7 @@ class TestBehindAQueue:
     @pytest.fixture
     def app(self, pipeline: Pipeline) -> logging.Logger:
         """A logger with the handler behind a queue."""
-        app = logging.Logger("app", logging.DEBUG)  # noqa: LOG001
+        app = logging.Logger("app", logging.DEBUG)
         app.addHandler(Queued(CustomerIOHandler(pipeline)))
         return app
 

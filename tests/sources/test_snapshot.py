@@ -46,11 +46,11 @@ class Share(float):
     pass
 
 
-class Things(list):  # type: ignore[type-arg]
+class Things(list[Any]):
     pass
 
 
-class Table(dict):  # type: ignore[type-arg]
+class Table(dict[Any, Any]):
     pass
 
 

@@ -146,7 +146,7 @@ def test_an_extra_that_an_adapter_replaces_is_said(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By then its tags are nowhere in the record."""
-    shop = logging.Logger("on no tree", logging.DEBUG)  # noqa: LOG001
+    shop = logging.Logger("on no tree", logging.DEBUG)
     shop.addHandler(CustomerIOHandler(pipeline))
     adapter = logging.LoggerAdapter(shop, {"request": 7})
     for _ in range(3):

@@ -40,7 +40,7 @@ def by_structlog_merged(pipeline: Pipeline) -> Log:
 
 def by_logging(pipeline: Pipeline) -> Log:
     """Logging's extra."""
-    app = logging.Logger("on no tree", logging.DEBUG)  # noqa: LOG001
+    app = logging.Logger("on no tree", logging.DEBUG)
     app.addHandler(CustomerIOHandler(pipeline))
     kept: list[logging.LogRecord] = []
     last = logging.Handler()

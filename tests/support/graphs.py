@@ -44,7 +44,7 @@ class BadClass:
         raise RuntimeError("no attributes")
 
 
-class BadDict(dict):  # type: ignore[type-arg]
+class BadDict(dict[Any, Any]):
     def items(self) -> Any:
         """Raise."""
         raise RuntimeError("no items")
@@ -52,7 +52,7 @@ class BadDict(dict):  # type: ignore[type-arg]
     __iter__ = keys = __len__ = items  # type: ignore[assignment]
 
 
-class BadList(list):  # type: ignore[type-arg]
+class BadList(list[Any]):
     def __iter__(self) -> Any:
         while True:
             yield self
@@ -70,7 +70,7 @@ class BadText(str):
     __len__ = encode = isascii = __str__  # type: ignore[assignment]
 
 
-class Endless(UserDict):  # type: ignore[type-arg]
+class Endless(UserDict[Any, Any]):
     def items(self) -> Any:
         """Never end."""
         while True:

@@ -83,7 +83,7 @@ class RedisServer:
 
     def do(self, *command: object) -> Any:
         """Have a command executed, for its answer."""
-        return self.client.execute_command(*command)  # type: ignore[no-untyped-call]
+        return self.client.execute_command(*command)
 
     def start(self) -> None:
         """Start it, with the data that it has kept, and wait until it answers."""
