@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import logging
 import time
@@ -24,6 +23,7 @@ from cio_events import (
 from cio_events._delivery import outcomes
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import LONG, Heard, balanced, eventually, names, said, settled
+from tests.support import garbage
 from tests.support.servers import ScriptedServer, answer, reset, stall
 
 MakePipeline = Callable[..., Pipeline]
@@ -164,7 +164,7 @@ def test_weak_receiver_that_has_gone_is_nobody(make: MakePipeline) -> None:
     listener = Listener()
     signals.sent.connect(listener.receive)
     del listener
-    gc.collect()
+    garbage.collect()
     pipeline.track("5", "x")
 
     assert settled(pipeline).sent == 1
@@ -226,7 +226,7 @@ def test_no_call_object_is_kept(make: MakePipeline) -> None:
         gone = weakref.ref(value)
         pipeline.track("5", "x", {"value": value})
         del value
-        gc.collect()
+        garbage.collect()
 
         assert gone() is None
         assert balanced(pipeline).pending == 1

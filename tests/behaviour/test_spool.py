@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from cio_events._delivery.worker import Worker
 from cio_events._wire.encode import encode
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import GUARD, LONG, QUICK, balanced, eventually, names, settled
+from tests.support import garbage
 from tests.support.spools import opened
 
 MakePipeline = Callable[..., Pipeline]
@@ -117,13 +117,13 @@ def test_what_waits_on_the_disk_takes_little_memory(
         flight.sharing = replace(flight.sharing, enough=100)
     pipeline.track("5", "first")
     assert eventually(lambda: sandbox.requests)
-    gc.collect()
+    garbage.collect()
     tracemalloc.start()
     try:
         for number in range(3_000):
             pipeline.track("5", "purchase", {"number": number})
         assert not pipeline.flush(0.5)
-        gc.collect()
+        garbage.collect()
         memory, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import logging.config
 import logging.handlers
@@ -17,6 +16,7 @@ import pytest
 from cio_events._pipeline.pipeline import Pipeline
 from cio_events._sources import attachment
 from cio_events._sources.logging import CustomerIOHandler
+from tests.support import garbage
 from tests.support.scripts import environment, run_code
 
 NAME = "shop_of_attachment"
@@ -34,7 +34,7 @@ def shop(pipeline: Pipeline) -> Iterator[logging.Logger]:
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What was said of handlers."""
-    gc.collect()
+    garbage.collect()
     return [message for message in caplog.messages if "a CustomerIOHandler " in message]
 
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 import pytest
 
 from cio_events._buffers.spool import buffer, file, upkeep, writer
+from tests.support import garbage
 from tests.support.effort import times
 from tests.support.spools import drain, envelope, left_in, number_of, opened
 
@@ -126,7 +127,7 @@ def test_an_exception_within_a_put_loses_nothing_that_was_accepted(tmp_path):
         # A file cut off while it was made is closed by the garbage collector only.
         warnings.simplefilter("ignore", ResourceWarning)
         del spool
-        gc.collect()
+        garbage.collect()
     numbers = left_in(tmp_path / "spool")
 
     assert cuts > puts // 7
@@ -233,7 +234,7 @@ def test_a_destructor_that_logs_does_not_hang(spool):
             spool.forget(taken)
     finally:
         gc.set_threshold(*threshold)
-    gc.collect()
+    garbage.collect()
     numbers += drain(spool)
 
     assert len(numbers) == 600
