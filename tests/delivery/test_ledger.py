@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import random
 import signal
 import threading
 import time
@@ -290,24 +288,12 @@ def test_ledger_balances_for_objects_that_log_when_they_are_collected() -> None:
             inner.act(turns)
             balanced(ledger.stats(0))
 
-    def collect(phase: str, _: object) -> None:
-        if phase == "stop":
-            inner.act(random.randrange(6))
-
-    threshold = gc.get_threshold()
-    garbage.collect()
-    gc.callbacks.append(collect)
-    gc.set_threshold(5, 2, 2)
-    try:
+    with garbage.collecting(every=31):
         for turn in range(1_500):
             Logging()
             outer.act(turn)
             if turn % 5 == 0:
                 balanced(ledger.stats(0))
-    finally:
-        gc.set_threshold(*threshold)
-        gc.callbacks.remove(collect)
-        garbage.collect()
 
     assert turns == 1_500
     assert_truth(ledger, outer, inner)

@@ -7,7 +7,6 @@ The libraries beneath take one of some kinds for an error of the connection's, a
 from __future__ import annotations
 
 import ctypes
-import gc
 import logging
 import signal
 import socket
@@ -22,6 +21,7 @@ from rq.timeouts import JobTimeoutException
 
 from cio_events import AppClient, NoAnswerError, Pipeline, SendEmail, TrackClient
 from tests.http.asking import server_context
+from tests.support import garbage
 from tests.support.alarms import handled
 from tests.support.limits import LIMITS, LimitError, alarmed, forgetful
 from tests.support.servers import (
@@ -159,7 +159,7 @@ def test_while_a_proxy_is_awaited(scheme: str, limit: str) -> None:
         session.proxies = {"https": f"{scheme}://127.0.0.1:{proxy.port}"}
         with pytest.raises(kind):
             track("https://localhost:1", session)
-    gc.collect()
+    garbage.collect()
 
 
 def test_in_a_hook_of_the_applications_session() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -20,6 +19,7 @@ import requests
 
 from cio_events.sandbox import ReceivedRequest, Sandbox
 from tests.sandbox.asking import TIMEOUT_SECONDS, Api, eventually, raw
+from tests.support import garbage
 from tests.support.effort import times
 from tests.support.scripts import environment, run_code
 
@@ -101,7 +101,7 @@ def test_a_connection_of_the_last_moment_is_closed_too(api: Api) -> None:
             with contextlib.suppress(ConnectionResetError):
                 assert last.recv(1) == b""
         api.sandbox.start()
-    gc.collect()  # what was left behind warns now, and warnings are errors
+    garbage.collect()  # what was left behind warns now, and warnings are errors
 
 
 def test_a_port_that_is_taken_is_an_error(api: Api) -> None:

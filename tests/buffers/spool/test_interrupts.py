@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -222,19 +221,14 @@ def test_a_destructor_that_logs_does_not_hang(spool):
         def __del__(self):
             spool.put(envelope(next(number)))
 
-    threshold = gc.get_threshold()
-    gc.set_threshold(5, 1, 1)
     numbers = []
-    try:
+    with garbage.collecting(every=31):
         for _ in range(300):
             Logs()
             spool.put(envelope(next(number)))
             taken = spool.take(5)
             numbers += [number_of(one) for one in taken]
             spool.forget(taken)
-    finally:
-        gc.set_threshold(*threshold)
-    garbage.collect()
     numbers += drain(spool)
 
     assert len(numbers) == 600
