@@ -8,7 +8,6 @@ another customer's.
 from __future__ import annotations
 
 import itertools
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from cio_events import Call, Pipeline, SendPush, Track
 from tests.behaviour.watching import Heard, eventually, said, settled
 from tests.contract import pages
 from tests.support.effort import THOROUGH
+from tests.support.ports import free_port
 from tests.support.servers import Peer, ScriptedServer, head
 
 MakePipeline: TypeAlias = Callable[..., Pipeline]
@@ -287,9 +287,3 @@ def call(way: str, who: str, name: str) -> Call:
 def name_of(call: Any) -> str:
     """What the call is known by here."""
     return str(call.title if isinstance(call, SendPush) else call.name)
-
-
-def free_port() -> int:
-    """A port of loopback at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import requests.adapters
 from cio_events import CustomerIOHandler, Pipeline, SendPush, Track
 from cio_events.sandbox import Sandbox
 from tests.behaviour.watching import LONG, Heard, balanced, eventually, names, said, settled
+from tests.support.ports import free_port
 from tests.support.servers import (
     Peer,
     ScriptedServer,
@@ -43,12 +43,6 @@ def close_after(step: Step) -> Step:
         return False
 
     return closing
-
-
-def free_port() -> int:
-    """A port of loopback at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @each_api

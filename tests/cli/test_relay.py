@@ -24,7 +24,8 @@ from cio_events._relay.recorder import Recorder
 from tests.cli import commands
 from tests.relay.conftest import Publisher, relay, running, until
 from tests.support.needs import needs_redis
-from tests.support.redis_server import PROGRAM, RedisServer, free_port
+from tests.support.ports import free_port
+from tests.support.redis_server import PROGRAM, RedisServer
 from tests.support.relays import RelayChild
 from tests.support.spools import ROOT
 

@@ -20,6 +20,7 @@ from tests.http.asking import (
     run_python,
     send_answer,
 )
+from tests.support.ports import free_port
 from tests.support.servers import (
     Peer,
     ScriptedServer,
@@ -39,8 +40,7 @@ from tests.support.servers import (
 class TestNoAnswer:
     def test_a_refused_connection(self) -> None:
         """Nothing can have been received."""
-        with socket.create_server(("127.0.0.1", 0)) as unused:
-            port = unused.getsockname()[1]
+        port = free_port()
         error = failure(f"http://127.0.0.1:{port}")
 
         assert not error.maybe_received
@@ -267,8 +267,7 @@ class TestWhyThereIsNone:
 
     def test_nobody_listens(self) -> None:
         """The operating system's word."""
-        with socket.create_server(("127.0.0.1", 0)) as unused:
-            port = unused.getsockname()[1]
+        port = free_port()
 
         assert failure(f"http://127.0.0.1:{port}").cause == "Connection refused"
 
@@ -331,8 +330,7 @@ class TestWhyThereIsNone:
         self, tls_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """That it was the proxy."""
-        with socket.create_server(("127.0.0.1", 0)) as unused:
-            port = unused.getsockname()[1]
+        port = free_port()
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         error = failure(tls_server.url, timeout=GENEROUS)
 

@@ -25,6 +25,7 @@ from tests.http.asking import (
     run_python,
     server_context,
 )
+from tests.support.ports import free_port
 from tests.support.servers import (
     ScriptedServer,
     answer,
@@ -159,7 +160,8 @@ class TestAnApplicationsSession:
 
         session = requests.Session()
         session.mount("http://", Adapter())
-        with ScriptedServer([answer(202), reset(), reset(), stall()]) as server:
+        steps = [answer(202), reset(), reset(), stall()]
+        with ScriptedServer(steps, port=free_port()) as server:
             client = endpoint(server.url, session=session)
             assert client.send(REQUEST).status == 202
             with pytest.raises(NoAnswerError) as broken:
@@ -167,7 +169,7 @@ class TestAnApplicationsSession:
             with pytest.raises(AnswerTimeoutError) as stalled:
                 client.send(REQUEST, timeout=BUDGET)
             session.close()
-        refused = failure(server.url, session=session)
+        refused = failure(server.url, session=session)  # its port is nobody else's by now
 
         assert len(sent) == 5
         assert (broken.value.maybe_received, stalled.value.maybe_received) == (True, True)

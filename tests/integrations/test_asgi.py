@@ -15,7 +15,8 @@ from cio_events import ParamError, Pipeline, configure, get_pipeline
 from cio_events._process import exits
 from cio_events.integrations.asgi import DeliverAtShutdown
 from tests.support import programs
-from tests.support.load import Server, free_port, logged_ids, lost
+from tests.support.load import Server, logged_ids, lost
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

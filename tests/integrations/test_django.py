@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import programs
-from tests.support.load import PATIENT, Server, free_port, lost
+from tests.support.load import PATIENT, Server, lost
+from tests.support.ports import free_port
 from tests.support.scripts import ROOT, SECONDS, environment
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.load import PATIENT, free_port
+from tests.support.load import PATIENT
+from tests.support.ports import free_port
 from tests.support.programs import QUEUES, program
 from tests.support.scripts import SECONDS, environment
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.process.life import PRELUDE, ROOT, Running, ids_sent, names
 from tests.support import programs
-from tests.support.load import free_port
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,7 +15,8 @@ from tests.behaviour.watching import eventually, said, settled
 from tests.cli import commands
 from tests.redis.conftest import MakePipeline
 from tests.redis.stored import names
-from tests.support.redis_server import PROGRAM, RedisServer, free_port
+from tests.support.ports import free_port
+from tests.support.redis_server import PROGRAM, RedisServer
 
 Behind: TypeAlias = "tuple[RedisServer, int, Path]"
 

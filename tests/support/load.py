@@ -41,13 +41,6 @@ PATIENT = {"CIO_FLUSH_INTERVAL": "3600", "CIO_EXIT_TIMEOUT": "20", "PYTHONUNBUFF
 NOTICE_SECONDS = 0.3
 
 
-def free_port() -> int:
-    """A port on loopback that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
 class Server:
     """
     A command that serves HTTP on loopback, in a process group of its own.
