@@ -307,7 +307,9 @@ def test_adapter_that_raises_under_a_message_leaves_a_doubt(
 
 
 @pytest.mark.parametrize("pending", [1, 100])
-def test_we_never_listen_to_ourselves(make: MakePipeline, caplog: Any, pending: int) -> None:
+def test_we_never_listen_to_ourselves(
+    make: MakePipeline, caplog: Any, pending: int, later: Callable[[float], None]
+) -> None:
     """
     No record of ours, of requests or of urllib3 is ever taken.
 
@@ -318,9 +320,7 @@ def test_we_never_listen_to_ourselves(make: MakePipeline, caplog: Any, pending: 
     before = root.level
     seen: list[str] = []
     with ScriptedServer([answer(500)] * 10_000) as server:
-        pipeline = make(
-            track_url=server.url, max_pending=pending, max_age=0.4, flush_interval=3600
-        )
+        pipeline = make(track_url=server.url, max_pending=pending, max_age=60, flush_interval=3600)
         handler = CustomerIOHandler(pipeline)
         watcher = logging.Handler()
         watcher.emit = lambda record: seen.append(record.name)  # type: ignore[method-assign]
@@ -340,6 +340,9 @@ def test_we_never_listen_to_ourselves(make: MakePipeline, caplog: Any, pending: 
         try:
             for _ in range(pending + 5):
                 logging.getLogger("app").info("bought", extra={"cio_customer": "5"})
+            pipeline.flush(0)
+            assert eventually(lambda: len(server.requests) > 3)
+            later(90)
             stats = settled(pipeline)
         finally:
             logging.setLogRecordFactory(factory)

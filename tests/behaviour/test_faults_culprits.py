@@ -112,14 +112,17 @@ def test_one_culprit_stops_nobody_else(
 
 
 @each_api
-def test_culprit_is_given_up_at_its_age(make: MakePipeline, heard: Heard, api: str) -> None:
+def test_culprit_is_given_up_at_its_age(
+    make: MakePipeline, heard: Heard, api: str, later: Callable[[float], None]
+) -> None:
     """As any call that cannot be delivered; then those behind it go."""
     with ScriptedServer([fails_for(b"poison", by=status(500))] * 10_000) as server:
-        pipeline = make(track_url=server.url, api=api, max_age=1.5, **PACE)
+        pipeline = make(track_url=server.url, api=api, max_age=60, **PACE)
         pipeline.track("5", "poison")
         for n in range(20):
             pipeline.track(f"{n}", f"{n}")
         assert eventually(lambda: balanced(pipeline).sent == 19)
+        later(90)
         assert eventually(lambda: balanced(pipeline).failed)
         stats = settled(pipeline)
 
