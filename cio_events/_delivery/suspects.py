@@ -201,7 +201,8 @@ class Suspects:
         """Return what to try now, while others pass."""
         if self._out is not None:
             return None
-        for load in list(self._loads):
+        # By turns: where a request outlasts their pauses, the first ones are always due again.
+        for load in sorted(self._loads, key=lambda one: one.turn):
             if self._is_due(load, now):
                 self._out = self._attempt(load)
                 if self._out is not None:

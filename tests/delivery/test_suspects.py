@@ -106,6 +106,21 @@ def test_who_fails_six_times_steps_aside_though_nothing_else_passes() -> None:
     assert all(load.strikes < STRIKES for load in flight.suspects)
 
 
+def test_culprits_that_take_their_time_leave_the_others_their_turn() -> None:
+    """Each is due again as soon as it has failed, and still all behind them are searched."""
+    flight = Flight(*events(*"abcdefgh"))
+    for _ in range(60):
+        load = flight.begin()
+        if any(b'"a"' in one or b'"b"' in one for one in load.envelopes):
+            flight.fail(load)
+        else:
+            flight.succeed(load)
+        flight.now += 2 * OPTIONS.retry_cap
+
+    assert sizes(*flight.suspects) == [1, 1]
+    assert len(flight.of.line.pending) == 2
+
+
 def test_while_nothing_passes_each_has_its_turn() -> None:
     """Who is behind one that has failed often is tried before that one comes again."""
     flight = Flight(*events("a"))
