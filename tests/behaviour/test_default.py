@@ -6,6 +6,7 @@ import logging
 import logging.config
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -33,9 +34,21 @@ def its(handler: CustomerIOHandler) -> Pipeline:
     return handler._own
 
 
+_of_others: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def _threads_of_others() -> Iterator[None]:
+    """What an earlier test has left running is none of this one's."""
+    _of_others.update(threading.enumerate())
+    yield
+    _of_others.clear()
+
+
 def threads() -> int:
-    """How many flushing threads there are."""
-    return sum(thread.name == "cio_events" for thread in threading.enumerate())
+    """How many flushing threads have begun in this test, and run."""
+    begun = {*threading.enumerate()} - _of_others
+    return sum(thread.name == "cio_events" for thread in begun)
 
 
 def wait_for_threads(count: int) -> None:

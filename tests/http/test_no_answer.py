@@ -41,7 +41,7 @@ class TestNoAnswer:
     def test_a_refused_connection(self) -> None:
         """Nothing can have been received."""
         port = free_port()
-        error = failure(f"http://127.0.0.1:{port}")
+        error = failure(f"http://127.0.0.1:{port}", timeout=GENEROUS)
 
         assert not error.maybe_received
         assert str(error) == f"no connection to http://127.0.0.1:{port}: Connection refused"
@@ -75,7 +75,7 @@ class TestNoAnswer:
         """Nothing can have been received."""
         with ScriptedServer([answer(status)]) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", f"http://user:hunter2@127.0.0.1:{proxy.port}")
-            error = failure(tls_server.url)
+            error = failure(tls_server.url, timeout=GENEROUS)
 
         assert not error.maybe_received
         assert "proxy" in str(error)
@@ -113,7 +113,7 @@ class TestNoAnswer:
             try:
                 raise FileNotFoundError(2, "No such file", "lucy.txt")
             except FileNotFoundError:
-                error = failure(server.url)
+                error = failure(server.url, timeout=GENEROUS)
 
         assert "No such file" not in str(error)
         assert "RemoteDisconnected" in str(error)
@@ -268,8 +268,9 @@ class TestWhyThereIsNone:
     def test_nobody_listens(self) -> None:
         """The operating system's word."""
         port = free_port()
+        error = failure(f"http://127.0.0.1:{port}", timeout=GENEROUS)
 
-        assert failure(f"http://127.0.0.1:{port}").cause == "Connection refused"
+        assert error.cause == "Connection refused"
 
     def test_a_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is wrong, or there is no network."""

@@ -22,10 +22,13 @@ def wait_until_asleep(pid: int) -> None:
 
 
 def _switches(pid: int) -> list[tuple[str, list[str]]] | None:
-    """How often each of its threads was given a core; None while one of them runs."""
+    """How often each of its threads was given a core; None while one of them runs or ends."""
     found = []
     for task in sorted(Path(f"/proc/{pid}/task").iterdir()):
-        status = (task / "status").read_text()
+        try:
+            status = (task / "status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return None  # it has ended meanwhile
         if "State:\tS" not in status:
             return None
         found.append((task.name, re.findall(r"switches:\t(\d+)", status)))
