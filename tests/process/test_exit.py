@@ -345,13 +345,13 @@ def test_daemon_threads_that_go_on_logging_do_no_harm(sandbox: Sandbox) -> None:
 def test_ctrl_c_ends_the_wait() -> None:
     """Who presses it a second time does not want to wait; the count is said, and no traceback."""
     script = """
-        make(exit_timeout=40, timeout=45)
+        make(flush_interval=3600, exit_timeout=40, timeout=45)
         say("lost")
         print("ready", flush=True)
         """
     with ScriptedServer([stall()]) as server, start(script, server.url) as running:
         assert running.line() == "ready"
-        while not server.requests:
+        while not server.requests:  # which comes of the exit alone
             time.sleep(0.01)
         running.send(signal.SIGINT)
         life = running.end()

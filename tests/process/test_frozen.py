@@ -234,11 +234,12 @@ def test_a_frozen_process_has_delivered(sandbox: Sandbox) -> None:
 
         for number in range(3):
             handler(f"call {number}", None)
-            if os.fork() == 0:
+            pid = os.fork()
+            while pid == 0:  # it may not have stopped yet
                 time.sleep(0.2)
                 os.kill(os.getppid(), signal.SIGCONT)
-                os._exit(0)
             os.kill(os.getpid(), signal.SIGSTOP)
+            os.kill(pid, signal.SIGKILL)
             os.wait()
         os._exit(0)
         """,
