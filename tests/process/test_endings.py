@@ -105,13 +105,13 @@ def run(number: int, name: str, script: str, directory: Path, sandbox: Sandbox) 
         printed = running.end().lines
         if "daemon" in name:  # which goes on
             for buffer in ("memory", "spool"):
-                wait_for(f"{name}/{buffer}", sandbox)
+                wait_for(f"{name}/{buffer}", sandbox, 40 if ENDINGS[name].memory == ALL else 5)
     return printed
 
 
-def wait_for(name: str, sandbox: Sandbox) -> None:
-    """Wait a while for an event."""
-    end = time.monotonic() + 5
+def wait_for(name: str, sandbox: Sandbox, seconds: float) -> None:
+    """Wait a while for an event: for longer where it has to arrive."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end and all(event.name != name for event in sandbox.events):
         time.sleep(0.02)
 
