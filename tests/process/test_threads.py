@@ -134,12 +134,14 @@ def test_a_thread_is_started_as_soon_as_one_can_be_had(sandbox: Sandbox) -> None
     life = live(
         REFUSING
         + """
+from cio_events._delivery import worker
+worker._SECONDS_BETWEEN_STARTS = 20.0
 pipeline = make(flush_interval=0)
 say("event 1")
 say("event 2")
 print(len(refused))
 threading.Thread.start = start
-time.sleep(1.2)
+pipeline._worker._start_again_at = time.monotonic()
 say("event 3")
 deadline = time.monotonic() + 20
 while pipeline.stats().pending and time.monotonic() < deadline:

@@ -261,6 +261,7 @@ def test_a_client_that_gives_up_leaves_the_sandbox_well(
     api.sandbox.delay(FOR_EVER, times=1)
     with pytest.raises(requests.ReadTimeout):
         api.post(EVENTS, json=EVENT, timeout=0.05)
+    assert eventually(lambda: len(api.sandbox.events) == 1)
     api.sandbox.heal()
 
     assert statuses(api, 1) == [200]
