@@ -104,6 +104,7 @@ class Worker:
         self._starting = threading.RLock()  # held by whoever starts the thread
         self._start_again_at = 0.0
         self._retiring = False
+        self._urgent = False  # whether what is pending is to wait for no company
         self._turn = threading.RLock()  # held by whoever delivers
         self._deliverer: int | None = None
         self._bell: Mailbox[None] | None = None
@@ -139,7 +140,7 @@ class Worker:
             if self._thread is None and not condition():
                 self._start()
             self._dispatcher.try_now()
-            self._ring()
+            self.wake()
             while not condition():
                 left = end - monotonic()
                 if left <= 0:
@@ -182,7 +183,7 @@ class Worker:
             while is_open():
                 if self._thread is None:
                     self._start()
-                self._ring()
+                self.wake()
                 self.blocked.admit()
                 if self._thread is None:
                     # Nobody else makes room.
@@ -219,17 +220,18 @@ class Worker:
         """Look now for calls that nobody delivers."""
         self._dispatcher.adopt_soon()
         self.notify()
-        self._ring()
+        self.wake()
 
     def wake(self) -> None:
         """Deliver now what is pending."""
+        self._urgent = True
         self._ring()
 
     def retire(self) -> None:
         """Have the thread end as soon as nothing is pending; the next call starts another."""
         if self._thread is not None:
             self._retiring = True
-            self._ring()
+            self.wake()
 
     def runs_here(self) -> bool:
         """Whether this thread delivers or announces, so that it cannot wait for either."""
@@ -332,6 +334,7 @@ class Worker:
                 and self._thread is threading.current_thread()
             ):
                 self._sleep()
+                self._urgent = False
                 if not self._dispatcher.stopping:
                     self._round_safely(NEVER)
         finally:
@@ -341,39 +344,44 @@ class Worker:
             self._tell_waiters()
 
     def _sleep(self) -> None:
-        """Wait for something to do."""
-        bell = self._bell
-        assert bell is not None  # noqa: S101 - made before the thread
-        ready_at = self._dispatcher.ready_at()
-        now = monotonic()
+        """Wait for something to do, and then for what may share its request."""
         if self.idle():
             self._state = _State.IDLE
-            if not self.idle():
-                self._state = _State.AWAKE
-                return
-            seconds = max(self._dispatcher.adopt_at - now, 0.0)
-        elif ready_at:
-            # What was taken from the buffer has waited for company.
+            if self.idle():
+                self._listen(max(self._dispatcher.adopt_at - monotonic(), 0.0))
+        if not self.idle():
+            self._wait_for_company()
+        self._state = _State.AWAKE
+
+    def _wait_for_company(self) -> None:
+        ready_at = self._dispatcher.ready_at()
+        if ready_at:
+            # What was taken from the buffer has waited.
             self._state = _State.PAUSED
-            seconds = max(ready_at - now, _MOMENT)
+            seconds = max(ready_at - monotonic(), _MOMENT)
             seconds = min(max(self._options.flush_interval, _SHORTEST_SLEEP), seconds)
         else:
             self._state = _State.GATHERING
             seconds = self._options.flush_interval
             if (
-                self._waiters
+                self._urgent
+                or self._waiters
                 or self.blocked
                 or exits.at_once
+                or self._dispatcher.stopping
                 or self._ledger.pending_bytes >= self._full
             ):
                 seconds = 0.0
-        try:
+        self._listen(seconds)
+
+    def _listen(self, seconds: float) -> None:
+        """Wait until somebody rings, for at most so long."""
+        bell = self._bell
+        assert bell is not None  # noqa: S101 - made before the thread
+        with suppress(Empty):
             bell.get(timeout=min(seconds, _LONGEST_SLEEP))
             while True:
                 bell.get_nowait()
-        except Empty:
-            pass
-        self._state = _State.AWAKE
 
     def _deliver_inline(self, end: float, condition: Callable[[], bool]) -> None:
         without_capture(self._round_safely, end)

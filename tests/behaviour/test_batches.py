@@ -287,6 +287,34 @@ def test_calls_wait_for_company(make: MakePipeline, sandbox: Sandbox) -> None:
     assert not later or after[shared] - before[0] >= interval
 
 
+def test_what_comes_after_a_quiet_time_waits_too(make: MakePipeline, sandbox: Sandbox) -> None:
+    """The first call that a thread has again is not sent alone."""
+    pipeline = make(flush_interval=3600)
+    pipeline.track("5", "before")
+    assert pipeline.flush(LONG)
+    assert eventually(lambda: pipeline._worker._state.value == "idle")
+
+    for n in range(10):
+        pipeline.track("5", f"{n}")
+        time.sleep(0.01)  # long enough for one that does not wait
+    assert pipeline.flush(LONG)
+
+    assert [len(request.body["batch"]) for request in sandbox.requests] == [1, 10]
+
+
+def test_a_flush_that_does_not_wait_hurries_what_does(make: MakePipeline) -> None:
+    """Also what has only just come, after a quiet time."""
+    pipeline = make(flush_interval=3600)
+    pipeline.track("5", "before")
+    assert pipeline.flush(LONG)
+    assert eventually(lambda: pipeline._worker._state.value == "idle")
+
+    pipeline.track("5", "x")
+    pipeline.flush(0)
+
+    assert eventually(lambda: balanced(pipeline).sent == 2)
+
+
 def test_full_batch_does_not_wait(make: MakePipeline, sandbox: Sandbox) -> None:
     """What fills a request leaves at once, however long the interval is."""
     pipeline = make(flush_interval=3600)
