@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, TypeAlias
@@ -35,6 +36,12 @@ TAGS = TRIGGERS | {
 
 MARKS = frozenset({"cio_event_id", "cio_refused"})
 """What a captured record shows; one that has either is not captured again."""
+
+# Of a key that may be a misspelt tag.
+_LONGEST = 40
+
+# How like a tag one has to be: below it lie an application's own words, such as cio_office.
+_LIKENESS = 0.75
 
 # What a plain event has none of.
 _TAGS_OF_OTHERS = TAGS - {"cio_customer", "cio_identity"}
@@ -263,6 +270,13 @@ class Shapes(dict[tuple[object, ...], Shape]):
         return not any(fnmatchcase(key, glob) for glob in self._globs)
 
 
+def likely_tag(key: str) -> str | None:
+    """The tag that *key* was probably meant to be; None if it is one itself, or like none."""
+    if key in TAGS or len(key) > _LONGEST:
+        return None
+    return next(iter(get_close_matches(key, TAGS, 1, _LIKENESS)), None)
+
+
 def _is_misspelt(key: str) -> bool:
     return (
         key.startswith("cio_")
@@ -286,7 +300,8 @@ def _is_about_logging(key: str, value: object) -> bool:
 def say_misplaced(key: str, where: Callable[[], str]) -> None:
     """Say once of a misplaced *key* how to send it; *where* tells of the record."""
     if _is_misspelt(key):
-        what, cure = "is no tag", ""
+        likely = likely_tag(key)
+        what, cure = f"is no tag (is it {likely}?)" if likely else "is no tag", ""
     else:
         what = "is about logging" if key in _BY_PROCESSORS else "is written by instrumentation"
         cure = f', and the option hidden=("{key}",) says that it is meant to be left out'

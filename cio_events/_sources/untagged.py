@@ -8,7 +8,6 @@ each that has a trigger.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from cio_events._interrupts import suppress_faults
 from cio_events._process.diagnostics import warn_few, warn_once
 from cio_events._sources.context import bound_to_context
-from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
+from cio_events._sources.fields import MARKS, TAGS, TRIGGERS, likely_tag
 from cio_events._sources.line import given_in_vain
 from cio_events._sources.origin import origin_of
 
@@ -32,12 +31,6 @@ _MAY_BE_ALONE = frozenset({"cio_identity", "cio_id_type"})
 
 # Of the keys of one record that begin as tags do; to compare one with all tags takes time.
 _KEYS_COMPARED = 20
-
-# Of a key that may be a misspelt tag.
-_LONGEST = 40
-
-# Below it lie an application's own words, such as cio_office.
-_LIKENESS = 0.75
 
 BOUND = (
     "cio_customer or cio is bound to the context, which would make an event of every record that "
@@ -106,13 +99,6 @@ def look(places: Sequence[Mapping[Any, Any]], event: object, source: object) -> 
 def is_tagged(value: object) -> bool:
     """Whether *value* is a plain dictionary with a trigger."""
     return type(value) is dict and not TRIGGERS.isdisjoint(value)
-
-
-def likely_tag(key: str) -> str | None:
-    """The tag that *key* was probably meant to be; None if it is one itself, or like none."""
-    if key in TAGS or len(key) > _LONGEST:
-        return None
-    return next(iter(get_close_matches(key, TAGS, 1, _LIKENESS)), None)
 
 
 def _look_at_key(key: str, where: partial[str]) -> None:

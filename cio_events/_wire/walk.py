@@ -61,7 +61,7 @@ class Unsaid(NamedTuple):
     def problem(self) -> str:
         """What is wrong with it, and what became of it."""
         sent = "it is left out" if self.left_out else "its type's name is sent in its place"
-        return f"holds a {ascii(self.kind)[1:-1]} that has no form in JSON; {sent}"
+        return f"holds a value of type {ascii(self.kind)[1:-1]} that has no form in JSON; {sent}"
 
 
 class NotInertError(Exception):

@@ -7,8 +7,7 @@ from typing import Any
 
 from cio_events._calls.call import Call
 from cio_events._process.callers import calling_line
-from cio_events._sources.fields import MARKS, TAGS, TRIGGERS
-from cio_events._sources.untagged import likely_tag
+from cio_events._sources.fields import MARKS, TAGS, TRIGGERS, likely_tag
 from cio_events.errors import ParamError
 from cio_events.signals import DroppedReason
 from cio_events.testing.texts import label

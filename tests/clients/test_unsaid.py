@@ -10,8 +10,9 @@ from cio_events import AppClient, Call, Identify, SendEmail, Track, TrackClient
 from cio_events._process import diagnostics
 from cio_events.sandbox import Sandbox
 
-IN_EVENT = "'thing': holds a object that has no form in JSON; its type's name is sent in its place"
-IN_IDENTIFY = "'thing': holds a object that has no form in JSON; it is left out"
+UNSAID = "'thing': holds a value of type object that has no form in JSON"
+IN_EVENT = f"{UNSAID}; its type's name is sent in its place"
+IN_IDENTIFY = f"{UNSAID}; it is left out"
 
 DATA = {"thing": object(), "price": 1}
 

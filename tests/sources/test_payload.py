@@ -168,7 +168,7 @@ def test_a_misspelt_tag_is_said_once(
 
     assert [event.data for event in arrivals.events()] == [{}] * 3
     (message,) = caplog.messages
-    assert message.startswith("cio_custmer is no tag")
+    assert message.startswith("cio_custmer is no tag (is it cio_customer?) and is not sent")
 
 
 def test_made_up_tags_are_said_a_few_times_only_and_escaped(

@@ -189,10 +189,10 @@ def test_what_cannot_be_said_is_said_once(
 
     assert arrivals.balance() == (4, 0, 0)
     assert [message.partition(" that has no form")[0] for message in caplog.messages] == [
-        "'thing': holds a object",
-        "'inner': holds a type",
-        "'thing': holds a object",
-        "'ltv': holds a float",
+        "'thing': holds a value of type object",
+        "'inner': holds a value of type type",
+        "'thing': holds a value of type object",
+        "'ltv': holds a value of type float",
     ]
 
 
@@ -203,9 +203,9 @@ def test_strict_raises(source: Source, sandbox: Sandbox) -> None:
         log = source(pipeline)
         with pytest.raises(ParamError, match=r"^cio_customer: "):
             log("it", cio_customer="")
-        with pytest.raises(ParamError, match=r"^thing: holds a object"):
+        with pytest.raises(ParamError, match=r"^thing: holds a value of type object"):
             log("it", cio_customer="5", thing=object())
-        with pytest.raises(ParamError, match=r"^value: holds a float"):
+        with pytest.raises(ParamError, match=r"^value: holds a value of type float"):
             log("it", cio="identify", cio_customer="5", value=float("inf"))
 
         assert pipeline.stats().received == 0

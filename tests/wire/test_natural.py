@@ -191,12 +191,12 @@ def test_it_is_said_once_and_strict_raises(caplog: pytest.LogCaptureFixture) -> 
     said = [one.rpartition(" (")[0] for one in caplog.messages if "thing" in one]
 
     assert said == [
-        "'thing': holds a object that has no form in JSON; its type's name is sent in its place",
-        "'thing': holds a object that has no form in JSON; it is left out",
+        f"'thing': holds a value of type object that has no form in JSON; {what}"
+        for what in ("its type's name is sent in its place", "it is left out")
     ]
     with (
         Pipeline(**options, strict=True) as strict,
-        pytest.raises(ParamError, match="thing: holds a object"),
+        pytest.raises(ParamError, match="thing: holds a value of type object"),
     ):
         strict.track("5", "x", {"thing": object()})
 
