@@ -21,9 +21,8 @@ from cio_events._http import endpoint as http
 from cio_events._http.exchange import Answer
 from cio_events._process import diagnostics
 from cio_events._process.tracebacks import without_locals
-from cio_events._wire import answers
+from cio_events._wire import answers, single
 from cio_events._wire import batch as v2
-from cio_events._wire import single as v1
 from cio_events._wire.encode import check_size, encode
 from cio_events._wire.envelope import Envelope, Route, route_of
 from cio_events._wire.masking import named
@@ -148,7 +147,7 @@ class TrackClient(Client, Verbs[None, float]):
         # has just closed.
         id_ = new_id(_now())
         unsaid: list[Unsaid] = []
-        request = v1.request(call, id_, unsaid)
+        request = single.request(call, id_, unsaid)
         say_unsaid(unsaid)
         if request.body is not None and len(request.body) > limits.V2_OPERATION_BYTES:
             check_size(call, len(request.body), lambda: call)

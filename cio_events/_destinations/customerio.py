@@ -20,9 +20,8 @@ from cio_events._destinations import answers
 from cio_events._destinations.instead import instead
 from cio_events._http.endpoint import APP_URLS, TRACK_URLS, Answer, Endpoint
 from cio_events._interrupts import faults
-from cio_events._wire import app, encode
+from cio_events._wire import app, encode, single
 from cio_events._wire import batch as v2
-from cio_events._wire import single as v1
 from cio_events._wire.answers import Reading
 from cio_events._wire.envelope import HEADER_BYTES, Envelope, Route, body_of, route_of
 from cio_events._wire.masking import shown
@@ -188,7 +187,7 @@ class TrackAPI(_Api):
                 request = Request("POST", v2.BATCH_PATH, v2.batch(envelopes))
             else:
                 (envelope,) = envelopes
-                request = v1.request_of(body_of(envelope))
+                request = single.request_of(body_of(envelope))
         except ParamError as error:
             # A dead letter that was too large, and is sent again.
             return Refused("invalid" if error.limit is None else "too_large", None, str(error))
