@@ -188,6 +188,18 @@ def valid_number(value: object, param: str, most: int) -> int:
     return number
 
 
+def valid_seconds(value: object, param: str) -> float:
+    """
+    *value* as a number of seconds to wait.
+
+    Raises:
+        ParamError: It is no number, or below 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise ParamError(param, "must be a number of seconds, 0 or more")
+    return value
+
+
 def valid_event_name(name: object) -> str:
     """
     *name* as an event's, trimmed; a lone surrogate is replaced, as it is in what is sent with it.

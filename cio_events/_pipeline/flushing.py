@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
+from cio_events._calls.validation import valid_seconds
 from cio_events._exported import exported
 from cio_events._pipeline.default import get_pipeline
 from cio_events._pipeline.pipeline import Pipeline
@@ -59,10 +60,8 @@ class flushing:  # noqa: N801 - read as `contextlib.suppress` and its like are
     def __init__(self, pipeline: Pipeline | None = None, *, timeout: float = _SECONDS) -> None:
         if pipeline is not None and not isinstance(pipeline, Pipeline):
             raise ParamError("pipeline", "must be a Pipeline; the decorator is @flushing()")
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
-            raise ParamError("timeout", "must be a number of seconds, 0 or more")
         self._pipeline = pipeline
-        self._timeout = timeout
+        self._timeout = valid_seconds(timeout, "timeout")
         flushing.made = True
 
     def __call__(self, function: F) -> F:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, TypeAlias
 
+from cio_events._calls.validation import valid_seconds
 from cio_events._exported import exported
 from cio_events._process import exits
 from cio_events._process.callers import outwards
@@ -68,10 +69,8 @@ def install_signal_handlers(
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("install_signal_handlers has to be called on the main thread")
-    if timeout is not None and (
-        isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0
-    ):
-        raise ParamError("timeout", "must be a number of seconds, 0 or more")
+    if timeout is not None:
+        valid_seconds(timeout, "timeout")
     if not isinstance(signals, Iterable):
         raise ParamError("signals", "must be signals, such as [signal.SIGTERM]")
     for number, earlier in [(number, _earlier(number)) for number in signals]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, ClassVar, TypeAlias
 
+from cio_events._calls.validation import valid_seconds
 from cio_events._process import exits
 from cio_events._process.servers import off_the_loop
-from cio_events.errors import ParamError
 
 Message: TypeAlias = "MutableMapping[str, Any]"
 Receive: TypeAlias = "Callable[[], Awaitable[Message]]"
@@ -50,12 +50,8 @@ class DeliverAtShutdown:
     """Whether this process has made one."""
 
     def __init__(self, app: Application, *, timeout: float | None = None) -> None:
-        if timeout is not None and (
-            isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0
-        ):
-            raise ParamError("timeout", "must be a number of seconds, 0 or more")
         self._app = app
-        self._timeout = timeout
+        self._timeout = None if timeout is None else valid_seconds(timeout, "timeout")
         DeliverAtShutdown.made = True
 
     async def __call__(
