@@ -57,7 +57,7 @@ _GATHERING, _IDLE = _State.GATHERING, _State.IDLE
 
 
 class _Waiter(NamedTuple):
-    condition: Callable[[], bool]
+    is_done: Callable[[], bool]
     bell: Mailbox[None]
 
 
@@ -125,30 +125,30 @@ class Worker:
         if self._dispatcher.over is not None:
             self.release(self._dispatcher.over)  # it came too late for the last round
 
-    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+    def wait_until(self, is_done: Callable[[], bool], timeout: float) -> bool:
         """
-        Have what waits tried now, and wait until *condition* holds, for at most *timeout* seconds.
+        Have what waits tried now, and wait until *is_done* says so, for at most *timeout* seconds.
 
         Where there is no thread, the caller's does the work.
         """
         end = monotonic() + timeout
         if self.runs_here():
-            return condition()  # a receiver: nothing moves while it waits
-        waiter = _Waiter(condition, Mailbox())
+            return is_done()  # a receiver: nothing moves while it waits
+        waiter = _Waiter(is_done, Mailbox())
         self._waiters.append(waiter)
         try:
-            if self._thread is None and not condition():
+            if self._thread is None and not is_done():
                 self._start()
             self._dispatcher.try_now()
             self.wake()
-            while not condition():
+            while not is_done():
                 left = end - monotonic()
                 if left <= 0:
                     return False
                 if self._thread is None:
                     if self._dispatcher.stopping:
-                        return condition()  # nothing moves any more
-                    self._deliver_inline(end, condition)
+                        return is_done()  # nothing moves any more
+                    self._deliver_inline(end, is_done)
                 else:
                     with suppress(Empty):
                         waiter.bell.get(timeout=min(left, _LONGEST_SLEEP))
@@ -383,9 +383,9 @@ class Worker:
             while True:
                 bell.get_nowait()
 
-    def _deliver_inline(self, end: float, condition: Callable[[], bool]) -> None:
+    def _deliver_inline(self, end: float, is_done: Callable[[], bool]) -> None:
         without_capture(self._round_safely, end)
-        if not condition():
+        if not is_done():
             # Some destination is paused, or it is another thread's turn.
             time.sleep(max(min(end - monotonic(), _SHORTEST_SLEEP), 0.0))
 
@@ -416,7 +416,7 @@ class Worker:
                 self.blocked.admit()
                 # Whoever woke for each request would take the interpreter from this thread.
                 for waiter in list(self._waiters):
-                    if waiter.condition():
+                    if waiter.is_done():
                         waiter.bell.put(None)
         finally:
             self._deliverer = None
