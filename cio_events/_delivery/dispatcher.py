@@ -385,15 +385,16 @@ class Dispatcher:
 
     def _refuse(self, flight: InFlight) -> list[Load]:
         """Give up what is refused, now that others have passed; returns it."""
-        taken = flight.refused()
-        for refused, hold in taken:
+        refusals = flight.refused()
+        for refused, hold in refusals:
             flight.ended(refused)
             self._outcomes.failed(
                 refused.envelopes, refused.attempts, "rejected", hold.status, [hold.detail]
             )
-        return [refused for refused, _ in taken]
+        return [refused for refused, _ in refusals]
 
     def _delivered(self, load: Load, verdict: Delivered) -> None:
+        accepted = load.envelopes
         refused = sorted(verdict.refused)
         if refused:
             self._outcomes.failed(
@@ -403,11 +404,9 @@ class Dispatcher:
                 verdict.status,
                 [verdict.refused[n] for n in refused],
             )
-        taken = load.envelopes
-        if refused:
-            taken = [one for n, one in enumerate(taken) if n not in verdict.refused]
-        if taken:
-            self._outcomes.sent(taken, load.attempts, verdict.status, verdict.receipt)
+            accepted = [one for n, one in enumerate(accepted) if n not in verdict.refused]
+        if accepted:
+            self._outcomes.sent(accepted, load.attempts, verdict.status, verdict.receipt)
 
 
 def _messages(load: Load) -> list[Envelope]:

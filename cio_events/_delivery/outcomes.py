@@ -56,7 +56,7 @@ class Outcomes:
         self._new: Counter[str] = Counter()  # failures that no line has told of yet
         # Each says one thing more whenever it is asked for its next item.
         self._news: deque[Iterator[None]] = deque()
-        self._announcing: set[int] = set()  # the threads that do
+        self._announcing: set[int] = set()  # threads that say some of it now
 
     def sent(
         self,
@@ -151,8 +151,8 @@ class Outcomes:
                 ),
             )
         retry = Retry(reason, status, batch.attempts, delay, len(batch.envelopes), verdict.detail)
-        say = partial(signals.announce, signals.retrying, self._sender, retry=retry)
-        self._news.append(say() for _ in range(1))
+        announce = partial(signals.announce, signals.retrying, self._sender, retry=retry)
+        self._news.append(announce() for _ in range(1))
 
     def answered(self, destination: str, count: int, verdict: Verdict, seconds: float) -> None:
         """A request with *count* calls has ended, after so many *seconds*; any thread may tell."""

@@ -116,12 +116,12 @@ class Load(Batch):
     def _with(self, envelopes: Sequence[Envelope], calls: list[Pending] | None) -> Load:
         return Load(
             envelopes,
-            self.attempts,
-            self.again,
-            calls,
-            self.strikes,
-            self.tries,
-            self.failed_at,
+            attempts=self.attempts,
+            again=self.again,
+            calls=calls,
+            strikes=self.strikes,
+            tries=self.tries,
+            failed_at=self.failed_at,
             refusal=self.refusal,
             family=self.family,
             untested=True,
