@@ -40,7 +40,8 @@ class Pipelines:
 
         configured: What `configure` made last.
 
-        environments: What the environment's credentials make, or drop calls for want of.
+        from_environment: The one that the environment's settings make; without credentials there,
+            it drops calls.
 
         handlers: Those that handlers' options made, in order, and how many handlers have each.
     """
@@ -49,7 +50,7 @@ class Pipelines:
         self.made: list[Pipeline] = []
         self.default: Pipeline | None = None
         self.configured: Pipeline | None = None
-        self.environments: Pipeline | None = None
+        self.from_environment: Pipeline | None = None
         self.handlers: dict[Pipeline, int] = {}
 
     def close(self) -> None:
@@ -114,10 +115,10 @@ def pipeline_of_handler(options: OptionArguments) -> Pipeline:
     with _lock:
         pipeline = _made_of(options)
         if not {"site_id", "api_key", "app_api_key", "relay"}.isdisjoint(options):
-            if process.default is process.environments and not _works(process.environments):
+            if process.default is process.from_environment and not _works(process.default):
                 process.default = None  # nobody's calls are delivered by it
-        elif process.environments is None:
-            process.environments = pipeline
+        elif process.from_environment is None:
+            process.from_environment = pipeline
         process.handlers[pipeline] = process.handlers.get(pipeline, 0) + 1
         return pipeline
 
@@ -136,23 +137,25 @@ def _find_default() -> Pipeline:
     with _lock:
         if process.default is not None:
             return process.default
-        of_handlers = [one for one in process.handlers if one is not process.environments]
+        of_handlers = [one for one in process.handlers if one is not process.from_environment]
         # A handler that dictConfig has replaced may have left calls behind, and is done with.
         of_handlers = [one for one in of_handlers if process.handlers[one]] or of_handlers
-        if process.environments is None and (not of_handlers or _has_credentials(_options({}))):
-            process.environments = _made_of({})
-        theirs = process.environments
-        if of_handlers and not _works(theirs):
+        if process.from_environment is None and (
+            not of_handlers or _has_credentials(_options({}))
+        ):
+            process.from_environment = _made_of({})
+        found = process.from_environment
+        if of_handlers and not _works(found):
             if len(of_handlers) > 1:
                 warn_once(
                     "several defaults",
                     "several CustomerIOHandlers have options of their own, and nothing says which "
                     "pipeline is the default: it is the first one's; configure() can say another",
                 )
-            theirs = of_handlers[0]
-        assert theirs is not None  # noqa: S101 - one of the two there is
-        process.default = theirs
-        return theirs
+            found = of_handlers[0]
+        assert found is not None  # noqa: S101 - there is one or the other
+        process.default = found
+        return found
 
 
 def _made_of(options: OptionArguments) -> Pipeline:
