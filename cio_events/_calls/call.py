@@ -116,7 +116,7 @@ def identifier_of(
     *value* as an identifier; *id_type* is what a plain text, integer or UUID means.
 
     Raises:
-        ParamError: It cannot be one; *param* is what the error names.
+        ParamError: It is no valid identifier; *param* is what the error names.
     """
     kind = type(value)
     if kind is not str:

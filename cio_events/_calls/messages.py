@@ -37,7 +37,7 @@ class Receipt:
     What Customer.io gives for a message that it has accepted.
 
     Attributes:
-        delivery_id: By which Customer.io knows the delivery.
+        delivery_id: Customer.io's id of the delivery.
 
         queued_at: When it was accepted, in UTC; None if Customer.io did not say.
     """

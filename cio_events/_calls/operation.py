@@ -23,7 +23,7 @@ class Operation(Call):
     """
     A raw operation of Track API v2, for what has no call of its own yet.
 
-    It is sent as it is; Customer.io alone knows whether it can be. An event, page or screen view
+    It is sent as it is; Customer.io alone knows whether it is valid. An event, page or screen view
     without ``id`` and ``timestamp`` gets both, so that a retry is safe, and an identify without
     a ``timestamp`` gets that.
 
@@ -34,8 +34,8 @@ class Operation(Call):
             ``cio_relationships``.
 
     Raises:
-        ParamError: It is no mapping of texts, says nobody whom it is about, or has an identifier
-            that cannot be.
+        ParamError: It is no mapping of texts, does not say whom it is about, or has an invalid
+            identifier.
     """
 
     tag: ClassVar[str] = "operation"

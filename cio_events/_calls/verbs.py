@@ -90,7 +90,7 @@ class Verbs(ABC, Generic[OutcomeT, TimeoutT]):
         name: str,
         data: Data | None,
     ) -> OutcomeT | None:
-        """Do it with a plain event, without a `Track`; None if it has to be made."""
+        """Do the same with a plain event, without a `Track`; None if one has to be made."""
         return None
 
     def _who(self, who: _WhoT) -> _WhoT:
@@ -98,7 +98,7 @@ class Verbs(ABC, Generic[OutcomeT, TimeoutT]):
         return who
 
     def _each(self, several: Iterable[_WhoT]) -> Iterable[_WhoT]:
-        """Do it with each of several."""
+        """Do what `_who` does, with each of several."""
         # Not before the call is made, which bounds how many there may be and says what is wrong
         # with them.
         return self._each_of(several) if is_list(several) else several

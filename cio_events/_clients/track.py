@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 
-# More than fit a batch, of which each has over 50 bytes.
+# More than fit a batch: each call takes over 50 bytes.
 _MOST_CALLS = limits.V2_BATCH_BYTES // 50
 
 _REGION_PATH = "/api/v1/accounts/region"
@@ -195,7 +195,7 @@ class TrackClient(Client, Verbs[None, float]):
 
     def region(self, *, timeout: float | None = None) -> Literal["us", "eu"]:
         """
-        Ask in which region the workspace lives; thereby the credentials are tested.
+        Ask in which region the workspace lives, which tests the credentials too.
 
         It can be asked in either region.
         """

@@ -17,7 +17,7 @@ from cio_events._wire.envelope import Envelope
 @dataclass(slots=True, eq=False)
 class Caller:
     """
-    One of them.
+    A caller that waits for room.
 
     Attributes:
         entering: Its call, as long as that waits.
@@ -34,7 +34,7 @@ class Caller:
 
 class Blocked:
     """
-    All of them.
+    All callers that wait for room.
 
     Attributes:
         callers: Who waits, in order.
@@ -61,7 +61,7 @@ class Blocked:
                 return
             while self.callers:
                 first = self.callers[0]
-                # It has entered already if an exception came in the midst of this before.
+                # It has entered already if an exception interrupted this before.
                 if length_hint(first.entering) and not first.admit():
                     return
                 self._dismiss(first)

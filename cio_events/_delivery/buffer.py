@@ -33,17 +33,17 @@ class Buffer(Protocol):
         """
         A request with this call, which must not be sent twice, is about to be made.
 
-        Any thread may tell, of this call as of `unsent` and `maybe_sent`.
+        Any thread may call this, `unsent` and `maybe_sent`.
 
         Returns:
-            Whether it may be: whoever comes after this process would know of it.
+            Whether it may be made: it is noted, for who adopts the call if this process dies.
         """
 
     def unsent(self, envelope: Envelope) -> None:
         """That request has certainly not arrived."""
 
     def maybe_sent(self, envelope: Envelope) -> bool:
-        """Whether such a request was about to be made when the process died that this is from."""
+        """Whether the process that left this call died when about to make such a request."""
 
     def close(self, taken: Sequence[Envelope], *, ending: bool = False) -> list[Envelope]:
         """

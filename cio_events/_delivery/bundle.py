@@ -1,8 +1,8 @@
 """
-Calls that came together as the body of one request, and what waits while it is one queue.
+Bundles, which are calls that came together as the body of one request; and a queue for both.
 
-What is asked of calls here is told of a bundle without taking it apart; no room but who makes
-bundles asks which of the two it has.
+The functions here take a bundle or a list of calls, and answer for a bundle without taking it
+apart. So only the room that makes bundles has to ask which of the two it has.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 ThreadState: TypeAlias = Literal["none", "runs", "lost", "refused"]
 """
-What is with the thread that delivers.
+What the thread that delivers does.
 
 - ``none``: there is none, since there was nothing to do yet, or no more
 - ``runs``: it runs
@@ -19,14 +19,14 @@ What is with the thread that delivers.
 @dataclass(frozen=True, slots=True)
 class DestinationCondition:
     """
-    One destination's.
+    How delivery to one destination fares.
 
     Attributes:
         name: What diagnostics call it.
 
         held: Whether the settings were refused last.
 
-        failures: Requests without success since the last one with.
+        failures: Requests that have failed since the last one that succeeded.
 
         delay: In how many seconds it is tried again.
 
@@ -46,7 +46,7 @@ class DestinationCondition:
 @dataclass(frozen=True, slots=True)
 class Condition:
     """
-    A pipeline's.
+    How a pipeline's delivery fares.
 
     Attributes:
         thread: A `ThreadState`.

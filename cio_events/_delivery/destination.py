@@ -81,11 +81,11 @@ class TryAgain:
 
         detail: What is known of the cause, without personal data.
 
-        doubt: Whether the calls may have arrived, though this process may send them again.
-
         suspect: Whether the calls themselves may be the cause.
 
         slow: Whether the time was too short, so that fewer calls may do better.
+
+        doubt: Whether the calls may have arrived, though this process may send them again.
     """
 
     reason: RetryReason
@@ -165,7 +165,7 @@ class Destination(Protocol):
 
     @property
     def at_most_once(self) -> bool:
-        """Whether a message must not be sent again that may have arrived."""
+        """Whether a message that may have arrived must not be sent again."""
 
     @property
     def ready(self) -> bool:

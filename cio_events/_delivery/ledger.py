@@ -71,8 +71,8 @@ class _Ended(NamedTuple):
         retries: int = 0,
     ) -> _Ended:
         """The same and so many more."""
-        # Not by _replace(): what makes little work for the garbage collector is not interrupted
-        # by it for ever, whatever the finalizers log that it runs.
+        # Not by _replace(), which makes more objects: they could set off the garbage collector
+        # again and again, and each time a finalizer may log, which comes back here.
         return _Ended(
             self.sent + sent,
             _added(self.failed, failed),

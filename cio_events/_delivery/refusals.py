@@ -47,7 +47,7 @@ class Refusals:
 
     def fail(self, call: Call | None, id_: str, error: ParamError) -> FailedReason:
         """
-        *call*, or something of which none can be made, is bad input; returns as what it counts.
+        Count *call*, or what no call can be made of, as bad input; returns the reason.
 
         Raises:
             ParamError: *error*, with ``strict``; then nothing else is done.
@@ -95,9 +95,9 @@ class Refusals:
 
     def say_in_all(self) -> None:
         """
-        Say how many calls have failed, a line for each reason, and were dropped as ``full``.
+        Say how many calls have failed, a line for each reason, and how many were dropped as full.
 
-        Of a single one, the line that told of it has said all.
+        Nothing more is said of a reason with one failure: its own line has told of it.
         """
         for reason, failed in self._ledger.stats(0).failed_by_reason.items():
             if failed > 1:

@@ -15,8 +15,8 @@ SHORTEST_DELAY = 0.1
 
 URGENT_SECONDS = 0.5
 """
-How long after a failure nothing is sent for somebody who waits: a process that flushes with each
-record must not ask a server that is down with each.
+How long after a failure nothing is sent even for somebody who waits: a process that flushes after
+each record must not ask a server that is down each time.
 """
 
 # 2 ** 30 times any delay is over every cap, and still a number.
@@ -47,8 +47,8 @@ class Pace:
 
         held: Whether the settings were refused last.
 
-        failures: Requests without success since the last one with; those that were under way
-            together count once.
+        failures: Requests that have failed since the last one that succeeded; those that were
+            under way together count once.
     """
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from cio_events._process.suppression import mark_records, without_capture
 
 class BeforeSend:
     """
-    The application's function.
+    Runs the application's function, and says what is wrong with it.
 
     Args:
         function: Returns the call to be sent; None drops it.
@@ -23,7 +23,7 @@ class BeforeSend:
         self._diagnostics = diagnostics
 
     def filter(self, call: Call) -> Call | None:
-        """What it makes of *call*; it fails closed."""
+        """Return what it makes of *call*; None drops it, and so does a function that fails."""
         mark_records()
         try:
             filtered = without_capture(self._function, call)

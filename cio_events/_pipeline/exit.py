@@ -1,5 +1,5 @@
 """
-What the end of its process does to a pipeline: it delivers in time, and then gives up the rest.
+What a pipeline does at the end of its process: deliver in time, and then give up the rest.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ class EndOfProcess:
 
     def deliver_before_exit(self, started: float, timeout: float | None = None) -> None:
         """
-        Do the same for the last time: the rest stays in the spool, or is dropped as ``exit``.
+        Deliver what is pending for the last time.
+
+        What is left then stays in the spool, or is dropped as ``exit``.
 
         What is logged still later, from other exit hooks, is delivered by its own caller.
         """
@@ -104,9 +106,7 @@ class EndOfProcess:
         return started + (self.options.exit_timeout if timeout is None else timeout)
 
     def _flush_until(self, end: float) -> bool:
-        """
-        Deliver what is pending, in time for those who hear of the rest to be told until *end*.
-        """
+        """Deliver what is pending, and leave receivers time to hear of the rest until *end*."""
         started = monotonic()
         left = max(end - started, 0.0)
         if self.options.spool is None and signals.dropped.has_receivers_for(self):

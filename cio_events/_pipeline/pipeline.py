@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @with_own_verbs
 class Pipeline(BackgroundVerbs, EndOfProcess):
     """
-    Takes calls and delivers them to Customer.io in the background.
+    Accepts calls and delivers them to Customer.io in the background.
 
     As a context manager, it is closed at the end.
 
@@ -152,7 +152,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
 
     def accept(self, call: Call) -> tuple[str, FailedReason | DroppedReason | None]:
         """
-        Take *call* for delivery, as `send` does.
+        Accept *call* for delivery, as `send` does.
 
         Returns:
             The ULID under which it is known, and why it was not accepted; None if it was.
@@ -165,7 +165,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
         self, customer: object, name: object, data: Data, logged_at: float | None = None
     ) -> str | None:
         """
-        Take an event by the fast path: what `accept` does with a `Track`, without making one.
+        Accept an event by the fast path: what `accept` does with a `Track`, without making one.
 
         Returns:
             The ULID under which it is known. None if this way does not lead there: then nothing
@@ -193,14 +193,14 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             if not self._expects_exit or self._exit_left is not None:
                 self._mind_exit()
         except BaseException:
-            self._worker.wake()  # what has begun to ring may not have rung
+            self._worker.wake()  # an interrupted notify() may not have woken it
             self._deliver()
             raise
         return id_
 
     def refuse(self, error: ParamError) -> FailedReason:
         """
-        Count something of which no call can be made; returns as what.
+        Count something of which no call can be made; returns the reason that it counts under.
 
         Raises:
             ParamError: *error*, with ``strict``.
@@ -251,7 +251,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
                 return id_, self._drop(call, id_, self._closed or "full")
             self._deliver()
         except BaseException:
-            self._worker.wake()  # what has begun to ring may not have rung
+            self._worker.wake()  # an interrupted notify() may not have woken it
             self._deliver()
             raise
         return id_, None
@@ -320,7 +320,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
             entering, admit, lambda: self._closed is None and not exits.exiting()
         )
 
-    # What has been taken.
+    # What has been accepted.
 
     def flush(self, timeout: float | None = None) -> bool:
         """
@@ -343,7 +343,7 @@ class Pipeline(BackgroundVerbs, EndOfProcess):
 
     def close(self, timeout: float | None = None) -> bool:
         """
-        Deliver what is pending, and take nothing more.
+        Deliver what is pending, and accept nothing more.
 
         What cannot be delivered in time stays in the spool, or is dropped as ``closed``.
 

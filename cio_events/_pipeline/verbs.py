@@ -38,7 +38,7 @@ class BackgroundVerbs(Verbs[bool, NoReturn]):
     def accept_event(
         self, customer: object, name: object, data: Data, logged_at: float | None = None
     ) -> str | None:
-        """Take a plain event; returns None if it has to be sent as a `Track`."""
+        """Accept a plain event; returns None if it has to be sent as a `Track`."""
 
     @abstractmethod
     def refuse(self, error: ParamError) -> FailedReason:
