@@ -347,7 +347,7 @@ class Worker:
         """Wait for something to do, and then for what may share its request."""
         if self.idle():
             self._state = _State.IDLE
-            if self.idle():
+            if self.idle():  # still, now that notify() rings
                 self._listen(max(self._dispatcher.adopt_at - monotonic(), 0.0))
         if not self.idle():
             self._wait_for_company()
